@@ -79,7 +79,7 @@ def tlsbridge_repositories():
         name = "com_google_absl",
         package = "libabsl-dev",
         header = "/usr/include/absl/base/config.h",
-        linkopts = ["-Wl,--start-group"] + ["-labsl_" + name for name in _ABSL] + ["-Wl,--end-group"],
+        linkopts = ["-Wl,--start-group"] + ["-l:libabsl_{}.a".format(name) for name in _ABSL] + ["-Wl,--end-group"],
         targets = [
             "absl/base:core_headers",
             "absl/cleanup",
@@ -115,7 +115,8 @@ def tlsbridge_repositories():
         name = "com_github_libevent",
         package = "libevent-dev",
         header = "/usr/include/event2/bufferevent.h",
-        linkopts = ["-l:libevent_core.a"],
+        # The one archive with all of it; the linker takes what is used.
+        linkopts = ["-l:libevent.a"],
         targets = [":event"],
     )
     debian_library(

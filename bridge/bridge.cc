@@ -1,0 +1,299 @@
+#include "bridge/bridge.h"
+
+#include <errno.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "bridge/dial.h"
+
+namespace tlsbridge {
+namespace {
+
+// What one wake-up moves at most, so that one fast peer cannot keep the loop from the others. The
+// socket stays readable, so that the rest follows in the next turn.
+constexpr size_t kBytesPerTurn = 4 * Endpoint::kHighMark;
+
+// How soon to look whether the peer's kernel has taken the last bytes; doubled each time.
+constexpr absl::Duration kFirstLook = absl::Milliseconds(1);
+
+}  // namespace
+
+const char* BridgeStateName(BridgeState state) {
+  switch (state) {
+    case BridgeState::kHandshaking:
+      return "handshaking";
+    case BridgeState::kRouting:
+      return "routing";
+    case BridgeState::kConnecting:
+      return "connecting";
+    case BridgeState::kBridging:
+      return "bridging";
+    case BridgeState::kHalfClosed:
+      return "half-closed";
+    case BridgeState::kDraining:
+      return "draining";
+    case BridgeState::kClosed:
+      return "closed";
+  }
+  return "closed";
+}
+
+Bridge::Bridge(int client_fd, std::unique_ptr<tls::Session> tls, const Options* options,
+               Observer* observer, EventLoop* loop, WorkerMemory* memory)
+    : loop_(loop),
+      memory_(memory),
+      options_(options),
+      observer_(observer),
+      incoming_(Side::kIncoming, client_fd, std::move(tls), this, loop, memory),
+      last_activity_(loop->now()),
+      state_(incoming_.tls() != nullptr ? BridgeState::kHandshaking : BridgeState::kRouting) {}
+
+Bridge::~Bridge() = default;
+
+Endpoint* Bridge::OtherThan(const Endpoint& endpoint) {
+  return endpoint.side() == Side::kIncoming ? outgoing_.get() : &incoming_;
+}
+
+// ---- Connecting.
+
+void Bridge::ConnectBackend(const SocketAddress& backend) {
+  if (ended()) return;
+  state_ = BridgeState::kConnecting;
+  const DialResult dialled = Dial(backend, options_->tcp);
+  if (dialled.error == 0) return AdoptBackend(dialled.fd);
+  // Never from inside the call that began it.
+  failed_dial_ =
+      std::make_unique<Timer>(loop_, [this, error = dialled.error] { FailedToConnect(error); });
+  failed_dial_->ArmAfter(absl::ZeroDuration());
+}
+
+void Bridge::AdoptBackend(int fd) {
+  outgoing_.reset(new Endpoint(Endpoint::Connecting(), Side::kOutgoing, fd, this, loop_, memory_));
+  if (!early_bytes_.empty()) {
+    const auto* data = reinterpret_cast<const uint8_t*>(early_bytes_.data());
+    outgoing_->Write(absl::MakeConstSpan(data, early_bytes_.size()));
+    std::string().swap(early_bytes_);
+  }
+  if (stream_ended(Side::kIncoming)) outgoing_->FinishWriting();
+  if (!outgoing_->full()) incoming_.ResumeReading(Endpoint::kOtherSideFull);
+}
+
+void Bridge::FailedToConnect(int error) {
+  if (ended()) return;
+  state_ = BridgeState::kRouting;
+  if (outgoing_ != nullptr) {
+    early_bytes_ = outgoing_->TakeQueue();
+    std::unique_ptr<Endpoint> failed = std::move(outgoing_);
+    failed->CleanupSocket(Ending::kReset);
+    loop_->DeleteLater(std::move(failed));  // its callback is still on the stack
+  }
+  observer_->OnConnectFailed(error);
+}
+
+void Bridge::OnConnected(Endpoint&) {
+  if (ended()) return;
+  state_ = first_ended_.has_value() ? BridgeState::kHalfClosed : BridgeState::kBridging;
+  last_activity_ = loop_->now();
+  observer_->OnBackendConnected();
+}
+
+// ---- Bytes and ends of streams.
+
+void Bridge::OnReadable(Endpoint& endpoint) {
+  if (!ended()) PumpFrom(endpoint);
+}
+
+void Bridge::PumpFrom(Endpoint& from) {
+  size_t budget = kBytesPerTurn;
+  while (true) {
+    const Endpoint* to = OtherThan(from);
+    const size_t limit = std::min(budget, to == nullptr ? Endpoint::kHighMark : to->room());
+    const Endpoint::Read read = from.ReadSome(limit);
+    if (!Forward(from, read)) return;
+
+    to = OtherThan(from);  // forwarding the last bytes of a handshake may have dialled it
+    const bool full = to == nullptr ? early_bytes_.size() >= Endpoint::kHighMark : to->full();
+    if (full) from.PauseReading(Endpoint::kOtherSideFull);
+    if (full || read.outcome != Endpoint::Outcome::kMore) return;
+    budget -= std::min(budget, limit);
+    if (budget == 0) return;
+  }
+}
+
+// True if there may be more to read from `from`.
+bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
+  using Outcome = Endpoint::Outcome;
+  if (state_ == BridgeState::kHandshaking && read.outcome != Outcome::kTlsFailed &&
+      from.tls()->handshake_done()) {
+    state_ = BridgeState::kRouting;
+    observer_->OnClientReady();
+    if (ended()) return false;
+  }
+
+  if (!read.plaintext.empty()) {
+    last_activity_ = loop_->now();
+    last_sender_ = from.side();
+    bytes_[static_cast<int>(from.side())] += read.plaintext.size();
+    Endpoint* to = OtherThan(from);
+    if (to == nullptr) {
+      early_bytes_.append(reinterpret_cast<const char*>(read.plaintext.data()),
+                          read.plaintext.size());
+    } else if (const int error = to->Write(read.plaintext); error != 0) {
+      FailedToWrite(*to, error);
+      return false;
+    }
+  }
+
+  switch (read.outcome) {
+    case Outcome::kDrained:
+    case Outcome::kMore:
+      return true;
+    case Outcome::kEnded:
+      StreamEnded(from);
+      return false;
+    case Outcome::kTruncated:
+      if (options_->accept_truncation) {
+        StreamEnded(from);
+      } else if (!stream_ended(from.side())) {
+        ReportEnd(End::OfBoth(TerminationReason::kTruncated));
+      }
+      return false;
+    case Outcome::kFailed:
+      OnError(from, read.error);
+      return false;
+    case Outcome::kTlsFailed:
+      FailedTls(from);
+      return false;
+  }
+  return false;
+}
+
+void Bridge::StreamEnded(Endpoint& from) {
+  if (std::exchange(stream_ended(from.side()), true)) return;  // FIN behind a close_notify
+  const bool first = !first_ended_.has_value();
+  if (first) first_ended_ = from.side();
+  if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
+
+  Endpoint* to = OtherThan(from);
+  if (to != nullptr) {
+    if (const int error = to->FinishWriting(); error != 0) return FailedToWrite(*to, error);
+  }
+  if (first) observer_->OnHalfClosed();
+  CheckBothStreamsEnded();
+}
+
+void Bridge::OnDrained(Endpoint& to) {
+  if (ended()) return;
+  if (Endpoint* from = OtherThan(to); from != nullptr) {
+    from->ResumeReading(Endpoint::kOtherSideFull);
+  }
+  CheckBothStreamsEnded();
+}
+
+void Bridge::CheckBothStreamsEnded() {
+  if (ended() || outgoing_ == nullptr || !incoming_.writing_finished()) return;
+  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
+  if (!outgoing_->writing_finished()) return;
+  if (first_ended_ == Side::kIncoming) {
+    ReportEnd({TerminationReason::kClosedIncoming,
+               TerminationReason::kNormal,
+               TerminationReason::kSocketEnd,
+               0,
+               {}});
+  } else {
+    ReportEnd({TerminationReason::kClosedOutgoing,
+               TerminationReason::kProxyEnd,
+               TerminationReason::kProxyEnd,
+               0,
+               {}});
+  }
+}
+
+// ---- Failures.
+
+void Bridge::FailedToWrite(Endpoint& to, int error) {
+  if (ended()) return;
+  const bool answer_is_on_its_way = to.side() == Side::kOutgoing && stream_ended(Side::kOutgoing) &&
+                                    !incoming_.writing_finished();
+  if (!answer_is_on_its_way) return OnError(to, error);
+  // The backend answered, closed, and wants no more; the client shall have all of the answer before
+  // it learns.
+  deferred_end_ = std::make_unique<End>(End::OfBoth(ReasonForErrno(to.side(), error), error));
+  incoming_.PauseReading(Endpoint::kStreamEnded);
+}
+
+void Bridge::OnError(Endpoint& endpoint, int error) {
+  if (ended()) return;
+  if (endpoint.side() == Side::kOutgoing && state_ == BridgeState::kConnecting) {
+    return FailedToConnect(error);
+  }
+  if (state_ == BridgeState::kHandshaking) {
+    End end = End::OfBoth(TerminationReason::kTlsHandshakeFailed, error);
+    end.failure.detail = tls::FailureDetail::kClientGone;
+    return ReportEnd(end);
+  }
+  ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
+}
+
+void Bridge::FailedTls(Endpoint& from) {
+  End end = End::OfBoth(from.tls()->handshake_done() ? TerminationReason::kTlsError
+                                                     : TerminationReason::kTlsHandshakeFailed);
+  end.failure = from.tls()->failure();
+  ReportEnd(end);
+}
+
+void Bridge::ReportEnd(const End& end) {
+  if (ended()) return;
+  end_reported_ = true;
+  observer_->OnEnded(end);
+}
+
+// ---- Cleanup.
+
+void Bridge::Cleanup(Endings endings) {
+  if (state_ >= BridgeState::kDraining) return;
+  state_ = BridgeState::kDraining;
+  if (failed_dial_ != nullptr) failed_dial_->Cancel();
+  dropped_bytes_ += early_bytes_.size();
+  std::string().swap(early_bytes_);
+
+  closing_ = std::make_unique<Closing>(loop_, [this] { OnClosingTimer(); });
+  closing_->deadline = loop_->now() + options_->grace;
+  closing_->next_look = kFirstLook;
+  incoming_.CleanupSocket(endings.incoming);
+  if (outgoing_ != nullptr) outgoing_->CleanupSocket(endings.outgoing);
+  if (state_ != BridgeState::kClosed) ScheduleClosing();
+}
+
+void Bridge::ScheduleClosing() {
+  const bool look =
+      incoming_.needs_another_look() || (outgoing_ != nullptr && outgoing_->needs_another_look());
+  const absl::Time next = look ? loop_->now() + closing_->next_look : closing_->deadline;
+  closing_->timer.ArmAt(std::min(next, closing_->deadline));
+  closing_->next_look *= 2;
+}
+
+void Bridge::OnClosingTimer() {
+  const bool grace_is_over = loop_->now() >= closing_->deadline;
+  for (Endpoint* endpoint : {&incoming_, outgoing_.get()}) {
+    if (endpoint == nullptr) continue;
+    if (grace_is_over) {
+      endpoint->ForceClose();
+    } else {
+      endpoint->ContinueClosing();
+    }
+  }
+  if (state_ != BridgeState::kClosed) ScheduleClosing();
+}
+
+void Bridge::OnClosed(Endpoint& endpoint) {
+  if (state_ != BridgeState::kDraining) return;  // a backend that could not be reached
+  dropped_bytes_ += endpoint.dropped_bytes();
+  if (!incoming_.closed() || (outgoing_ != nullptr && !outgoing_->closed())) return;
+  state_ = BridgeState::kClosed;
+  closing_->timer.Cancel();
+  observer_->OnClosed();
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,179 @@
+// The bridge: a client's socket and a backend's, joined so that bytes, ends of streams and failures
+// pass from each to the other.
+//
+// handshaking | passthrough -> connecting -> bridging -> half-closed -> draining -> closed. It
+// knows no route and no configuration. What it finds out goes up through its Observer; when it has
+// come to an end it reports the reason (once) and goes on living until its owner says how both
+// sockets shall end.
+//
+// Thread: the worker's. Owner: the connection's record in the router, which destroys it after
+// OnClosed has unwound. The loop, the memory and the observer outlive it. Failure: reported as an
+// End, never by return value.
+#ifndef TLSBRIDGE_BRIDGE_BRIDGE_H_
+#define TLSBRIDGE_BRIDGE_BRIDGE_H_
+
+#include <stdint.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "bridge/ending.h"
+#include "bridge/endpoint.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "bridge/socket_address.h"
+#include "bridge/socket_options.h"
+#include "bridge/termination_reason.h"
+#include "bridge/worker_memory.h"
+#include "tls/failure.h"
+#include "tls/session.h"
+
+namespace tlsbridge {
+
+enum class BridgeState : uint8_t {
+  kHandshaking,
+  kRouting,     // the client is ready; no backend is being dialled
+  kConnecting,  // the backend is being dialled
+  kBridging,
+  kHalfClosed,  // one stream has ended
+  kDraining,    // the end is decided; the sockets are being closed
+  kClosed,
+};
+
+const char* BridgeStateName(BridgeState state);
+
+// How a bridge came to its end: the reason of the whole, and of each side.
+struct End {
+  TerminationReason reason = TerminationReason::kNone;
+  TerminationReason incoming = TerminationReason::kNone;
+  TerminationReason outgoing = TerminationReason::kNone;
+  int error = 0;         // errno, where a socket failed
+  tls::Failure failure;  // where TLS failed
+
+  static End OfBoth(TerminationReason reason, int error = 0) {
+    return {reason, reason, reason, error, {}};
+  }
+};
+
+class Bridge final : private Endpoint::Owner {
+ public:
+  class Observer {
+   public:
+    // The client is ready to be served: ConnectBackend() or Cleanup() is due, now or later.
+    virtual void OnClientReady() = 0;
+    virtual void OnBackendConnected() = 0;
+    // The dialled backend cannot be reached: dial another, or Cleanup().
+    virtual void OnConnectFailed(int error) = 0;
+    // One peer has ended its stream; the other goes on.
+    virtual void OnHalfClosed() = 0;
+    // The bridge is at its end; Cleanup() is due. At most once, and not after Cleanup().
+    virtual void OnEnded(const End& end) = 0;
+    // Both sockets are gone. The last call.
+    virtual void OnClosed() = 0;
+
+   protected:
+    ~Observer() = default;
+  };
+
+  struct Options {
+    TcpOptions tcp;
+    // How long a socket may take to end gracefully before it is destroyed.
+    absl::Duration grace = absl::Seconds(1);
+    // FIN without close_notify: false cuts the backend off with RST, true passes it on as FIN.
+    bool accept_truncation = false;
+  };
+
+  // Takes over the accepted `client_fd`. Without `tls`, the client's bytes are passed through.
+  // `options` must outlive the bridge.
+  Bridge(int client_fd, std::unique_ptr<tls::Session> tls, const Options* options,
+         Observer* observer, EventLoop* loop, WorkerMemory* memory);
+  ~Bridge();
+  Bridge(const Bridge&) = delete;
+  Bridge& operator=(const Bridge&) = delete;
+
+  // Dials `backend`. OnBackendConnected or OnConnectFailed follows in a later turn. What the client
+  // sent meanwhile is kept for it, up to the mark.
+  void ConnectBackend(const SocketAddress& backend);
+
+  // Unpipes both sides and ends each as told: gracefully at first, by force after the grace.
+  // OnClosed follows, perhaps before this returns. The first call wins.
+  void Cleanup(Endings endings);
+
+  BridgeState state() const { return state_; }
+  bool backend_connected() const { return outgoing_ != nullptr && outgoing_->connected(); }
+  absl::Time last_activity() const { return last_activity_; }
+  // Which side's bytes moved last.
+  Side last_sender() const { return last_sender_; }
+  uint64_t bytes_received() const { return bytes_[0]; }  // from the client
+  uint64_t bytes_sent() const { return bytes_[1]; }      // to the client
+  size_t dropped_bytes() const { return dropped_bytes_; }
+  size_t queued_to_client() const { return incoming_.queued_bytes(); }
+  size_t queued_to_backend() const {
+    return early_bytes_.size() + (outgoing_ ? outgoing_->queued_bytes() : 0);
+  }
+  const tls::Session* client_tls() const { return incoming_.tls(); }
+  const Endpoint& incoming() const { return incoming_; }
+  const Endpoint* outgoing() const { return outgoing_.get(); }
+  bool closing_timer_armed() const { return closing_ != nullptr && closing_->timer.armed(); }
+
+ private:
+  // Needed only while the sockets are being closed.
+  struct Closing {
+    Closing(EventLoop* loop, absl::AnyInvocable<void()> on_expiry)
+        : timer(loop, std::move(on_expiry)) {}
+    Timer timer;
+    absl::Time deadline;
+    absl::Duration next_look;
+  };
+
+  void OnConnected(Endpoint& endpoint) override;
+  void OnReadable(Endpoint& endpoint) override;
+  void OnDrained(Endpoint& endpoint) override;
+  void OnError(Endpoint& endpoint, int error) override;
+  void OnClosed(Endpoint& endpoint) override;
+
+  bool ended() const { return state_ >= BridgeState::kDraining || end_reported_; }
+  bool& stream_ended(Side side) { return stream_ended_[static_cast<int>(side)]; }
+  Endpoint* OtherThan(const Endpoint& endpoint);
+  void AdoptBackend(int fd);
+  void PumpFrom(Endpoint& from);
+  bool Forward(Endpoint& from, const Endpoint::Read& read);
+  void StreamEnded(Endpoint& from);
+  void FailedToWrite(Endpoint& to, int error);
+  void FailedTls(Endpoint& from);
+  void FailedToConnect(int error);
+  void CheckBothStreamsEnded();
+  void ReportEnd(const End& end);
+  void ScheduleClosing();
+  void OnClosingTimer();
+
+  EventLoop* const loop_;         // Not owned.
+  WorkerMemory* const memory_;    // Not owned.
+  const Options* const options_;  // Not owned.
+  Observer* const observer_;      // Not owned.
+  Endpoint incoming_;
+  std::unique_ptr<Endpoint> outgoing_;
+  std::unique_ptr<Closing> closing_;
+  // Its client's stream can no longer be delivered, but the backend's is still on its way to the
+  // client.
+  std::unique_ptr<End> deferred_end_;
+  std::unique_ptr<Timer>
+      failed_dial_;          // reports a connect() that failed at once, after this callback
+  std::string early_bytes_;  // the client's, while there is no backend to queue them for
+  absl::Time last_activity_;
+  uint64_t bytes_[2] = {0, 0};  // by the side that sent them
+  size_t dropped_bytes_ = 0;
+  BridgeState state_;
+  Side last_sender_ = Side::kIncoming;
+  std::optional<Side> first_ended_;
+  bool stream_ended_[2] = {false, false};
+  bool end_reported_ = false;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_BRIDGE_H_

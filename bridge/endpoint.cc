@@ -1,0 +1,328 @@
+#include "bridge/endpoint.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace tlsbridge {
+namespace {
+
+// What libevent 2.1 reads at most before it calls back (EVBUFFER_MAX_READ in its buffer.c). A read
+// of just this length means that the socket may hold more.
+constexpr size_t kLibeventReadBytes = 4096;
+
+// One turn's write of a queue: all of it. libevent's default of 16 KiB costs a turn of the loop
+// each.
+constexpr size_t kMaxQueuedWriteBytes = 256 * 1024;
+
+// What one turn drains from a peer that still sends to a socket being closed.
+constexpr size_t kDiscardBytesPerTurn = 256 * 1024;
+
+bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+}  // namespace
+
+Endpoint::Endpoint(Side side, int fd, std::unique_ptr<tls::Session> tls, Owner* owner,
+                   EventLoop* loop, WorkerMemory* memory)
+    : loop_(loop),
+      memory_(memory),
+      owner_(owner),
+      tls_(std::move(tls)),
+      live_socket_(&memory->live.sockets),
+      fd_(fd),
+      side_(side),
+      state_(State::kOpen) {
+  Attach();
+  bufferevent_enable(bufferevent_.get(), EV_READ);
+}
+
+Endpoint::Endpoint(Connecting, Side side, int fd, Owner* owner, EventLoop* loop,
+                   WorkerMemory* memory)
+    : loop_(loop),
+      memory_(memory),
+      owner_(owner),
+      live_socket_(&memory->live.sockets),
+      fd_(fd),
+      side_(side),
+      state_(State::kConnecting),
+      pauses_(kNotStarted) {
+  Attach();
+  // Without an address: the connect() is under way on the descriptor that it has.
+  bufferevent_socket_connect(bufferevent_.get(), nullptr, 0);
+}
+
+Endpoint::~Endpoint() {
+  if (state_ != State::kClosed) {
+    bufferevent_.reset();
+    close(fd_);
+  }
+}
+
+void Endpoint::Attach() {
+  // The descriptor is closed here, never by libevent: how it is closed decides what the peer sees.
+  bufferevent_.reset(bufferevent_socket_new(loop_->base(), fd_, 0));
+  bufferevent* bev = bufferevent_.get();
+  bufferevent_setcb(bev, &OnRead, &OnWritten, &OnEvent, this);
+  bufferevent_setwatermark(bev, EV_WRITE, kLowMark, 0);
+  bufferevent_set_max_single_write(bev, kMaxQueuedWriteBytes);
+}
+
+// ---- libevent's callbacks: cast and call.
+
+void Endpoint::OnRead(bufferevent*, void* self) {
+  auto* endpoint = static_cast<Endpoint*>(self);
+  if (endpoint->state_ == State::kClosing) {
+    endpoint->Discard();
+  } else if (endpoint->state_ == State::kOpen) {
+    endpoint->owner_->OnReadable(*endpoint);
+  }
+}
+
+void Endpoint::OnWritten(bufferevent*, void* self) {
+  auto* endpoint = static_cast<Endpoint*>(self);
+  if (endpoint->state_ == State::kClosing) return endpoint->ContinueClosing();
+  if (endpoint->state_ != State::kOpen) return;
+  endpoint->ShutWriteIfDrained();
+  endpoint->owner_->OnDrained(*endpoint);
+}
+
+void Endpoint::OnEvent(bufferevent*, short what, void* self) {
+  const int error = EVUTIL_SOCKET_ERROR();  // before anything else can change errno
+  auto* endpoint = static_cast<Endpoint*>(self);
+  if (endpoint->state_ == State::kClosed) return;
+  if ((what & BEV_EVENT_CONNECTED) != 0) {
+    endpoint->state_ = State::kOpen;
+    endpoint->ResumeReading(kNotStarted);
+    endpoint->ShutWriteIfDrained();
+    return endpoint->owner_->OnConnected(*endpoint);
+  }
+  if (endpoint->state_ == State::kClosing) {
+    endpoint->peer_finished_ = true;
+    if ((what & BEV_EVENT_EOF) != 0) return endpoint->ContinueClosing();
+    return endpoint->Destroy(/*reset=*/false);
+  }
+  if ((what & BEV_EVENT_EOF) != 0) {
+    endpoint->peer_finished_ = true;
+    endpoint->PauseReading(kStreamEnded);
+    return endpoint->owner_->OnReadable(*endpoint);
+  }
+  endpoint->owner_->OnError(*endpoint, endpoint->Failed(error));
+}
+
+// ---- Reading.
+
+Endpoint::Read Endpoint::ReadSocket(size_t limit) {
+  std::vector<uint8_t>& room = memory_->socket_bytes;
+  limit = std::clamp(limit, kLibeventReadBytes, room.size());
+  const int taken = evbuffer_remove(bufferevent_get_input(bufferevent_.get()), room.data(), limit);
+  size_t length = taken > 0 ? static_cast<size_t>(taken) : 0;
+
+  Read read;
+  // A short read by libevent has emptied the socket: no further call is needed to learn that.
+  const bool emptied = length > 0 && length < kLibeventReadBytes;
+  if (!emptied && !peer_finished_ && length < limit) {
+    const ssize_t n = recv(fd_, room.data() + length, limit - length, MSG_DONTWAIT);
+    if (n > 0) {
+      length += static_cast<size_t>(n);
+    } else if (n == 0) {
+      peer_finished_ = true;
+      PauseReading(kStreamEnded);
+    } else if (!WouldBlock(errno)) {
+      read.outcome = Outcome::kFailed;
+      read.error = Failed(errno);
+    }
+  }
+  read.plaintext = absl::MakeConstSpan(room.data(), length);
+  if (length == limit && read.outcome == Outcome::kDrained) read.outcome = Outcome::kMore;
+  return read;
+}
+
+Endpoint::Read Endpoint::ReadSome(size_t limit) {
+  Read read = ReadSocket(limit);
+  bool ended = peer_finished_ && read.outcome != Outcome::kMore;
+
+  if (tls_ != nullptr) {
+    if (!read.plaintext.empty()) {
+      const tls::Session::Received received = tls_->Receive(read.plaintext);
+      read.plaintext = received.plaintext;
+      if (received.verdict == tls::Verdict::kFailed) read.outcome = Outcome::kTlsFailed;
+      if (received.verdict == tls::Verdict::kCleanEof) read.outcome = Outcome::kEnded;
+      if (const int error = TransmitRecords(); error != 0 && read.outcome != Outcome::kTlsFailed) {
+        read.outcome = Outcome::kFailed;
+        read.error = error;
+      }
+      if (read.outcome == Outcome::kTlsFailed || read.outcome == Outcome::kEnded) return read;
+    }
+    if (ended) {
+      switch (tls_->ReceiveEof()) {
+        case tls::Verdict::kCleanEof:
+          break;
+        case tls::Verdict::kTruncated:
+          read.outcome = Outcome::kTruncated;
+          return read;
+        default:
+          read.outcome = Outcome::kTlsFailed;
+          return read;
+      }
+    }
+  }
+  if (ended && read.outcome != Outcome::kFailed) read.outcome = Outcome::kEnded;
+  return read;
+}
+
+void Endpoint::PauseReading(Pause why) {
+  if (pauses_ == 0) bufferevent_disable(bufferevent_.get(), EV_READ);
+  pauses_ |= why;
+}
+
+void Endpoint::ResumeReading(Pause why) {
+  if (pauses_ == 0) return;
+  pauses_ &= static_cast<uint8_t>(~why);
+  if (pauses_ == 0) bufferevent_enable(bufferevent_.get(), EV_READ);
+}
+
+// ---- Writing.
+
+size_t Endpoint::queued_bytes() const {
+  if (bufferevent_ == nullptr) return 0;
+  return evbuffer_get_length(bufferevent_get_output(bufferevent_.get()));
+}
+
+size_t Endpoint::room() const {
+  const size_t queued = queued_bytes();
+  return queued >= kHighMark ? 0 : kHighMark - queued;
+}
+
+int Endpoint::Write(absl::Span<const uint8_t> plaintext) {
+  if (tls_ == nullptr) return Transmit(plaintext);
+  if (!tls_->Send(plaintext)) return EPROTO;
+  return TransmitRecords();
+}
+
+int Endpoint::TransmitRecords() {
+  const int error = Transmit(memory_->tls.output());
+  memory_->tls.ClearOutput();
+  return error;
+}
+
+int Endpoint::Transmit(absl::Span<const uint8_t> bytes) {
+  if (bytes.empty()) return 0;
+  if (connected() && queued_bytes() == 0) {
+    const ssize_t n = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && !WouldBlock(errno)) return Failed(errno);
+    if (n > 0) bytes.remove_prefix(static_cast<size_t>(n));
+    if (bytes.empty()) return 0;
+  }
+  return bufferevent_write(bufferevent_.get(), bytes.data(), bytes.size()) == 0 ? 0 : ENOMEM;
+}
+
+int Endpoint::Failed(int error) {
+  failed_ = true;
+  return error;
+}
+
+std::string Endpoint::TakeQueue() {
+  evbuffer* output = bufferevent_get_output(bufferevent_.get());
+  std::string bytes(evbuffer_get_length(output), '\0');
+  evbuffer_remove(output, bytes.data(), bytes.size());
+  return bytes;
+}
+
+int Endpoint::FinishWriting() {
+  if (writing_ != Writing::kOpen) return 0;
+  writing_ = Writing::kFinishing;
+  int error = 0;
+  if (tls_ != nullptr) {
+    tls_->SendCloseNotify();
+    error = TransmitRecords();
+  }
+  if (error == 0) ShutWriteIfDrained();
+  return error;
+}
+
+void Endpoint::ShutWriteIfDrained() {
+  if (writing_ != Writing::kFinishing || !connected() || queued_bytes() != 0) return;
+  shutdown(fd_, SHUT_WR);
+  writing_ = Writing::kFinished;
+}
+
+// ---- Ending.
+
+void Endpoint::CleanupSocket(Ending ending) {
+  if (state_ == State::kClosing || state_ == State::kClosed) return;
+  if (state_ == State::kConnecting || failed_ || ending == Ending::kReset) {
+    return Destroy(/*reset=*/true);
+  }
+  state_ = State::kClosing;
+  ending_ = ending;
+  if (tls_ != nullptr && ending != Ending::kFlushReset) {
+    if (ending == Ending::kGraceful) tls_->SendCloseNotify();
+    if (ending == Ending::kAlert) tls_->SendInternalError();
+    if (TransmitRecords() != 0) return Destroy(/*reset=*/false);
+  }
+  if (ending != Ending::kFlushReset && writing_ == Writing::kOpen) writing_ = Writing::kFinishing;
+  ContinueClosing();
+}
+
+void Endpoint::ContinueClosing() {
+  if (state_ != State::kClosing || queued_bytes() != 0) return;
+  if (ending_ == Ending::kFlushReset) {
+    // A reset throws away what the kernel has not sent yet, so it waits until the peer's kernel has
+    // all.
+    int unacknowledged = 0;
+    if (ioctl(fd_, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0) return;
+    return Destroy(/*reset=*/true);
+  }
+  ShutWriteIfDrained();
+  if (peer_finished_) return Destroy(/*reset=*/false);
+  // Bytes left unread, or that arrive after close(), would make the kernel send RST, which may
+  // overtake what the peer has not read yet. So the peer's end is awaited, and what it still sends
+  // is thrown away.
+  if (pauses_ != 0) {
+    pauses_ = 0;
+    bufferevent_enable(bufferevent_.get(), EV_READ);
+  }
+}
+
+void Endpoint::Discard() {
+  evbuffer* input = bufferevent_get_input(bufferevent_.get());
+  bool may_have_more = evbuffer_get_length(input) >= kLibeventReadBytes;
+  evbuffer_drain(input, evbuffer_get_length(input));
+  std::vector<uint8_t>& room = memory_->socket_bytes;
+  for (size_t taken = 0; may_have_more && taken < kDiscardBytesPerTurn; taken += room.size()) {
+    const ssize_t n = recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
+    if (n == 0) peer_finished_ = true;
+    if (n < 0 && !WouldBlock(errno)) return Destroy(/*reset=*/false);
+    may_have_more = n == static_cast<ssize_t>(room.size());
+  }
+  if (peer_finished_) ContinueClosing();
+}
+
+void Endpoint::ForceClose() {
+  if (state_ == State::kClosed) return;
+  // What the kernel has taken it goes on sending after close(); only what it has not taken is lost,
+  // and must not look like an orderly end.
+  Destroy(/*reset=*/queued_bytes() != 0 || ending_ == Ending::kFlushReset);
+}
+
+void Endpoint::Destroy(bool reset) {
+  state_ = State::kClosed;
+  dropped_bytes_ = queued_bytes();
+  bufferevent_.reset();
+  if (reset) {
+    const linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  }
+  close(fd_);
+  owner_->OnClosed(*this);
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,162 @@
+// One side of a bridge: a socket carried by a bufferevent and, where that side speaks TLS, its
+// session.
+//
+// It moves bytes and tells its owner; it decides nothing. Reads go on where the bufferevent
+// stopped, straight from the socket into the worker's staging memory. Writes go straight to the
+// socket while nothing is queued; only what the socket does not take is queued on the bufferevent.
+//
+// Thread: the worker's. Owner: the bridge, which is called back and must destroy it only after
+// OnClosed, or outside every callback. The loop and the staging outlive it. Failure: by return
+// value (an errno) or Owner::OnError; never both for one event.
+#ifndef TLSBRIDGE_BRIDGE_ENDPOINT_H_
+#define TLSBRIDGE_BRIDGE_ENDPOINT_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/types/span.h"
+#include "bridge/ending.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/live_counters.h"
+#include "bridge/socket_address.h"
+#include "bridge/worker_memory.h"
+#include "tls/session.h"
+
+namespace tlsbridge {
+
+class Endpoint final : public DeferredDeletable {
+ public:
+  class Owner {
+   public:
+    virtual void OnConnected(Endpoint& endpoint) = 0;
+    virtual void OnReadable(Endpoint& endpoint) = 0;
+    // The queue has fallen to kLowMark or below.
+    virtual void OnDrained(Endpoint& endpoint) = 0;
+    // The socket failed; `error` is its errno. The endpoint is open until it is closed.
+    virtual void OnError(Endpoint& endpoint, int error) = 0;
+    // The descriptor is closed. The last call.
+    virtual void OnClosed(Endpoint& endpoint) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // Why reading is paused: a set, so that a dump can say who holds what.
+  enum Pause : uint8_t {
+    kOtherSideFull = 1,  // the other side's queue is over its mark
+    kStreamEnded = 2,    // nothing more can come
+    kNotStarted = 4,     // still connecting
+  };
+
+  enum class Outcome : uint8_t {
+    kDrained,    // the socket has no more for now
+    kMore,       // it may have more
+    kEnded,      // the peer's stream is complete: FIN, or close_notify
+    kTruncated,  // FIN without close_notify
+    kFailed,     // the socket failed; Read::error
+    kTlsFailed,  // the session failed; tls()->failure()
+  };
+
+  struct Read {
+    absl::Span<const uint8_t> plaintext;  // valid until the next read on this worker
+    Outcome outcome = Outcome::kDrained;
+    int error = 0;
+  };
+
+  // A queue is bounded: at the high mark the other side's reads pause, at half of it they go on.
+  // Three full TLS records, so that with their overhead a stalled peer holds one 64 KiB chunk.
+  static constexpr size_t kHighMark = 48 * 1024;
+  static constexpr size_t kLowMark = kHighMark / 2;
+
+  // Takes over the connected `fd`. With `tls`, the socket carries its records.
+  Endpoint(Side side, int fd, std::unique_ptr<tls::Session> tls, Owner* owner, EventLoop* loop,
+           WorkerMemory* memory);
+  // Takes over `fd`, whose connect() is under way; OnConnected or OnError follows in a later turn.
+  struct Connecting {};
+  Endpoint(Connecting, Side side, int fd, Owner* owner, EventLoop* loop, WorkerMemory* memory);
+
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+  ~Endpoint() override;
+
+  // Reads `limit` bytes of the socket at most (but no less than libevent has read already).
+  // REQUIRES: called from OnReadable.
+  Read ReadSome(size_t limit);
+
+  // Sends or queues `plaintext`. 0, or the errno with which the socket failed.
+  int Write(absl::Span<const uint8_t> plaintext);
+
+  // After the last Write: close_notify where TLS is spoken, and FIN behind the last queued byte.
+  int FinishWriting();
+  bool writing_finished() const { return writing_ == Writing::kFinished; }
+
+  void PauseReading(Pause why);
+  void ResumeReading(Pause why);
+  uint8_t pauses() const { return pauses_; }
+
+  // Begins to end the socket; OnClosed follows, perhaps before this returns. At most once.
+  void CleanupSocket(Ending ending);
+  // The grace is over: closes, with RST if bytes are still queued.
+  void ForceClose();
+  // Goes on with a close that waits for the peer's kernel. For the owner's timer.
+  void ContinueClosing();
+  bool needs_another_look() const {
+    return state_ == State::kClosing && ending_ == Ending::kFlushReset;
+  }
+  // Takes what is queued, for another backend. REQUIRES: not yet connected.
+  std::string TakeQueue();
+
+  size_t queued_bytes() const;
+  bool full() const { return queued_bytes() >= kHighMark; }
+  // How much may be read from the other side before this one is full.
+  size_t room() const;
+  bool connected() const { return state_ == State::kOpen || state_ == State::kClosing; }
+  bool closed() const { return state_ == State::kClosed; }
+  bool peer_finished() const { return peer_finished_; }
+  Side side() const { return side_; }
+  int fd() const { return fd_; }
+  tls::Session* tls() { return tls_.get(); }
+  const tls::Session* tls() const { return tls_.get(); }
+  // Bytes that were queued when the socket was closed by force.
+  size_t dropped_bytes() const { return dropped_bytes_; }
+
+ private:
+  enum class State : uint8_t { kConnecting, kOpen, kClosing, kClosed };
+  enum class Writing : uint8_t { kOpen, kFinishing, kFinished };
+
+  static void OnRead(bufferevent* bev, void* self);
+  static void OnWritten(bufferevent* bev, void* self);
+  static void OnEvent(bufferevent* bev, short what, void* self);
+
+  void Attach();
+  Read ReadSocket(size_t limit);
+  int Failed(int error);
+  int Transmit(absl::Span<const uint8_t> bytes);
+  int TransmitRecords();
+  void ShutWriteIfDrained();
+  void Discard();
+  void Destroy(bool reset);
+
+  EventLoop* const loop_;       // Not owned.
+  WorkerMemory* const memory_;  // Not owned.
+  Owner* const owner_;          // Not owned.
+  BuffereventPtr bufferevent_;
+  std::unique_ptr<tls::Session> tls_;
+  LiveCount live_socket_;
+  size_t dropped_bytes_ = 0;
+  int fd_;
+  const Side side_;
+  State state_;
+  Writing writing_ = Writing::kOpen;
+  Ending ending_ = Ending::kGraceful;
+  uint8_t pauses_ = 0;
+  bool peer_finished_ = false;  // its FIN has been read
+  bool failed_ = false;         // the socket is dead; nothing can be sent
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_ENDPOINT_H_

@@ -1,0 +1,95 @@
+// One thread's loop: libevent for sockets, a wheel for time, a graveyard for what must not die
+// inside its own callback.
+//
+// Thread: all of it belongs to the thread that runs it, except Post() and Stop(), which any thread
+// may call. Owner: a worker or a test; it outlives everything that is registered with it. Failure:
+// Create() returns a Status when the system gives no descriptor.
+#ifndef TLSBRIDGE_BRIDGE_EVENT_EVENT_LOOP_H_
+#define TLSBRIDGE_BRIDGE_EVENT_EVENT_LOOP_H_
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "bridge/event/clock.h"
+#include "bridge/event/libevent_ptr.h"
+#include "bridge/event/timer_wheel.h"
+
+namespace tlsbridge {
+
+// What can be handed to the graveyard.
+class DeferredDeletable {
+ public:
+  virtual ~DeferredDeletable() = default;
+};
+
+class EventLoop {
+ public:
+  // `clock` must outlive the loop.
+  static absl::StatusOr<std::unique_ptr<EventLoop>> Create(const Clock* clock);
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // Turns until Stop().
+  void Run();
+  void Stop();  // any thread
+
+  // One turn: events, then timers, then the graveyard. With `wait`, sleeps until something is
+  // ready; without, takes only what is ready now. For tests and for Run().
+  void Turn(bool wait);
+
+  // Runs `task` on the loop's thread in a later turn. Any thread.
+  void Post(absl::AnyInvocable<void()> task);
+
+  // Destroys `object` at the end of this turn, after every callback has unwound.
+  void DeleteLater(std::unique_ptr<DeferredDeletable> object) {
+    graveyard_.push_back(std::move(object));
+  }
+
+  // The clock's Monotonic(), read at most once between two waits.
+  absl::Time now() {
+    if (std::exchange(now_is_stale_, false)) now_ = clock_->Monotonic();
+    return now_;
+  }
+  const Clock& clock() const { return *clock_; }
+
+  TimerWheel& connection_timers() { return connection_timers_; }
+  TimerWheel& service_timers() { return service_timers_; }
+  event_base* base() { return base_.get(); }
+
+ private:
+  EventLoop(const Clock* clock, EventBasePtr base, int wake_fd);
+
+  static void OnWakeUp(int fd, short what, void* self);
+  void Wake();
+  void RunPosted();
+  void Sweep();
+  void SetAlarm();
+
+  const Clock* const clock_;  // Not owned.
+  EventBasePtr base_;
+  const int wake_fd_;
+  absl::Time now_;
+  bool now_is_stale_ = false;
+  TimerWheel connection_timers_;
+  TimerWheel service_timers_;
+  std::vector<std::unique_ptr<DeferredDeletable>> graveyard_;
+
+  std::mutex mutex_;  // guards posted_
+  std::vector<absl::AnyInvocable<void()>> posted_;
+  std::atomic<bool> stopped_{false};
+
+  absl::Time alarm_at_ = absl::InfiniteFuture();
+  EventPtr alarm_;  // libevent's only timer: the wheel's next step
+  EventPtr wake_;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_EVENT_EVENT_LOOP_H_

@@ -1,0 +1,27 @@
+// Owning pointers for libevent's objects.
+//
+// Thread: that of the event base. Owner: the pointer. Failure: none.
+#ifndef TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_
+#define TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_
+
+#include <memory>
+
+struct bufferevent;
+struct event;
+struct event_base;
+
+namespace tlsbridge {
+
+struct LibeventDeleter {
+  void operator()(event_base* base) const;
+  void operator()(event* event) const;
+  void operator()(bufferevent* bufferevent) const;  // leaves the descriptor open
+};
+
+using EventBasePtr = std::unique_ptr<event_base, LibeventDeleter>;
+using EventPtr = std::unique_ptr<event, LibeventDeleter>;
+using BuffereventPtr = std::unique_ptr<bufferevent, LibeventDeleter>;
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_

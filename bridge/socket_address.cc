@@ -1,0 +1,149 @@
+#include "bridge/socket_address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace tlsbridge {
+namespace {
+
+constexpr char kForms[] = "; use HOST:PORT with a numeric host, [IPV6]:PORT or unix:/PATH";
+constexpr socklen_t kUnnamedUnixLength = offsetof(sockaddr_un, sun_path);
+
+absl::Status Refuse(absl::string_view text, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no address: ", why, kForms));
+}
+
+const sockaddr_in* AsV4(const SocketAddress& a) {
+  return a.family() == AF_INET ? reinterpret_cast<const sockaddr_in*>(a.get()) : nullptr;
+}
+
+const sockaddr_in6* AsV6(const SocketAddress& a) {
+  return a.family() == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(a.get()) : nullptr;
+}
+
+}  // namespace
+
+absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
+  absl::string_view rest = text;
+  if (absl::ConsumePrefix(&rest, "unix:")) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    if (!absl::StartsWith(rest, "/")) return Refuse(text, "a UNIX path must be absolute");
+    if (rest.size() >= sizeof(address.sun_path)) {
+      return Refuse(text, absl::StrCat("a UNIX path may have ", sizeof(address.sun_path) - 1,
+                                       " bytes at most"));
+    }
+    memcpy(address.sun_path, rest.data(), rest.size());
+    return From(reinterpret_cast<const sockaddr*>(&address),
+                static_cast<socklen_t>(kUnnamedUnixLength + rest.size() + 1));
+  }
+
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos) return Refuse(text, "it has no port");
+  uint32_t port;
+  const absl::string_view port_text = text.substr(colon + 1);
+  if (!absl::SimpleAtoi(port_text, &port) || port > 65535 || port_text[0] == '+') {
+    return Refuse(text, "the port is not a number from 0 to 65535");
+  }
+  std::string host(text.substr(0, colon));
+  if (host == "localhost") host = "127.0.0.1";
+
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    sockaddr_in6 address = {};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(static_cast<uint16_t>(port));
+    if (inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &address.sin6_addr) != 1) {
+      return Refuse(text, "between the brackets is no IPv6 address");
+    }
+    return From(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  }
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
+    return Refuse(text, host.empty() ? "it has no host (0.0.0.0 or [::] listens everywhere)"
+                                     : "the host is no IPv4 address");
+  }
+  return From(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+}
+
+SocketAddress SocketAddress::From(const sockaddr* address, socklen_t length) {
+  SocketAddress result;
+  result.length_ = std::min<socklen_t>(length, sizeof(result.storage_));
+  memcpy(&result.storage_, address, result.length_);
+  return result;
+}
+
+SocketAddress SocketAddress::LocalOf(int fd) {
+  sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+  return From(reinterpret_cast<const sockaddr*>(&address), length);
+}
+
+SocketAddress SocketAddress::PeerOf(int fd) {
+  sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+  return From(reinterpret_cast<const sockaddr*>(&address), length);
+}
+
+uint16_t SocketAddress::port() const {
+  if (const auto* v4 = AsV4(*this)) return ntohs(v4->sin_port);
+  if (const auto* v6 = AsV6(*this)) return ntohs(v6->sin6_port);
+  return 0;
+}
+
+bool SocketAddress::is_loopback() const {
+  if (is_unix()) return true;
+  if (const auto* v4 = AsV4(*this)) return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+  if (const auto* v6 = AsV6(*this)) {
+    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
+  }
+  return false;
+}
+
+std::string SocketAddress::unix_path() const {
+  if (!is_unix() || length_ <= kUnnamedUnixLength) return {};
+  return std::string(storage_.un.sun_path,
+                     strnlen(storage_.un.sun_path, length_ - kUnnamedUnixLength));
+}
+
+std::string SocketAddress::ToString() const {
+  if (is_unix()) return absl::StrCat("unix:", unix_path());
+  char host[INET6_ADDRSTRLEN];
+  if (const auto* v4 = AsV4(*this)) {
+    inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+    return absl::StrCat(host, ":", port());
+  }
+  if (const auto* v6 = AsV6(*this)) {
+    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+    return absl::StrCat("[", host, "]:", port());
+  }
+  return "-";
+}
+
+std::string SocketAddress::ClientKey() const {
+  if (const auto* v4 = AsV4(*this)) {
+    return std::string(reinterpret_cast<const char*>(&v4->sin_addr), 4);
+  }
+  if (const auto* v6 = AsV6(*this)) {
+    const char* bytes = reinterpret_cast<const char*>(&v6->sin6_addr);
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) return std::string(bytes + 12, 4);
+    return std::string(bytes, 8);
+  }
+  return "unix";
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,56 @@
+// Where a socket listens or connects: IPv4, IPv6 or a UNIX path. Parsed from text, never looked up.
+//
+// Thread: any; a value. Failure: Parse() returns a Status that says what is allowed.
+#ifndef TLSBRIDGE_BRIDGE_SOCKET_ADDRESS_H_
+#define TLSBRIDGE_BRIDGE_SOCKET_ADDRESS_H_
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace tlsbridge {
+
+class SocketAddress {
+ public:
+  SocketAddress() = default;  // no address: family() is AF_UNSPEC
+
+  // "127.0.0.1:8443", "[::1]:8443", "localhost:8443" (both loopback addresses are meant: 127.0.0.1
+  // is taken), "unix:/run/app.sock".
+  static absl::StatusOr<SocketAddress> Parse(absl::string_view text);
+
+  // What the kernel reported for a socket. Too long a length is cut.
+  static SocketAddress From(const sockaddr* address, socklen_t length);
+  static SocketAddress LocalOf(int fd);
+  static SocketAddress PeerOf(int fd);
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  socklen_t length() const { return length_; }
+  int family() const { return length_ == 0 ? AF_UNSPEC : get()->sa_family; }
+  bool is_unix() const { return family() == AF_UNIX; }
+  uint16_t port() const;     // 0 for a UNIX path
+  bool is_loopback() const;  // 127.0.0.0/8, ::1, their mapped form, or a UNIX path
+  std::string unix_path() const;
+
+  // The form that Parse() takes; "unix:" for an unnamed UNIX peer, "-" for no address.
+  std::string ToString() const;
+
+  // For counting by client: IPv4 and IPv4-mapped IPv6 are equal, IPv6 counts by /64 (RFC 6177),
+  // everybody on UNIX sockets is one.
+  std::string ClientKey() const;
+
+ private:
+  socklen_t length_ = 0;
+  union {
+    sockaddr_un un;  // the largest that is used; sockaddr_storage would double a record's share
+    sockaddr any;
+  } storage_ = {};
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_SOCKET_ADDRESS_H_

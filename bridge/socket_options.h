@@ -1,0 +1,32 @@
+// How the kernel watches over a TCP connection that says nothing.
+//
+// Thread: any. Failure: ignored; a socket without an option still works, and its own errors follow.
+#ifndef TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_
+#define TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_
+
+#include "absl/time/time.h"
+
+namespace tlsbridge {
+
+struct TcpOptions {
+  // First keepalive probe after this much silence, then one each interval; the connection is given
+  // up after `keepalive_probes` of them. Zero: no keepalive.
+  absl::Duration keepalive_idle = absl::Seconds(60);
+  absl::Duration keepalive_interval = absl::Seconds(15);
+  int keepalive_probes = 4;
+  // How long sent bytes may stay unacknowledged (RFC 5482). Zero: the kernel's own 15 minutes or
+  // so.
+  absl::Duration user_timeout = absl::Seconds(120);
+};
+
+// Also TCP_NODELAY: Nagle's algorithm holds a small answer back for 40 ms. Accepted sockets inherit
+// all of these from their listener, which costs no call a connection.
+void ApplyTcpOptions(int fd, const TcpOptions& options);
+
+// Once one direction has ended: connection tracking forgets a half-closed connection after 60 s
+// (nf_conntrack_tcp_timeout_close_wait), so that probes must come sooner.
+void TightenForHalfClose(int fd, const TcpOptions& options);
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_

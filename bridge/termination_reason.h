@@ -1,0 +1,79 @@
+// Why a connection ended: one closed list with one table of names. The names are the log field, the
+// metric label and what tests assert.
+//
+// Thread: any. Failure: none.
+#ifndef TLSBRIDGE_BRIDGE_TERMINATION_REASON_H_
+#define TLSBRIDGE_BRIDGE_TERMINATION_REASON_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "absl/strings/string_view.h"
+#include "bridge/ending.h"
+
+namespace tlsbridge {
+
+enum class TerminationReason : uint8_t {
+  kNone,  // has not ended
+
+  // Orderly ends. A connection as a whole is closed_incoming or closed_outgoing, after the side
+  // that ended first; the rest are reasons of one side.
+  kClosedIncoming,
+  kClosedOutgoing,
+  kNormal,     // this side said goodbye first, and properly
+  kSocketEnd,  // ended because the client's socket had ended
+  kProxyEnd,   // ended because the backend's socket had ended
+
+  // What a peer or the network did.
+  kTruncated,  // FIN without close_notify: the stream may be cut short
+  kEconnreset,
+  kEtimedout,  // the kernel gave up: TCP_USER_TIMEOUT, keepalive or its own connect timeout
+  kEconnrefused,
+  kEhostunreach,
+  kEnetunreach,
+  kSocketError,  // any other errno on the client's socket
+  kProxyError,   // any other errno on the backend's socket
+  kError,        // a failure of our own
+  kTlsHandshakeFailed,
+  kTlsError,  // a session broke after its handshake
+
+  // Deadlines.
+  kHandshakeTimeout,
+  kConnectTimeout,
+  kInitialTimeout,
+  kInactivity,
+  kHalfCloseTimeout,
+  kMaxLifetime,
+
+  // Decisions.
+  kShutdown,
+  kAdmin,
+  kGlobalLimit,
+  kIpLimit,
+  kRouteLimit,
+  kRateLimit,
+  kFdLimit,
+  kDenied,
+  kNoRoute,
+  kNoBackend,
+  kNftablesHandled,
+};
+
+inline constexpr size_t kTerminationReasons =
+    static_cast<size_t>(TerminationReason::kNftablesHandled) + 1;
+
+absl::string_view TerminationReasonName(TerminationReason reason);
+
+// How both sockets end when a connection ends for `reason`. `connected` says whether a backend was
+// reached.
+Endings EndingsFor(TerminationReason reason, bool connected);
+
+// True for the ends that nobody needs to look into.
+bool IsOrderly(TerminationReason reason);
+
+// The reason for an errno on the socket of `side`.
+TerminationReason ReasonForErrno(Side side, int error);
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_TERMINATION_REASON_H_

@@ -1,0 +1,25 @@
+// What all bridges of a worker share while they move bytes, so that an idle one holds no buffer.
+//
+// Thread: the worker's; used by one call at a time. Owner: the worker; it outlives its bridges.
+// Failure: none.
+#ifndef TLSBRIDGE_BRIDGE_WORKER_MEMORY_H_
+#define TLSBRIDGE_BRIDGE_WORKER_MEMORY_H_
+
+#include <stdint.h>
+
+#include <vector>
+
+#include "bridge/live_counters.h"
+#include "tls/staging.h"
+
+namespace tlsbridge {
+
+struct WorkerMemory {
+  std::vector<uint8_t> socket_bytes = std::vector<uint8_t>(tls::Staging::kMaxInputBytes);
+  tls::Staging tls;
+  LiveCounters live;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_BRIDGE_WORKER_MEMORY_H_

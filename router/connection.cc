@@ -1,0 +1,110 @@
+#include "router/connection.h"
+
+#include <errno.h>
+
+#include <utility>
+
+#include "bridge/socket_options.h"
+#include "router/connection_manager.h"
+#include "router/deadlines.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+namespace {
+
+// The reason for a backend that could not be reached.
+TerminationReason ConnectFailure(int error) {
+  if (error == EMFILE || error == ENFILE) return TerminationReason::kFdLimit;
+  // A UNIX socket whose file is gone, or whose backlog is full, is as closed as a port that nobody
+  // listens on.
+  if (error == ENOENT || error == EAGAIN) return TerminationReason::kEconnrefused;
+  return ReasonForErrno(Side::kOutgoing, error);
+}
+
+std::unique_ptr<tls::Session> SessionFor(const Route& route, WorkerMemory* memory) {
+  return route.tls == nullptr ? nullptr : tls::Session::Accept(*route.tls, &memory->tls);
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionManager* manager, ConnectionRecord record, int fd,
+                       Admission::Token token, EventLoop* loop, WorkerMemory* memory)
+    : manager_(manager),
+      loop_(loop),
+      live_record_(&memory->live.records),
+      token_(std::move(token)),
+      record_(std::move(record)),
+      bridge_(fd, SessionFor(*record_.route, memory), &record_.route->bridge, this, loop, memory),
+      timer_(loop, [this] { MeetDeadlines(); }) {}
+
+void Connection::MeetDeadlines() {
+  while (!record_.cleanup_started) {
+    const bool any_bytes = bridge_.bytes_received() + bridge_.bytes_sent() > 0;
+    const Deadline next =
+        NextDeadline(record_, {bridge_.state(), bridge_.last_activity(), any_bytes});
+    if (next.at > loop_->now()) {
+      if (next.at < absl::InfiniteFuture()) timer_.ArmAt(next.at);
+      return;
+    }
+    if (next.reason != TerminationReason::kNone) {
+      manager_->InitiateCleanupOnce(record_, End::OfBoth(next.reason));
+      return;
+    }
+    if (bridge_.state() == BridgeState::kHalfClosed) {
+      TightenKeepalive();
+    } else {
+      WarnOfInactivity();
+    }
+  }
+}
+
+void Connection::TightenKeepalive() {
+  record_.keepalive_tightened = true;
+  for (const Endpoint* endpoint : {&bridge_.incoming(), bridge_.outgoing()}) {
+    if (endpoint != nullptr) TightenForHalfClose(endpoint->fd(), record_.route->bridge.tcp);
+  }
+}
+
+void Connection::WarnOfInactivity() {
+  record_.inactivity_warning_issued = true;
+  const absl::Time end = bridge_.last_activity() +
+                         EffectiveInactivity(record_.route->timeouts, record_.route->keep_alive);
+  LogEvent(LogLevel::kWarning, "inactivity_warning")
+      .Number("id", record_.id)
+      .Text("peer", record_.peer.ToString())
+      .Milliseconds("idle_ms", loop_->now() - bridge_.last_activity())
+      .Milliseconds("closes_in_ms", end - loop_->now());
+}
+
+bool Connection::IdleSince(absl::Time time) const {
+  if (bridge_.state() != BridgeState::kBridging || bridge_.last_activity() > time) return false;
+  const bool awaits_answer =
+      bridge_.bytes_received() > 0 && bridge_.last_sender() == Side::kIncoming;
+  return !awaits_answer && bridge_.queued_to_client() == 0 && bridge_.queued_to_backend() == 0;
+}
+
+void Connection::OnClientReady() {
+  record_.client_ready_at = record_.connecting_since = loop_->now();
+  bridge_.ConnectBackend(record_.route->backend);
+  MeetDeadlines();
+}
+
+void Connection::OnBackendConnected() {
+  record_.connected_at = loop_->now();
+  MeetDeadlines();
+}
+
+void Connection::OnConnectFailed(int error) {
+  manager_->InitiateCleanupOnce(record_, End::OfBoth(ConnectFailure(error), error));
+}
+
+void Connection::OnHalfClosed() {
+  record_.half_closed_at = loop_->now();
+  MeetDeadlines();
+}
+
+void Connection::OnEnded(const End& end) { manager_->InitiateCleanupOnce(record_, end); }
+
+void Connection::OnClosed() { manager_->Forget(this); }
+
+}  // namespace tlsbridge

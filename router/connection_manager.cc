@@ -1,0 +1,135 @@
+#include "router/connection_manager.h"
+
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "router/connection_dump.h"
+#include "router/deadlines.h"
+
+namespace tlsbridge {
+namespace {
+
+// While draining, how often to look for connections that have fallen idle, and how long makes one
+// idle.
+constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
+constexpr absl::Duration kDrainIdle = absl::Seconds(1);
+
+}  // namespace
+
+ConnectionManager::ConnectionManager(const Config* config, Admission* admission, EventLoop* loop,
+                                     WorkerMemory* memory, uint64_t first_id, uint64_t id_step)
+    : config_(config),
+      admission_(admission),
+      loop_(loop),
+      memory_(memory),
+      log_(loop),
+      random_(std::random_device()()),
+      next_id_(first_id),
+      id_step_(id_step),
+      drain_timer_(
+          loop, [this] { DrainIdle(); }, Timer::Of::kService) {}
+
+void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAddress* listener) {
+  ConnectionRecord record;
+  record.id = next_id_;
+  next_id_ += id_step_;
+  record.peer = peer;
+  record.listener = listener;
+  record.route = &config_->route;
+  record.accepted_at = loop_->now();
+  record.lifetime = WithJitter(record.route->timeouts.max_lifetime,
+                               std::uniform_real_distribution<double>(0, 1)(random_));
+
+  Admission::Token token;
+  TerminationReason refusal = AdmitToRoute(*record.route);
+  if (refusal == TerminationReason::kNone) {
+    refusal = admission_->Admit(peer, loop_->now(), &token);
+  }
+  if (refusal != TerminationReason::kNone) {
+    close(fd);
+    record.end = {refusal, refusal, TerminationReason::kNone, 0, {}};
+    CountEnd(record.end);
+    log_.WriteRefusal(record);
+    return;
+  }
+
+  const uint64_t id = record.id;
+  auto connection =
+      std::make_unique<Connection>(this, std::move(record), fd, std::move(token), loop_, memory_);
+  Connection* const started = connection.get();
+  connections_.emplace(id, std::move(connection));
+  started->MeetDeadlines();
+}
+
+TerminationReason ConnectionManager::AdmitToRoute(const Route& route) const {
+  const bool full =
+      route.connections > 0 && connections_.size() >= static_cast<size_t>(route.connections);
+  return full ? TerminationReason::kRouteLimit : TerminationReason::kNone;
+}
+
+bool ConnectionManager::InitiateCleanupOnce(ConnectionRecord& record, const End& end) {
+  if (std::exchange(record.cleanup_started, true)) return false;
+  record.end = end;
+  // A side that never was has not ended.
+  if (record.connecting_since == absl::InfiniteFuture()) {
+    record.end.outgoing = TerminationReason::kNone;
+  }
+  CleanupConnection(*connections_.at(record.id));
+  return true;
+}
+
+void ConnectionManager::CleanupConnection(Connection& connection) {
+  connection.StopWatching();
+  Bridge& bridge = connection.bridge();
+  bridge.Cleanup(EndingsFor(connection.record().end.reason, bridge.backend_connected()));
+}
+
+void ConnectionManager::Forget(Connection* connection) {
+  const auto it = connections_.find(connection->record().id);
+  CountEnd(connection->record().end);
+  log_.WriteEnd(*connection);
+  loop_->DeleteLater(std::move(it->second));
+  connections_.erase(it);
+  if (connections_.empty() && on_empty_) on_empty_();
+}
+
+void ConnectionManager::CountEnd(const End& end) {
+  stats_.IncrementConnections(end.reason);
+  stats_.IncrementTerminationStat(Side::kIncoming, end.incoming);
+  if (end.outgoing != TerminationReason::kNone) {
+    stats_.IncrementTerminationStat(Side::kOutgoing, end.outgoing);
+  }
+}
+
+void ConnectionManager::BeginDrain() { DrainIdle(); }
+
+void ConnectionManager::DrainIdle() {
+  std::vector<Connection*> idle;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->IdleSince(loop_->now() - kDrainIdle)) idle.push_back(connection.get());
+  }
+  for (Connection* connection : idle) {
+    InitiateCleanupOnce(connection->record(), End::OfBoth(TerminationReason::kShutdown));
+  }
+  if (!connections_.empty()) drain_timer_.ArmAfter(kDrainLook);
+}
+
+void ConnectionManager::EndAll(TerminationReason reason) {
+  drain_timer_.Cancel();
+  std::vector<Connection*> all;
+  all.reserve(connections_.size());
+  for (const auto& [id, connection] : connections_) all.push_back(connection.get());
+  // What is forgotten meanwhile lives on until this turn's end.
+  for (Connection* connection : all) InitiateCleanupOnce(connection->record(), End::OfBoth(reason));
+}
+
+std::string ConnectionManager::DumpRecords() const {
+  return absl::StrJoin(connections_, ",", [this](std::string* out, const auto& entry) {
+    out->append(DumpConnection(*entry.second, loop_->now()));
+  });
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,85 @@
+// Owns the connections of one worker, and is the only way out for each of them.
+//
+// InitiateCleanupOnce(record, end) -> CleanupConnection -> Bridge::Cleanup ->
+// Endpoint::CleanupSocket -> Forget. The first call wins; the rest happens at once, on this loop,
+// without a queue.
+//
+// Thread: the worker's. Owner: the worker. Loop, memory, admission and configuration outlive it.
+// Failure: reasons, counted and logged.
+#ifndef TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_
+#define TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_
+
+#include <stdint.h>
+
+#include <memory>
+#include <random>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "bridge/worker_memory.h"
+#include "router/config/config.h"
+#include "router/connection.h"
+#include "router/limits/admission.h"
+#include "router/log/connection_log.h"
+#include "router/termination_stats.h"
+
+namespace tlsbridge {
+
+class ConnectionManager {
+ public:
+  // Ids are `first_id`, `first_id` + `id_step`, ..., so that those of several workers differ.
+  ConnectionManager(const Config* config, Admission* admission, EventLoop* loop,
+                    WorkerMemory* memory, uint64_t first_id = 1, uint64_t id_step = 1);
+  ConnectionManager(const ConnectionManager&) = delete;
+  ConnectionManager& operator=(const ConnectionManager&) = delete;
+
+  // Takes over an accepted `fd`: makes its record, or refuses and closes it.
+  void Accept(int fd, const SocketAddress& peer, const SocketAddress* listener);
+
+  // Ends a connection for `end`. The first call for a record wins and returns true.
+  bool InitiateCleanupOnce(ConnectionRecord& record, const End& end);
+
+  // Ends connections as they fall idle. The rest go on until EndAll().
+  void BeginDrain();
+  void EndAll(TerminationReason reason);
+
+  // Counts, logs and destroys a connection whose sockets are gone.
+  void Forget(Connection* connection);
+
+  size_t GetConnectionCount() const { return connections_.size(); }
+  const TerminationStats& termination_stats() const { return stats_; }
+  const LiveCounters& live() const { return memory_->live; }
+  size_t live_timers() const { return loop_->connection_timers().armed(); }
+
+  // All live records as JSON objects, separated by commas.
+  std::string DumpRecords() const;
+
+  // Called whenever the last connection has gone.
+  void set_on_empty(absl::AnyInvocable<void()> on_empty) { on_empty_ = std::move(on_empty); }
+
+ private:
+  void CleanupConnection(Connection& connection);
+  void CountEnd(const End& end);
+  TerminationReason AdmitToRoute(const Route& route) const;
+  void DrainIdle();
+
+  const Config* const config_;  // Not owned.
+  Admission* const admission_;  // Not owned.
+  EventLoop* const loop_;       // Not owned.
+  WorkerMemory* const memory_;  // Not owned.
+  ConnectionLog log_;
+  TerminationStats stats_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::minstd_rand random_;
+  uint64_t next_id_;
+  const uint64_t id_step_;
+  Timer drain_timer_;
+  absl::AnyInvocable<void()> on_empty_;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_

@@ -1,0 +1,41 @@
+// What the router knows of one connection.
+//
+// Thread: the worker's. Owner: the Connection that it describes. Failure: none.
+#ifndef TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_
+#define TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_
+
+#include <stdint.h>
+
+#include <optional>
+
+#include "absl/time/time.h"
+#include "bridge/bridge.h"
+#include "bridge/socket_address.h"
+#include "router/config/config.h"
+
+namespace tlsbridge {
+
+struct ConnectionRecord {
+  uint64_t id = 0;
+  SocketAddress peer;
+  const SocketAddress* listener = nullptr;
+  const Route* route = nullptr;
+
+  // All by the loop's clock.
+  absl::Time accepted_at;
+  absl::Time client_ready_at = absl::InfiniteFuture();
+  absl::Time connecting_since = absl::InfiniteFuture();
+  absl::Time connected_at = absl::InfiniteFuture();
+  absl::Duration lifetime;  // the maximum, with its jitter; infinite for none
+  absl::Time half_closed_at = absl::InfiniteFuture();
+  bool keepalive_tightened = false;
+  bool inactivity_warning_issued = false;
+
+  // Set once, by InitiateCleanupOnce. Its reasons are also the sides' termination reasons.
+  bool cleanup_started = false;
+  End end;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_

@@ -1,0 +1,99 @@
+#include "router/limits/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tlsbridge {
+
+Admission::Token::Token(Token&& other) noexcept
+    : admission_(std::exchange(other.admission_, nullptr)), client_(std::move(other.client_)) {}
+
+Admission::Token& Admission::Token::operator=(Token&& other) noexcept {
+  std::swap(admission_, other.admission_);
+  std::swap(client_, other.client_);
+  return *this;
+}
+
+Admission::Token::~Token() {
+  if (admission_ != nullptr) admission_->Release(client_);
+}
+
+Admission::Admission(const Limits& limits, int64_t budget)
+    : limit_(limits.connections > 0 ? std::min(limits.connections, budget) : budget),
+      limit_reason_(limits.connections > 0 && limits.connections <= budget
+                        ? TerminationReason::kGlobalLimit
+                        : TerminationReason::kFdLimit),
+      per_ip_(limits.connections_per_ip),
+      per_ip_per_minute_(limits.new_per_ip_per_minute) {}
+
+TerminationReason Admission::Admit(const SocketAddress& peer, absl::Time now, Token* token) {
+  std::string key = counts_clients() ? peer.ClientKey() : std::string();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (connections_ >= limit_) return limit_reason_;
+    if (counts_clients()) {
+      const TerminationReason refusal = AdmitClient(key, now);
+      if (refusal != TerminationReason::kNone) return refusal;
+    }
+    ++connections_;
+  }
+  *token = Token(this, std::move(key));
+  return TerminationReason::kNone;
+}
+
+TerminationReason Admission::AdmitClient(const std::string& key, absl::Time now) {
+  auto [it, is_new] = clients_.try_emplace(key);
+  Client& client = it->second;
+  if (is_new) client.idle = idle_.insert(idle_.end(), key);
+  TerminationReason refusal = TerminationReason::kNone;
+  if (per_ip_ > 0 && client.connections >= per_ip_) {
+    refusal = TerminationReason::kIpLimit;
+  } else if (per_ip_per_minute_ > 0 && !WithinRate(&client, now)) {
+    refusal = TerminationReason::kRateLimit;
+  } else {
+    if (client.connections++ == 0) idle_.erase(client.idle);
+    ++client.new_in_minute;
+  }
+  if (idle_.size() > kMaxIdleClients) {
+    clients_.erase(idle_.front());
+    idle_.pop_front();
+  }
+  return refusal;
+}
+
+bool Admission::WithinRate(Client* client, absl::Time now) const {
+  const absl::Duration since_epoch = now - absl::UnixEpoch();
+  absl::Duration into_minute;
+  const int64_t minute = absl::IDivDuration(since_epoch, absl::Minutes(1), &into_minute);
+  if (minute != client->minute) {
+    client->new_in_last_minute = minute == client->minute + 1 ? client->new_in_minute : 0;
+    client->new_in_minute = 0;
+    client->minute = minute;
+  }
+  // Of the minute before, the part that still lies within the last 60 seconds.
+  const double share = 1 - absl::FDivDuration(into_minute, absl::Minutes(1));
+  const double recent = static_cast<double>(client->new_in_minute) +
+                        share * static_cast<double>(client->new_in_last_minute);
+  return recent < static_cast<double>(per_ip_per_minute_);
+}
+
+void Admission::Release(const std::string& key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  --connections_;
+  if (!counts_clients()) return;
+  const auto it = clients_.find(key);
+  if (--it->second.connections > 0) return;
+  it->second.idle = idle_.insert(idle_.end(), key);
+}
+
+int64_t Admission::connections() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return connections_;
+}
+
+size_t Admission::clients() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return clients_.size();
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,89 @@
+// Decides whether a new connection may come in: how many there are in all, per client address and
+// per minute.
+//
+// Clients are counted as SocketAddress::ClientKey() says. The table of clients is bounded: an
+// address without a live connection is forgotten, the longest idle first, when there are more than
+// kMaxIdleClients of them.
+//
+// Thread: any; locked. Asked once a connection, never while bytes move. Owner: the router; it
+// outlives its tokens. Failure: a reason for refusing.
+#ifndef TLSBRIDGE_ROUTER_LIMITS_ADMISSION_H_
+#define TLSBRIDGE_ROUTER_LIMITS_ADMISSION_H_
+
+#include <stdint.h>
+
+#include <list>
+#include <mutex>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "bridge/socket_address.h"
+#include "bridge/termination_reason.h"
+#include "router/config/config.h"
+
+namespace tlsbridge {
+
+class Admission {
+ public:
+  // Held by a connection; gives its place back when it dies.
+  class Token {
+   public:
+    Token() = default;
+    Token(Token&& other) noexcept;
+    Token& operator=(Token&& other) noexcept;
+    ~Token();
+
+   private:
+    friend class Admission;
+    Token(Admission* admission, std::string client)
+        : admission_(admission), client_(std::move(client)) {}
+
+    Admission* admission_ = nullptr;  // Not owned.
+    std::string client_;
+  };
+
+  // `budget` is what descriptors and memory allow; it bounds limits.connections.
+  Admission(const Limits& limits, int64_t budget);
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  // kNone and a token, or the reason for refusing. A refused attempt counts for nothing, so that a
+  // client that keeps trying is let in as soon as it may.
+  TerminationReason Admit(const SocketAddress& peer, absl::Time now, Token* token);
+
+  int64_t connections() const;
+  int64_t limit() const { return limit_; }
+  size_t clients() const;
+
+  static constexpr size_t kMaxIdleClients = 65536;
+
+ private:
+  struct Client {
+    int64_t connections = 0;
+    // A sliding minute: what came in this one and in the one before.
+    int64_t minute = 0;
+    int64_t new_in_minute = 0;
+    int64_t new_in_last_minute = 0;
+    std::list<std::string>::iterator idle;  // valid while connections is 0
+  };
+
+  bool counts_clients() const { return per_ip_ > 0 || per_ip_per_minute_ > 0; }
+  TerminationReason AdmitClient(const std::string& key, absl::Time now);
+  bool WithinRate(Client* client, absl::Time now) const;
+  void Release(const std::string& key);
+
+  const int64_t limit_;
+  const TerminationReason limit_reason_;
+  const int64_t per_ip_;
+  const int64_t per_ip_per_minute_;
+
+  mutable std::mutex mutex_;  // guards all below
+  int64_t connections_ = 0;
+  absl::flat_hash_map<std::string, Client> clients_;
+  std::list<std::string> idle_;  // longest idle first
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_ROUTER_LIMITS_ADMISSION_H_

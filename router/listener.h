@@ -1,0 +1,71 @@
+// A listening socket, and the loop's part in accepting from it.
+//
+// ListeningSocket is opened once and shared; each worker has an Acceptor on it. When descriptors
+// run out, accepting pauses and is tried again after a while: clients wait in the kernel's queue,
+// and the loop does not spin.
+//
+// Thread: Open() on main's; an Acceptor on its worker's. Owner: the router owns sockets, workers
+// own acceptors; a socket outlives its acceptors. Failure: Open() returns a Status that names the
+// address and the reason.
+#ifndef TLSBRIDGE_ROUTER_LISTENER_H_
+#define TLSBRIDGE_ROUTER_LISTENER_H_
+
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/fd_event.h"
+#include "bridge/event/timer.h"
+#include "bridge/socket_address.h"
+#include "bridge/socket_options.h"
+
+namespace tlsbridge {
+
+class ListeningSocket {
+ public:
+  // A UNIX path on which nobody listens any more is replaced. Accepted sockets inherit `options`.
+  static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(const SocketAddress& address,
+                                                               const TcpOptions& options);
+  ~ListeningSocket();
+  ListeningSocket(const ListeningSocket&) = delete;
+  ListeningSocket& operator=(const ListeningSocket&) = delete;
+
+  // From now on clients are refused. The address stays known.
+  void Close();
+
+  int fd() const { return fd_; }
+  const SocketAddress& address() const { return address_; }  // with the port that the kernel gave
+
+ private:
+  ListeningSocket(int fd, const SocketAddress& address) : fd_(fd), address_(address) {}
+
+  int fd_;
+  const SocketAddress address_;
+};
+
+class Acceptor {
+ public:
+  using OnAccept = absl::AnyInvocable<void(int fd, const SocketAddress& peer)>;
+
+  Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_accept);
+
+  // Takes in whoever has queued so far. For the last look before the listener closes.
+  void AcceptAll();
+
+  // Paused because the system has no more descriptors or memory.
+  bool paused() const { return resume_timer_.armed(); }
+
+ private:
+  bool AcceptSome();
+  void Pause(int error);
+
+  const ListeningSocket* const socket_;  // Not owned.
+  OnAccept on_accept_;
+  Timer resume_timer_;
+  FdEvent readable_;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_ROUTER_LISTENER_H_

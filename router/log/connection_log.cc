@@ -1,0 +1,103 @@
+#include "router/log/connection_log.h"
+
+#include <string.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace tlsbridge {
+namespace {
+
+LogLevel LevelOf(const End& end) {
+  if (IsOrderly(end.reason)) return LogLevel::kInfo;
+  return end.failure.detail == tls::FailureDetail::kTcpProbe ? LogLevel::kDebug
+                                                             : LogLevel::kWarning;
+}
+
+std::string KindOf(const End& end) {
+  const absl::string_view reason = TerminationReasonName(end.reason);
+  if (end.failure.detail == tls::FailureDetail::kNone) return std::string(reason);
+  return absl::StrCat(reason, " (", tls::Describe(end.failure), ")");
+}
+
+void AppendEnd(const End& end, LogEvent* event) {
+  event->Text("reason", TerminationReasonName(end.reason))
+      .Text("incoming", TerminationReasonName(end.incoming))
+      .Text("outgoing", TerminationReasonName(end.outgoing));
+  if (end.failure.detail != tls::FailureDetail::kNone) {
+    event->Text("detail", tls::Describe(end.failure));
+    if (*end.failure.reason != '\0') event->Text("tls_error", end.failure.reason);
+  }
+  if (end.error != 0) event->Text("errno", strerrorname_np(end.error));
+}
+
+}  // namespace
+
+ConnectionLog::ConnectionLog(EventLoop* loop)
+    : loop_(loop),
+      flush_timer_(
+          loop, [this] { Flush(); }, Timer::Of::kService) {}
+
+bool ConnectionLog::ShouldWrite(const End& end, LogLevel level) {
+  if (!LogEnabled(level)) return false;
+  if (level != LogLevel::kWarning) return true;
+  const bool write = folder_.ShouldWrite(KindOf(end), loop_->now());
+  if (!flush_timer_.armed()) flush_timer_.ArmAt(folder_.next_flush());
+  return write;
+}
+
+void ConnectionLog::Flush() {
+  folder_.Flush(loop_->now(), [](const std::string& kind, int64_t more) {
+    LogEvent(LogLevel::kWarning, "folded")
+        .Text("kind", kind)
+        .Number("more", more)
+        .Text("message", absl::StrCat("and ", more, " more like it in 60 s"));
+  });
+  if (folder_.next_flush() < absl::InfiniteFuture()) flush_timer_.ArmAt(folder_.next_flush());
+}
+
+void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
+  const LogLevel level = LevelOf(record.end);
+  if (!ShouldWrite(record.end, level)) return;
+  LogEvent event(level, "connection_end");
+  event.Number("id", record.id)
+      .Text("peer", record.peer.ToString())
+      .Text("listener", record.listener->ToString())
+      .Text("route", record.route->name);
+  AppendEnd(record.end, &event);
+}
+
+void ConnectionLog::WriteEnd(const Connection& connection) {
+  const ConnectionRecord& record = connection.record();
+  const LogLevel level = LevelOf(record.end);
+  if (!ShouldWrite(record.end, level)) return;
+
+  const Bridge& bridge = connection.bridge();
+  LogEvent event(level, "connection_end");
+  event.Number("id", record.id)
+      .Text("peer", record.peer.ToString())
+      .Text("listener", record.listener->ToString())
+      .Text("route", record.route->name)
+      .Text("backend", record.route->backend.ToString());
+  AppendEnd(record.end, &event);
+  event.Milliseconds("duration_ms", loop_->now() - record.accepted_at)
+      .Number("bytes_received", bridge.bytes_received())
+      .Number("bytes_sent", bridge.bytes_sent());
+  if (bridge.dropped_bytes() > 0) event.Number("bytes_dropped", bridge.dropped_bytes());
+  if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
+    event.Text("sni", session->server_name());
+    if (session->handshake_done()) {
+      event.Text("tls", session->version())
+          .Text("cipher", session->cipher())
+          .Text("group", session->group())
+          .Flag("resumed", session->resumed())
+          .Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
+    }
+  }
+  if (record.connected_at < absl::InfiniteFuture()) {
+    event.Milliseconds("connect_ms", record.connected_at - record.connecting_since);
+  }
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,38 @@
+// The line that each connection leaves behind when it ends.
+//
+// Orderly ends are always written. Failures of one kind are written a few times a minute and then
+// counted; a TCP probe is a matter for the debug log.
+//
+// Thread: the worker's. Owner: the ConnectionManager. The loop outlives it. Failure: none.
+#ifndef TLSBRIDGE_ROUTER_LOG_CONNECTION_LOG_H_
+#define TLSBRIDGE_ROUTER_LOG_CONNECTION_LOG_H_
+
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "router/connection.h"
+#include "router/connection_record.h"
+#include "router/log/failure_folder.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+
+class ConnectionLog {
+ public:
+  explicit ConnectionLog(EventLoop* loop);
+
+  void WriteEnd(const Connection& connection);
+  // For one that was refused before it had a bridge.
+  void WriteRefusal(const ConnectionRecord& record);
+
+ private:
+  bool ShouldWrite(const End& end, LogLevel level);
+  void Flush();
+
+  EventLoop* const loop_;  // Not owned.
+  FailureFolder folder_;
+  Timer flush_timer_;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_ROUTER_LOG_CONNECTION_LOG_H_

@@ -1,0 +1,30 @@
+#include "router/log/failure_folder.h"
+
+#include <algorithm>
+
+namespace tlsbridge {
+
+bool FailureFolder::ShouldWrite(const std::string& kind, absl::Time now) {
+  Kind& entry = kinds_[kind];
+  if (entry.seen == 0) entry.window_ends = now + kWindow;
+  return ++entry.seen <= kWrittenPerWindow;
+}
+
+void FailureFolder::Flush(absl::Time now,
+                          absl::FunctionRef<void(const std::string& kind, int64_t more)> report) {
+  for (auto it = kinds_.begin(); it != kinds_.end();) {
+    const auto current = it++;
+    if (current->second.window_ends > now) continue;
+    const int64_t more = current->second.seen - kWrittenPerWindow;
+    if (more > 0) report(current->first, more);
+    kinds_.erase(current);
+  }
+}
+
+absl::Time FailureFolder::next_flush() const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [kind, entry] : kinds_) next = std::min(next, entry.window_ends);
+  return next;
+}
+
+}  // namespace tlsbridge

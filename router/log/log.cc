@@ -1,0 +1,146 @@
+#include "router/log/log.h"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace tlsbridge {
+namespace {
+
+// Lines that may wait for a slow reader of standard error: about 400 KiB.
+constexpr size_t kWaitingLines = 1024;
+
+LogLevel least_level = LogLevel::kOff;
+LogFormat log_format = LogFormat::kText;
+std::shared_ptr<spdlog::logger>& Logger() {
+  static auto* const logger = new std::shared_ptr<spdlog::logger>;
+  return *logger;
+}
+
+spdlog::level::level_enum ToSpdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kOff:
+      return spdlog::level::off;
+  }
+  return spdlog::level::off;
+}
+
+bool IsPlain(absl::string_view value) {
+  return !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
+    return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
+  });
+}
+
+std::string JsonString(absl::string_view value) {
+  return nlohmann::json(std::string(value))
+      .dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+void StartLog(LogLevel least, LogFormat format) {
+  least_level = least;
+  log_format = format;
+  if (least == LogLevel::kOff) return;
+  spdlog::init_thread_pool(kWaitingLines, 1);
+  auto& logger = Logger();
+  logger = spdlog::create_async_nb<spdlog::sinks::stderr_sink_mt>("tlsbridge");
+  logger->set_level(ToSpdlog(least));
+  logger->set_pattern(format == LogFormat::kJson
+                          ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
+                          : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
+                      spdlog::pattern_time_type::utc);
+}
+
+void StopLog() {
+  if (Logger() == nullptr) return;
+  least_level = LogLevel::kOff;
+  Logger().reset();
+  spdlog::shutdown();
+}
+
+bool LogEnabled(LogLevel level) { return level >= least_level && level != LogLevel::kOff; }
+
+LogEvent::LogEvent(LogLevel level, absl::string_view name)
+    : level_(level), enabled_(LogEnabled(level)) {
+  if (!enabled_) return;
+  line_.reserve(384);
+  if (log_format == LogFormat::kJson) {
+    absl::StrAppend(&line_, "\"event\":\"", name, "\"");
+  } else {
+    absl::StrAppend(&line_, name);
+  }
+}
+
+LogEvent::~LogEvent() {
+  if (enabled_) Logger()->log(ToSpdlog(level_), spdlog::string_view_t(line_.data(), line_.size()));
+}
+
+void LogEvent::Key(absl::string_view key) {
+  if (log_format == LogFormat::kJson) {
+    absl::StrAppend(&line_, ",\"", key, "\":");
+  } else {
+    absl::StrAppend(&line_, " ", key, "=");
+  }
+}
+
+LogEvent& LogEvent::Text(absl::string_view key, absl::string_view value) {
+  if (!enabled_) return *this;
+  Key(key);
+  if (log_format == LogFormat::kJson) {
+    absl::StrAppend(&line_, JsonString(value));
+  } else if (value.empty()) {
+    absl::StrAppend(&line_, "-");
+  } else if (IsPlain(value)) {
+    absl::StrAppend(&line_, value);
+  } else {
+    absl::StrAppend(&line_, "\"", absl::CHexEscape(value), "\"");
+  }
+  return *this;
+}
+
+LogEvent& LogEvent::Number(absl::string_view key, int64_t value) {
+  if (!enabled_) return *this;
+  Key(key);
+  absl::StrAppend(&line_, value);
+  return *this;
+}
+
+LogEvent& LogEvent::Flag(absl::string_view key, bool value) {
+  if (!enabled_) return *this;
+  Key(key);
+  absl::StrAppend(&line_, value ? "true" : "false");
+  return *this;
+}
+
+LogEvent& LogEvent::Milliseconds(absl::string_view key, absl::Duration value) {
+  if (!enabled_) return *this;
+  Key(key);
+  absl::StrAppendFormat(&line_, "%.3f", absl::ToDoubleMilliseconds(value));
+  return *this;
+}
+
+LogEvent& LogEvent::Json(absl::string_view key, absl::string_view json) {
+  if (!enabled_) return *this;
+  Key(key);
+  absl::StrAppend(&line_, json);
+  return *this;
+}
+
+}  // namespace tlsbridge

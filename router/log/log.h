@@ -1,0 +1,60 @@
+// The program's log: one event a line, as text for people or JSON for machines, on standard error.
+//
+// Lines are handed to a thread of their own; when whoever reads standard error is too slow, the
+// oldest lines are lost rather than a connection delayed.
+//
+// Thread: any, between StartLog and StopLog, which main calls. Without StartLog (in tests) events
+// go nowhere. Failure: none.
+#ifndef TLSBRIDGE_ROUTER_LOG_LOG_H_
+#define TLSBRIDGE_ROUTER_LOG_LOG_H_
+
+#include <stdint.h>
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace tlsbridge {
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError, kOff };
+enum class LogFormat : uint8_t { kText, kJson };
+
+void StartLog(LogLevel least, LogFormat format);
+void StopLog();  // after every line has been written
+
+bool LogEnabled(LogLevel level);
+
+// Written when it dies. Keys are ours; values may come from a peer and are escaped.
+class LogEvent {
+ public:
+  LogEvent(LogLevel level, absl::string_view name);
+  LogEvent(const LogEvent&) = delete;
+  LogEvent& operator=(const LogEvent&) = delete;
+  ~LogEvent();
+
+  LogEvent& Text(absl::string_view key, absl::string_view value);
+  LogEvent& Number(absl::string_view key, int64_t value);
+  LogEvent& Number(absl::string_view key, uint64_t value) {
+    return Number(key, static_cast<int64_t>(value));
+  }
+  LogEvent& Number(absl::string_view key, int value) {
+    return Number(key, static_cast<int64_t>(value));
+  }
+  LogEvent& Flag(absl::string_view key, bool value);
+  // In milliseconds, to the microsecond.
+  LogEvent& Milliseconds(absl::string_view key, absl::Duration value);
+  // `json` is written as it is: a document of our own making.
+  LogEvent& Json(absl::string_view key, absl::string_view json);
+
+ private:
+  void Key(absl::string_view key);
+
+  const LogLevel level_;
+  const bool enabled_;
+  std::string line_;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_ROUTER_LOG_LOG_H_

@@ -1,0 +1,197 @@
+#include "router/router.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+namespace {
+
+sigset_t HandledSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);
+  return signals;
+}
+
+std::string LiveJson(const Worker::Snapshot& s) {
+  return absl::StrCat("{\"records\":", s.live.records, ",\"sockets\":", s.live.sockets,
+                      ",\"timers\":", s.timers, "}");
+}
+
+// {"closed_incoming":3,...}: what is not zero.
+template <typename Count>
+std::string ReasonsJson(Count count) {
+  std::vector<std::string> members;
+  for (size_t i = 0; i < kTerminationReasons; ++i) {
+    const auto reason = static_cast<TerminationReason>(i);
+    if (const uint64_t n = count(reason); n > 0) {
+      members.push_back(absl::StrCat("\"", TerminationReasonName(reason), "\":", n));
+    }
+  }
+  return absl::StrCat("{", absl::StrJoin(members, ","), "}");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Clock* clock) {
+  // Workers inherit the mask, so that signals come to the control loop only.
+  const sigset_t signals = HandledSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // libevent writes with writev(), which has no MSG_NOSIGNAL
+
+  std::unique_ptr<Router> router(new Router(std::move(config), clock, ClaimBudget()));
+  auto loop = EventLoop::Create(clock);
+  if (!loop.ok()) return loop.status();
+  router->loop_ = *std::move(loop);
+  for (const SocketAddress& address : router->config_.listeners) {
+    auto listener = ListeningSocket::Open(address, router->config_.route.bridge.tcp);
+    if (!listener.ok()) return listener.status();
+    router->listeners_.push_back(*std::move(listener));
+  }
+  auto worker = Worker::Create(&router->config_, &router->admission_, clock, 0, 1);
+  if (!worker.ok()) return worker.status();
+  router->workers_.push_back(*std::move(worker));
+
+  router->signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (router->signal_fd_ < 0) return absl::ErrnoToStatus(errno, "cannot receive signals");
+  Router* const self = router.get();
+  router->signal_event_ =
+      std::make_unique<FdEvent>(self->loop_.get(), self->signal_fd_, [self] { self->OnSignal(); });
+  return router;
+}
+
+Router::Router(Config config, const Clock* clock, Budget budget)
+    : config_(std::move(config)),
+      clock_(clock),
+      budget_(budget),
+      admission_(config_.limits, budget.connections) {}
+
+Router::~Router() {
+  signal_event_.reset();
+  if (signal_fd_ >= 0) close(signal_fd_);
+}
+
+void Router::Run() {
+  std::vector<const ListeningSocket*> sockets;
+  for (const auto& listener : listeners_) {
+    sockets.push_back(listener.get());
+    LogEvent(LogLevel::kInfo, "listening")
+        .Text("address", listener->address().ToString())
+        .Text("backend", config_.route.backend.ToString());
+  }
+  for (auto& worker : workers_) worker->Start(sockets);
+  workers_accepting_ = workers_left_ = workers_.size();
+  LogEvent(LogLevel::kInfo, "ready")
+      .Number("workers", static_cast<int64_t>(workers_.size()))
+      .Number("max_connections", admission_.limit())
+      .Number("descriptors", budget_.descriptors);
+  loop_->Run();
+  for (auto& worker : workers_) worker->Join();
+  LogSummary();
+}
+
+void Router::OnSignal() {
+  signalfd_siginfo info;
+  while (read(signal_fd_, &info, sizeof(info)) == sizeof(info)) {
+    switch (info.ssi_signo) {
+      case SIGINT:
+      case SIGTERM:
+        Terminate();
+        break;
+      case SIGUSR1:
+        Dump();
+        break;
+      case SIGHUP:
+        LogEvent(LogLevel::kInfo, "nothing_to_reload");
+        break;
+    }
+  }
+}
+
+// The first signal drains; a second one has no patience.
+void Router::Terminate() {
+  if (phase_ != Phase::kServing) return EndNow();
+  phase_ = Phase::kLameDuck;
+  LogEvent(LogLevel::kInfo, "terminating")
+      .Milliseconds("drain_delay_ms", config_.shutdown.drain_delay)
+      .Milliseconds("drain_timeout_ms", config_.shutdown.drain_timeout);
+  phase_timer_ = std::make_unique<Timer>(
+      loop_.get(),
+      [this] {
+        if (phase_ == Phase::kLameDuck) {
+          BeginDrain();
+        } else {
+          EndNow();
+        }
+      },
+      Timer::Of::kService);
+  phase_timer_->ArmAfter(config_.shutdown.drain_delay);
+}
+
+void Router::BeginDrain() {
+  phase_ = Phase::kDraining;
+  for (auto& worker : workers_) {
+    worker->Drain([this] { loop_->Post([this] { OnAcceptingStopped(); }); },
+                  [this] { loop_->Post([this] { OnWorkerEmpty(); }); });
+  }
+  phase_timer_->ArmAfter(config_.shutdown.drain_timeout);
+}
+
+void Router::EndNow() {
+  if (phase_ == Phase::kEnding) return;
+  if (phase_ == Phase::kLameDuck) BeginDrain();
+  phase_ = Phase::kEnding;
+  phase_timer_->Cancel();
+  for (auto& worker : workers_) worker->EndAll(TerminationReason::kShutdown);
+}
+
+void Router::OnAcceptingStopped() {
+  if (--workers_accepting_ > 0) return;
+  for (auto& listener : listeners_) listener->Close();
+}
+
+void Router::OnWorkerEmpty() {
+  if (--workers_left_ == 0) loop_->Stop();
+}
+
+void Router::Dump() {
+  for (auto& worker : workers_) {
+    worker->Report(/*with_records=*/true, [](Worker::Snapshot snapshot) {
+      LogEvent(LogLevel::kInfo, "dump")
+          .Json("live", LiveJson(snapshot))
+          .Json("records", absl::StrCat("[", snapshot.records, "]"));
+    });
+  }
+}
+
+void Router::LogSummary() const {
+  Worker::Snapshot all;
+  for (const auto& worker : workers_) {
+    const Worker::Snapshot s = worker->FinalSnapshot();
+    all.live.records += s.live.records;
+    all.live.sockets += s.live.sockets;
+    all.timers += s.timers;
+    all.stats.Add(s.stats);
+  }
+  const TerminationStats& stats = all.stats;
+  LogEvent(LogLevel::kInfo, "summary")
+      .Json("live", LiveJson(all))
+      .Json("reasons", ReasonsJson([&stats](auto reason) { return stats.connections(reason); }))
+      .Json("incoming",
+            ReasonsJson([&stats](auto reason) { return stats.side(Side::kIncoming, reason); }))
+      .Json("outgoing",
+            ReasonsJson([&stats](auto reason) { return stats.side(Side::kOutgoing, reason); }));
+}
+
+}  // namespace tlsbridge

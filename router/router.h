@@ -1,0 +1,68 @@
+// The running service: listeners, workers, signals, and the way down.
+//
+// Thread: main's, which Run() keeps until the end. Owner: main. Failure: Create() returns a Status
+// that says what to mend; nothing is left half-started.
+#ifndef TLSBRIDGE_ROUTER_ROUTER_H_
+#define TLSBRIDGE_ROUTER_ROUTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "bridge/event/clock.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/fd_event.h"
+#include "bridge/event/timer.h"
+#include "router/config/config.h"
+#include "router/limits/admission.h"
+#include "router/limits/budget.h"
+#include "router/listener.h"
+#include "router/worker.h"
+
+namespace tlsbridge {
+
+class Router {
+ public:
+  // Opens every listener and takes over SIGINT, SIGTERM, SIGHUP and SIGUSR1. Before any other
+  // thread exists.
+  static absl::StatusOr<std::unique_ptr<Router>> Create(Config config, const Clock* clock);
+  ~Router();
+
+  // Serves until it has been told to stop and every connection has ended.
+  void Run();
+
+  const std::vector<std::unique_ptr<ListeningSocket>>& listeners() const { return listeners_; }
+
+ private:
+  enum class Phase { kServing, kLameDuck, kDraining, kEnding };
+
+  Router(Config config, const Clock* clock, Budget budget);
+
+  void OnSignal();
+  void Terminate();
+  void BeginDrain();
+  void EndNow();
+  void OnAcceptingStopped();
+  void OnWorkerEmpty();
+  void Dump();
+  void LogSummary() const;
+
+  const Config config_;
+  const Clock* const clock_;  // Not owned.
+  const Budget budget_;
+  Admission admission_;
+  std::unique_ptr<EventLoop> loop_;  // control; no connection lives on it
+  std::vector<std::unique_ptr<ListeningSocket>> listeners_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  int signal_fd_ = -1;
+  std::unique_ptr<FdEvent> signal_event_;
+  std::unique_ptr<Timer> phase_timer_;
+  Phase phase_ = Phase::kServing;
+  size_t workers_accepting_ = 0;
+  size_t workers_left_ = 0;
+};
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_ROUTER_ROUTER_H_

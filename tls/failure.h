@@ -1,0 +1,53 @@
+// Why a TLS session failed: a closed list, which is the log field and the metric label.
+//
+// Thread: any. Failure: none.
+#ifndef TLSBRIDGE_TLS_FAILURE_H_
+#define TLSBRIDGE_TLS_FAILURE_H_
+
+#include <stdint.h>
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace tlsbridge::tls {
+
+enum class FailureDetail : uint8_t {
+  kNone,
+  kTcpProbe,         // connected and left without a byte: a health check, not an error
+  kClientGone,       // left in the middle of the handshake
+  kPlainHttp,        // an HTTP request on the TLS port
+  kNotTls,           // bytes that are no TLS record
+  kNoSharedVersion,  // every version that the client offers is too old or too new
+  kNoSharedCipher,
+  kNoSharedGroup,
+  kNoSharedSignature,
+  kClientAlert,  // the client sent a fatal alert; Failure::alert names it
+  kBadRecord,    // a record that does not decrypt or breaks its size limits
+  kProtocol,     // any other breach of the protocol by the peer
+  kInternal,     // our own side failed
+};
+
+struct Failure {
+  FailureDetail detail = FailureDetail::kNone;
+  // The alert that the peer sent (kClientAlert) or that we sent; -1 for none. RFC 8446 section 6.
+  int16_t alert = -1;
+  // BoringSSL's own words, for the debug log.
+  const char* reason = "";
+};
+
+absl::string_view FailureDetailName(FailureDetail detail);
+
+// "client_alert:unknown_ca", "plain_http", ...: the closed list as logged.
+std::string Describe(const Failure& failure);
+
+// The alert's name in lower_snake_case, or "alert_N" for a number that no RFC names.
+std::string AlertName(int alert);
+
+// Takes everything out of this thread's BoringSSL error queue and says what it amounts to.
+// REQUIRES: a call on a session has just failed.
+Failure TakeFailure();
+
+}  // namespace tlsbridge::tls
+
+#endif  // TLSBRIDGE_TLS_FAILURE_H_

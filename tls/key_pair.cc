@@ -1,0 +1,150 @@
+#include "tls/key_pair.h"
+
+#include <openssl/bio.h>
+#include <openssl/ec_key.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "openssl/mem.h"
+#include "tls/pem_file.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+constexpr int kMinRsaBits = 2048;  // NIST SP 800-131A
+
+absl::Status Refuse(absl::string_view file, absl::string_view what) {
+  ERR_clear_error();
+  return absl::InvalidArgumentError(absl::StrCat(file, ": ", what));
+}
+
+bssl::UniquePtr<BIO> Memory(absl::string_view text) {
+  return bssl::UniquePtr<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+bool AtEndOfPem() {
+  const uint32_t error = ERR_peek_last_error();
+  return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseChain(absl::string_view pem,
+                                                              absl::string_view name) {
+  std::vector<bssl::UniquePtr<X509>> chain;
+  bssl::UniquePtr<BIO> bio = Memory(pem);
+  ERR_clear_error();
+  while (
+      bssl::UniquePtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    chain.push_back(std::move(certificate));
+  }
+  if (!AtEndOfPem()) {
+    return Refuse(name, absl::StrCat("certificate ", chain.size() + 1, " in it cannot be parsed"));
+  }
+  ERR_clear_error();
+  if (chain.empty()) {
+    return Refuse(name, "holds no PEM certificate (no BEGIN CERTIFICATE line)");
+  }
+  return chain;
+}
+
+absl::Time ToTime(const ASN1_TIME* asn1) {
+  int days = 0;
+  int seconds = 0;
+  bssl::UniquePtr<ASN1_TIME> epoch(ASN1_TIME_set(nullptr, 0));
+  if (ASN1_TIME_diff(&days, &seconds, epoch.get(), asn1) != 1) return absl::InfinitePast();
+  return absl::UnixEpoch() + absl::Hours(24) * days + absl::Seconds(seconds);
+}
+
+absl::Status CheckValidity(const X509* leaf, absl::string_view name, absl::Time now) {
+  const absl::Time not_before = ToTime(X509_get0_notBefore(leaf));
+  const absl::Time not_after = ToTime(X509_get0_notAfter(leaf));
+  const absl::TimeZone utc = absl::UTCTimeZone();
+  constexpr char kFormat[] = "%Y-%m-%d %H:%M:%S UTC";
+  if (now > not_after) {
+    return Refuse(name, absl::StrCat("expired on ", absl::FormatTime(kFormat, not_after, utc)));
+  }
+  if (now < not_before) {
+    return Refuse(name,
+                  absl::StrCat("is not valid before ", absl::FormatTime(kFormat, not_before, utc)));
+  }
+  return absl::OkStatus();
+}
+
+int RefusePassword(char*, int, int, void* asked) {
+  *static_cast<bool*>(asked) = true;
+  return -1;
+}
+
+absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> ParseKey(absl::string_view pem, absl::string_view name) {
+  bool password_asked = false;
+  bssl::UniquePtr<EVP_PKEY> key(
+      PEM_read_bio_PrivateKey(Memory(pem).get(), nullptr, &RefusePassword, &password_asked));
+  if (password_asked) {
+    return Refuse(name, "the private key is encrypted; give an unencrypted one");
+  }
+  if (key == nullptr) {
+    return Refuse(name, AtEndOfPem() ? "holds no PEM private key (no BEGIN PRIVATE KEY line)"
+                                     : "the private key in it cannot be parsed");
+  }
+  switch (EVP_PKEY_id(key.get())) {
+    case EVP_PKEY_RSA:
+      if (EVP_PKEY_bits(key.get()) < kMinRsaBits) {
+        return Refuse(name, absl::StrCat("an RSA key of ", EVP_PKEY_bits(key.get()),
+                                         " bits is too weak; ", kMinRsaBits, " is the least"));
+      }
+      return key;
+    case EVP_PKEY_EC:
+      return key;
+    default:
+      return Refuse(name, "this kind of key is not supported; use RSA or ECDSA");
+  }
+}
+
+}  // namespace
+
+KeyPair::KeyPair() = default;
+KeyPair::KeyPair(KeyPair&&) = default;
+KeyPair& KeyPair::operator=(KeyPair&&) = default;
+KeyPair::~KeyPair() = default;
+
+absl::StatusOr<KeyPair> ParseKeyPair(absl::string_view certificate_pem,
+                                     absl::string_view certificate_name, absl::string_view key_pem,
+                                     absl::string_view key_name, absl::Time now) {
+  auto chain = ParseChain(certificate_pem, certificate_name);
+  if (!chain.ok()) return chain.status();
+  auto key = ParseKey(key_pem, key_name);
+  if (!key.ok()) return key.status();
+  X509* leaf = chain->front().get();
+  if (X509_check_private_key(leaf, key->get()) != 1) {
+    return Refuse(key_name, absl::StrCat("this private key does not belong to the certificate in ",
+                                         certificate_name));
+  }
+  if (absl::Status valid = CheckValidity(leaf, certificate_name, now); !valid.ok()) return valid;
+  KeyPair pair;
+  pair.chain = *std::move(chain);
+  pair.key = *std::move(key);
+  return pair;
+}
+
+absl::StatusOr<KeyPair> LoadKeyPair(const std::string& certificate_path,
+                                    const std::string& key_path, absl::Time now) {
+  auto certificate_pem = ReadPemFile(certificate_path);
+  if (!certificate_pem.ok()) return certificate_pem.status();
+  auto key_pem = ReadPemFile(key_path);
+  if (!key_pem.ok()) return key_pem.status();
+  // Neither may stay behind in freed memory: both may be the one file that holds the key.
+  absl::Cleanup cleanse = [&certificate_pem, &key_pem] {
+    OPENSSL_cleanse(certificate_pem->data(), certificate_pem->size());
+    OPENSSL_cleanse(key_pem->data(), key_pem->size());
+  };
+  return ParseKeyPair(*certificate_pem, certificate_path, *key_pem, key_path, now);
+}
+
+}  // namespace tlsbridge::tls

@@ -1,0 +1,37 @@
+// What all TLS sessions with clients share: certificate, versions, ciphers. One SSL_CTX.
+//
+// Thread: made on one, then read by all workers; BoringSSL locks what it must.
+// Owner: the caller; it must outlive no session, because each session holds a reference of its own.
+// Failure: Create() returns a Status; nothing is half-made.
+#ifndef TLSBRIDGE_TLS_SERVER_CONTEXT_H_
+#define TLSBRIDGE_TLS_SERVER_CONTEXT_H_
+
+#include <openssl/base.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "tls/key_pair.h"
+
+namespace tlsbridge::tls {
+
+class ServerContext {
+ public:
+  static absl::StatusOr<std::unique_ptr<ServerContext>> Create(const KeyPair& pair);
+
+  ~ServerContext();
+
+  SSL_CTX* ssl_ctx() const { return ctx_.get(); }
+
+ private:
+  explicit ServerContext(bssl::UniquePtr<SSL_CTX> ctx);
+
+  bssl::UniquePtr<SSL_CTX> ctx_;
+};
+
+// "BoringSSL (API 17)".
+const char* LibraryVersion();
+
+}  // namespace tlsbridge::tls
+
+#endif  // TLSBRIDGE_TLS_SERVER_CONTEXT_H_

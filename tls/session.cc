@@ -1,0 +1,154 @@
+#include "tls/session.h"
+
+#include <openssl/bio.h>
+#include <openssl/bytestring.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+Session* FromSsl(const SSL* ssl) { return static_cast<Session*>(SSL_get_app_data(ssl)); }
+
+// The host_name of a server_name extension (RFC 6066 section 3); empty where it is absent or
+// malformed, which BoringSSL then refuses by itself.
+absl::string_view HostName(const SSL_CLIENT_HELLO* hello) {
+  const uint8_t* data;
+  size_t length;
+  if (!SSL_early_callback_ctx_extension_get(hello, TLSEXT_TYPE_server_name, &data, &length)) {
+    return {};
+  }
+  CBS extension, list, name;
+  uint8_t type;
+  CBS_init(&extension, data, length);
+  if (!CBS_get_u16_length_prefixed(&extension, &list) || !CBS_get_u8(&list, &type) ||
+      type != TLSEXT_NAMETYPE_host_name || !CBS_get_u16_length_prefixed(&list, &name) ||
+      CBS_len(&name) > TLSEXT_MAXLEN_host_name) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(CBS_data(&name)), CBS_len(&name)};
+}
+
+}  // namespace
+
+std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* staging) {
+  bssl::UniquePtr<SSL> ssl(SSL_new(context.ssl_ctx()));
+  SSL_set_accept_state(ssl.get());
+  return std::unique_ptr<Session>(new Session(std::move(ssl), staging));
+}
+
+Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)
+    : staging_(staging), ssl_(std::move(ssl)) {
+  SSL_set_app_data(ssl_.get(), this);
+  BIO_up_ref(staging->bio());
+  BIO_up_ref(staging->bio());
+  SSL_set_bio(ssl_.get(), staging->bio(), staging->bio());  // takes both references
+  // Ciphers, groups and callbacks are of no use after the handshake: about 1 KiB a connection.
+  SSL_set_shed_handshake_config(ssl_.get(), 1);
+}
+
+Session::~Session() = default;
+
+void Session::ObserveClientHello(SSL_CTX* ctx) {
+  SSL_CTX_set_select_certificate_cb(ctx, [](const SSL_CLIENT_HELLO* hello) {
+    FromSsl(hello->ssl)->NoteClientHello(hello);
+    return ssl_select_cert_success;
+  });
+}
+
+void Session::NoteClientHello(const SSL_CLIENT_HELLO* hello) {
+  const absl::string_view name = HostName(hello);
+  server_name_.assign(name.data(), name.size());
+}
+
+Verdict Session::Fail() {
+  failure_ = TakeFailure();
+  finished_writing_ = true;
+  return Verdict::kFailed;
+}
+
+Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
+  ERR_clear_error();
+  received_anything_ = received_anything_ || !ciphertext.empty();
+  staging_->SetInput(ciphertext);
+  absl::Cleanup forget_input = [this] { staging_->SetInput({}); };
+
+  if (!handshake_done_) {
+    const Verdict verdict = Interpret(ssl_.get(), SSL_do_handshake(ssl_.get()));
+    if (verdict != Verdict::kOk) {
+      return {{}, verdict == Verdict::kWantRead ? verdict : Fail()};
+    }
+    handshake_done_ = true;
+  }
+
+  const absl::Span<uint8_t> room = staging_->plaintext();
+  size_t length = 0;
+  while (true) {
+    const int n =
+        SSL_read(ssl_.get(), room.data() + length, static_cast<int>(room.size() - length));
+    const Verdict verdict = Interpret(ssl_.get(), n);
+    if (verdict == Verdict::kOk) {
+      length += static_cast<size_t>(n);
+      continue;
+    }
+    close_notify_received_ = verdict == Verdict::kCleanEof;
+    return {room.first(length), verdict == Verdict::kFailed ? Fail() : verdict};
+  }
+}
+
+Verdict Session::ReceiveEof() {
+  if (handshake_done_) return close_notify_received_ ? Verdict::kCleanEof : Verdict::kTruncated;
+  failure_.detail = received_anything_ ? FailureDetail::kClientGone : FailureDetail::kTcpProbe;
+  return Verdict::kFailed;
+}
+
+bool Session::Send(absl::Span<const uint8_t> plaintext) {
+  ERR_clear_error();
+  // Memory takes all, so that a write is never partial and never has to be tried again.
+  const int n = SSL_write(ssl_.get(), plaintext.data(), static_cast<int>(plaintext.size()));
+  if (n == static_cast<int>(plaintext.size())) return true;
+  Fail();
+  return false;
+}
+
+void Session::SendCloseNotify() {
+  if (!handshake_done_ || std::exchange(finished_writing_, true)) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+}
+
+void Session::SendInternalError() {
+  if (std::exchange(finished_writing_, true)) return;
+  ERR_clear_error();
+  SSL_send_fatal_alert(ssl_.get(), SSL_AD_INTERNAL_ERROR);
+  ERR_clear_error();
+}
+
+absl::string_view Session::alpn() const {
+  const uint8_t* data = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &data, &length);
+  return {reinterpret_cast<const char*>(data), length};
+}
+
+const char* Session::version() const { return handshake_done_ ? SSL_get_version(ssl_.get()) : ""; }
+
+const char* Session::cipher() const {
+  const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_.get());
+  return handshake_done_ && cipher != nullptr ? SSL_CIPHER_standard_name(cipher) : "";
+}
+
+const char* Session::group() const {
+  const uint16_t id = SSL_get_curve_id(ssl_.get());
+  const char* name = id == 0 ? nullptr : SSL_get_curve_name(id);
+  return name == nullptr ? "" : name;
+}
+
+bool Session::resumed() const { return handshake_done_ && SSL_session_reused(ssl_.get()); }
+
+}  // namespace tlsbridge::tls

@@ -1,0 +1,93 @@
+// One TLS session, without a socket: ciphertext in, plaintext out, and the reverse.
+//
+// Thread: the worker's. Owner: the endpoint that has the socket. Its Staging must outlive it.
+// Failure: verdicts, never Status: what a peer does is no error of ours. After kFailed only
+// failure() and the alert in the staging's output are left to use.
+#ifndef TLSBRIDGE_TLS_SESSION_H_
+#define TLSBRIDGE_TLS_SESSION_H_
+
+#include <openssl/base.h>
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "tls/failure.h"
+#include "tls/server_context.h"
+#include "tls/staging.h"
+#include "tls/verdict.h"
+
+namespace tlsbridge::tls {
+
+class Session {
+ public:
+  struct Received {
+    // In the staging's plaintext(); valid until the next call on any session of this worker.
+    absl::Span<const uint8_t> plaintext;
+    // kWantRead: all of the ciphertext is used up. kCleanEof, kFailed: these bytes were the last.
+    Verdict verdict = Verdict::kWantRead;
+  };
+
+  // The server's end of a session.
+  static std::unique_ptr<Session> Accept(const ServerContext& context, Staging* staging);
+
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  // Takes all of `ciphertext` (Staging::kMaxInputBytes at most), goes on with the handshake, and
+  // returns the plaintext that it completes. The answer to the peer, if any, is in the staging's
+  // output.
+  Received Receive(absl::Span<const uint8_t> ciphertext);
+
+  // The peer's FIN: says what its stream amounts to. kCleanEof, kTruncated, or kFailed inside a
+  // handshake.
+  Verdict ReceiveEof();
+
+  // Appends `plaintext` as records to the staging's output. False: the session has failed.
+  // REQUIRES: handshake_done().
+  bool Send(absl::Span<const uint8_t> plaintext);
+
+  // Appends close_notify (RFC 8446 section 6.1), once; nothing before the handshake is done.
+  void SendCloseNotify();
+
+  // Appends the fatal alert internal_error, unless something final has been said already.
+  void SendInternalError();
+
+  bool handshake_done() const { return handshake_done_; }
+  bool close_notify_received() const { return close_notify_received_; }
+  const Failure& failure() const { return failure_; }
+
+  // Facts for the record. Empty until known; SNI is known as soon as the ClientHello is whole, also
+  // when the handshake then fails.
+  absl::string_view server_name() const { return server_name_; }
+  absl::string_view alpn() const;
+  const char* version() const;
+  const char* cipher() const;
+  const char* group() const;
+  bool resumed() const;
+
+  // Makes the sessions of `ctx` note what their ClientHello asks for.
+  static void ObserveClientHello(SSL_CTX* ctx);
+
+ private:
+  Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
+
+  void NoteClientHello(const SSL_CLIENT_HELLO* hello);
+  Verdict Fail();
+
+  Staging* const staging_;  // Not owned.
+  bssl::UniquePtr<SSL> ssl_;
+  std::string server_name_;
+  Failure failure_;
+  bool received_anything_ = false;
+  bool handshake_done_ = false;
+  bool close_notify_received_ = false;
+  bool finished_writing_ = false;
+};
+
+}  // namespace tlsbridge::tls
+
+#endif  // TLSBRIDGE_TLS_SESSION_H_

@@ -1,0 +1,65 @@
+#include "tls/staging.h"
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include <algorithm>
+
+namespace tlsbridge::tls {
+namespace {
+
+// A peak (a long certificate chain, a burst of records) does not keep its memory for ever.
+constexpr size_t kKeptOutputBytes = 160 * 1024;
+
+const BIO_METHOD* StagingMethod(int (*read)(BIO*, char*, int), int (*write)(BIO*, const char*, int),
+                                long (*control)(BIO*, int, long, void*)) {
+  static const BIO_METHOD* const method = [read, write, control] {
+    BIO_METHOD* m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "tlsbridge staging");
+    BIO_meth_set_read(m, read);
+    BIO_meth_set_write(m, write);
+    BIO_meth_set_ctrl(m, control);
+    return m;
+  }();
+  return method;
+}
+
+}  // namespace
+
+Staging::Staging()
+    // One record may be left over inside BoringSSL from the call before.
+    : plaintext_(kMaxInputBytes + SSL3_RT_MAX_PLAIN_LENGTH),
+      bio_(BIO_new(StagingMethod(&ReadFromInput, &WriteToOutput, &Control))) {
+  BIO_set_data(bio_.get(), this);
+  BIO_set_init(bio_.get(), 1);
+}
+
+Staging::~Staging() = default;
+
+void Staging::ClearOutput() {
+  output_.clear();
+  if (output_.capacity() > kKeptOutputBytes) output_.shrink_to_fit();
+}
+
+int Staging::ReadFromInput(BIO* bio, char* buffer, int length) {
+  auto* self = static_cast<Staging*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (self->input_.empty()) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const size_t n = std::min(self->input_.size(), static_cast<size_t>(length));
+  memcpy(buffer, self->input_.data(), n);
+  self->input_.remove_prefix(n);
+  return static_cast<int>(n);
+}
+
+int Staging::WriteToOutput(BIO* bio, const char* data, int length) {
+  auto* self = static_cast<Staging*>(BIO_get_data(bio));
+  self->output_.insert(self->output_.end(), data, data + length);
+  return length;
+}
+
+long Staging::Control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+}  // namespace tlsbridge::tls

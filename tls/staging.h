@@ -1,0 +1,57 @@
+// Staging memory for TLS records: where BoringSSL reads ciphertext from and writes records to.
+//
+// One Staging serves all sessions of a worker, one call at a time, so that an idle connection holds
+// no buffer of its own. Before a call, the session points it at the received bytes; after a call,
+// the caller takes output() and clears it. Many records leave in one piece.
+//
+// Thread: the worker's. Owner: the worker; it outlives every session that uses it.
+// Failure: none; memory is allocated once and output grows only by what one call writes.
+#ifndef TLSBRIDGE_TLS_STAGING_H_
+#define TLSBRIDGE_TLS_STAGING_H_
+
+#include <openssl/base.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace tlsbridge::tls {
+
+class Staging {
+ public:
+  Staging();
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  ~Staging();
+
+  // Ciphertext for the next reads; it must stay valid until they are done.
+  void SetInput(absl::Span<const uint8_t> ciphertext) { input_ = ciphertext; }
+
+  // Records written since the last ClearOutput(). Valid until the next call on any session.
+  absl::Span<const uint8_t> output() const { return output_; }
+  void ClearOutput();
+
+  BIO* bio() const { return bio_.get(); }
+
+  // Where sessions put plaintext. Big enough for every record in one turn's input.
+  absl::Span<uint8_t> plaintext() { return absl::MakeSpan(plaintext_); }
+
+  // Most ciphertext that one call may be given.
+  static constexpr size_t kMaxInputBytes = 128 * 1024;
+
+ private:
+  static int ReadFromInput(BIO* bio, char* buffer, int length);
+  static int WriteToOutput(BIO* bio, const char* data, int length);
+  static long Control(BIO* bio, int command, long argument, void* pointer);
+
+  absl::Span<const uint8_t> input_;
+  std::vector<uint8_t> output_;
+  std::vector<uint8_t> plaintext_;
+  bssl::UniquePtr<BIO> bio_;
+};
+
+}  // namespace tlsbridge::tls
+
+#endif  // TLSBRIDGE_TLS_STAGING_H_

@@ -1,0 +1,131 @@
+#include "tools/tlsbridge/demo.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "bridge/socket_address.h"
+#include "router/router.h"
+#include "tls/development_ca.h"
+#include "tls/server_context.h"
+#include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/demo_backend.h"
+#include "tools/tlsbridge/run.h"
+#include "tools/tlsbridge/service_flags.h"
+
+ABSL_FLAG(std::string, demo_listen, "127.0.0.1:8443", "Address that clients connect to.");
+
+namespace tlsbridge {
+namespace {
+
+constexpr char kUsage[] =
+    "Shows tlsbridge at work: makes a development CA and a certificate for localhost in memory,\n"
+    "starts a small HTTP backend, and fronts it with TLS.\n"
+    "\n"
+    "  tlsbridge demo\n";
+
+std::vector<FlagGroup> FlagGroups() {
+  std::vector<FlagGroup> groups = {{"Demo", {"demo-listen"}}};
+  for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
+  return groups;
+}
+
+// A folder that only this user can write to, so that nobody else can swap the CA.
+class CaFile {
+ public:
+  static absl::StatusOr<std::unique_ptr<CaFile>> Write(const std::string& pem) {
+    const char* base = getenv("TMPDIR");
+    std::string folder = absl::StrCat(base == nullptr ? "/tmp" : base, "/tlsbridge-demo-XXXXXX");
+    if (mkdtemp(folder.data()) == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("cannot make a folder for the CA: ", folder, ": ", strerror(errno)));
+    }
+    std::unique_ptr<CaFile> file(new CaFile(folder));
+    if (!(std::ofstream(file->path()) << pem)) {
+      return absl::InvalidArgumentError(absl::StrCat(file->path(), ": cannot be written"));
+    }
+    return file;
+  }
+  ~CaFile() {
+    unlink(path().c_str());
+    rmdir(folder_.c_str());
+  }
+
+  std::string path() const { return folder_ + "/ca.pem"; }
+
+ private:
+  explicit CaFile(std::string folder) : folder_(std::move(folder)) {}
+  const std::string folder_;
+};
+
+int Demo() {
+  const absl::StatusOr<LogOptions> log = LogFlags();
+  if (!log.ok()) return RefuseToStart(log.status());
+  auto identity = tls::MakeDevelopmentIdentity(absl::Now());
+  if (!identity.ok()) return RefuseToStart(identity.status());
+  auto context = tls::ServerContext::Create(identity->localhost);
+  if (!context.ok()) return RefuseToStart(context.status());
+  auto listen = SocketAddress::Parse(absl::GetFlag(FLAGS_demo_listen));
+  if (!listen.ok()) return RefuseToStart(listen.status());
+
+  // The backend's thread must not be the one that gets the signals.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  auto backend = DemoBackend::Start();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!backend.ok()) return RefuseToStart(backend.status());
+  auto ca_file = CaFile::Write(identity->ca_pem);
+  if (!ca_file.ok()) return RefuseToStart(ca_file.status());
+
+  Config config;
+  config.route.name = "demo";
+  config.route.backend = (*backend)->address();
+  config.route.tls = *std::move(context);
+  config.listeners.push_back(*listen);
+  if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return RefuseToStart(status);
+  return Serve(std::move(config), *log, [&ca_file](const Router& router) {
+    const SocketAddress& address = router.listeners().front()->address();
+    const std::string host = address.is_loopback() && !address.is_unix()
+                                 ? absl::StrCat("localhost:", address.port())
+                                 : address.ToString();
+    printf(
+        "tlsbridge demo: a backend is running, and %s fronts it with TLS. Try, in another "
+        "terminal:\n\n"
+        "  curl --cacert %s https://%s/hello\n\n"
+        "Ctrl-C stops it.\n",
+        address.ToString().c_str(), (*ca_file)->path().c_str(), host.c_str());
+    fflush(stdout);
+  });
+}
+
+}  // namespace
+
+int RunDemo(absl::Span<char* const> arguments) {
+  const std::vector<FlagGroup> groups = FlagGroups();
+  for (const absl::string_view argument : arguments) {
+    if (argument == "--help" || argument == "-h") {
+      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+      return kExitOk;
+    }
+  }
+  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
+    return RefuseToStart(status);
+  }
+  return Demo();
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,54 @@
+// tlsbridge: fronts internal services with TLS.
+
+#include <event2/event.h>
+#include <stdio.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "tls/server_context.h"
+#include "tools/tlsbridge/demo.h"
+#include "tools/tlsbridge/run.h"
+#include "tools/tlsbridge/sidecar.h"
+#include "tools/tlsbridge/version.h"
+
+namespace tlsbridge {
+namespace {
+
+constexpr char kHelp[] =
+    "tlsbridge fronts internal services with TLS: it ends TLS and bridges each client to its\n"
+    "backend.\n"
+    "\n"
+    "Commands:\n"
+    "  tlsbridge demo       try it out: a certificate, a backend and a listener of its own\n"
+    "  tlsbridge sidecar    one service behind TLS, told by flags\n"
+    "\n"
+    "  tlsbridge COMMAND --help lists the flags of a command.\n"
+    "  tlsbridge --version tells the versions of the program and its libraries.\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
+    "connection.\n"
+    "Exit codes: 0 stopped as told; 2 bad flags, files or addresses, nothing was started.\n";
+
+int Main(absl::Span<char* const> arguments) {
+  const absl::string_view command = arguments.size() > 1 ? arguments[1] : "--help";
+  if (command == "sidecar") return RunSidecar(arguments.subspan(2));
+  if (command == "demo") return RunDemo(arguments.subspan(2));
+  if (command == "--help" || command == "-h" || command == "help") {
+    fputs(kHelp, stdout);
+    return kExitOk;
+  }
+  if (command == "--version" || command == "version") {
+    printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), event_get_version());
+    return kExitOk;
+  }
+  return RefuseToStart(absl::InvalidArgumentError(
+      absl::StrCat("unknown command '", command, "'; use demo or sidecar, or --help")));
+}
+
+}  // namespace
+}  // namespace tlsbridge
+
+int main(int argc, char** argv) {
+  return tlsbridge::Main(absl::MakeConstSpan(argv, static_cast<size_t>(argc)));
+}

@@ -1,0 +1,32 @@
+#include "tools/tlsbridge/run.h"
+
+#include <stdio.h>
+
+#include <string>
+#include <utility>
+
+#include "bridge/event/clock.h"
+
+namespace tlsbridge {
+
+int RefuseToStart(const absl::Status& status) {
+  const std::string message(status.message());
+  fprintf(stderr, "tlsbridge: %s\n", message.c_str());
+  return kExitUsage;
+}
+
+int Serve(Config config, const LogOptions& log,
+          absl::AnyInvocable<void(const Router&) &&> on_ready) {
+  const SystemClock clock;
+  // The log's thread is made after signals have been taken over, so that it gets none.
+  auto router = Router::Create(std::move(config), &clock);
+  if (!router.ok()) return RefuseToStart(router.status());
+  StartLog(log.level, log.format);
+  if (on_ready) std::move(on_ready)(**router);
+  (*router)->Run();
+  router->reset();
+  StopLog();
+  return kExitOk;
+}
+
+}  // namespace tlsbridge

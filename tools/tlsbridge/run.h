@@ -1,0 +1,34 @@
+// What every command that serves has in common: the log, the router, and what goes wrong at start.
+//
+// Thread: main's. Failure: the exit code; the reason is on standard error.
+#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_RUN_H_
+#define TLSBRIDGE_TOOLS_TLSBRIDGE_RUN_H_
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "router/config/config.h"
+#include "router/log/log.h"
+#include "router/router.h"
+
+namespace tlsbridge {
+
+inline constexpr int kExitOk = 0;
+// Bad flags, files or addresses: nothing was started.
+inline constexpr int kExitUsage = 2;
+
+// Prints "tlsbridge: <message>" and returns kExitUsage.
+int RefuseToStart(const absl::Status& status);
+
+struct LogOptions {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+};
+
+// Serves until told to stop. `on_ready` is called once the listeners are open.
+int Serve(Config config, const LogOptions& log,
+          absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_RUN_H_

@@ -1,0 +1,25 @@
+// The flags that every serving command shares: timeouts, limits, shutdown and the log.
+//
+// Thread: main's. Failure: a Status that names the flag.
+#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_SERVICE_FLAGS_H_
+#define TLSBRIDGE_TOOLS_TLSBRIDGE_SERVICE_FLAGS_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "router/config/config.h"
+#include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/run.h"
+
+namespace tlsbridge {
+
+std::vector<FlagGroup> ServiceFlagGroups();
+
+// Writes the flags' values into `config`, after checking them.
+absl::Status ApplyServiceFlags(Config* config);
+absl::StatusOr<LogOptions> LogFlags();
+
+}  // namespace tlsbridge
+
+#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_SERVICE_FLAGS_H_

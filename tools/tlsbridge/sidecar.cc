@@ -1,0 +1,118 @@
+#include "tools/tlsbridge/sidecar.h"
+
+#include <stdio.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "bridge/socket_address.h"
+#include "router/config/config.h"
+#include "tls/key_pair.h"
+#include "tls/server_context.h"
+#include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/run.h"
+#include "tools/tlsbridge/service_flags.h"
+
+ABSL_FLAG(
+    tlsbridge::ValueList, listen, {},
+    "Address that clients connect to: HOST:PORT, [IPV6]:PORT or unix:/PATH. May be repeated.");
+ABSL_FLAG(std::string, backend, "",
+          "Address of the service behind: HOST:PORT, [IPV6]:PORT or unix:/PATH.");
+ABSL_FLAG(std::string, cert, "", "PEM file with the certificate, and then its chain.");
+ABSL_FLAG(std::string, key, "", "PEM file with its private key, unencrypted.");
+ABSL_FLAG(bool, unsafe_backend, false,
+          "Allow a backend that is neither on loopback nor a UNIX socket. What goes to it crosses "
+          "the network in the clear.");
+
+namespace tlsbridge {
+namespace {
+
+constexpr char kUsage[] =
+    "Fronts one service with TLS.\n"
+    "\n"
+    "  tlsbridge sidecar --listen 0.0.0.0:8443 --backend 127.0.0.1:8080 --cert tls.crt --key "
+    "tls.key\n";
+
+std::vector<FlagGroup> FlagGroups() {
+  std::vector<FlagGroup> groups = {
+      {"Service", {"listen", "backend", "cert", "key", "unsafe-backend"}}};
+  for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
+  return groups;
+}
+
+absl::Status Missing(absl::string_view flag, absl::string_view example) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, " is missing; for example --", flag, " ", example));
+}
+
+absl::StatusOr<Config> ConfigFromFlags() {
+  Config config;
+  config.route.name = "sidecar";
+  const ValueList listen = absl::GetFlag(FLAGS_listen);
+  if (listen.values.empty()) return Missing("listen", "0.0.0.0:8443");
+  for (const std::string& text : listen.values) {
+    auto address = SocketAddress::Parse(text);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--listen: ", address.status().message()));
+    }
+    config.listeners.push_back(*address);
+  }
+
+  const std::string backend = absl::GetFlag(FLAGS_backend);
+  if (backend.empty()) return Missing("backend", "127.0.0.1:8080");
+  auto address = SocketAddress::Parse(backend);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--backend: ", address.status().message()));
+  }
+  if (!address->is_unix() && address->port() == 0) {
+    return absl::InvalidArgumentError("--backend: port 0 cannot be connected to");
+  }
+  if (!address->is_loopback() && !absl::GetFlag(FLAGS_unsafe_backend)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--backend: ", backend,
+                     " is not on this machine, and what goes to it would cross the "
+                     "network in the clear; use a loopback address or unix:/PATH, or allow it with "
+                     "--unsafe-backend"));
+  }
+  config.route.backend = *address;
+
+  const std::string cert = absl::GetFlag(FLAGS_cert);
+  const std::string key = absl::GetFlag(FLAGS_key);
+  if (cert.empty()) return Missing("cert", "tls.crt");
+  if (key.empty()) return Missing("key", "tls.key");
+  auto pair = tls::LoadKeyPair(cert, key, absl::Now());
+  if (!pair.ok()) return pair.status();
+  auto context = tls::ServerContext::Create(*pair);
+  if (!context.ok()) return context.status();
+  config.route.tls = *std::move(context);
+
+  if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return status;
+  return config;
+}
+
+}  // namespace
+
+int RunSidecar(absl::Span<char* const> arguments) {
+  const std::vector<FlagGroup> groups = FlagGroups();
+  for (const absl::string_view argument : arguments) {
+    if (argument == "--help" || argument == "-h") {
+      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+      return kExitOk;
+    }
+  }
+  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
+    return RefuseToStart(status);
+  }
+  const absl::StatusOr<LogOptions> log = LogFlags();
+  if (!log.ok()) return RefuseToStart(log.status());
+  absl::StatusOr<Config> config = ConfigFromFlags();
+  if (!config.ok()) return RefuseToStart(config.status());
+  return Serve(*std::move(config), *log);
+}
+
+}  // namespace tlsbridge
