@@ -1,0 +1,104 @@
+#include "tests/support/peer.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gtest/gtest.h"
+
+namespace tlsbridge::testing {
+namespace {
+
+int NonBlockingSocket(const SocketAddress& address) {
+  const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  EXPECT_GE(fd, 0);
+  return fd;
+}
+
+bool IsReset(int error) { return error == ECONNRESET || error == EPIPE; }
+
+}  // namespace
+
+std::unique_ptr<Peer> Peer::Connect(const SocketAddress& address) {
+  auto peer = std::make_unique<Peer>(NonBlockingSocket(address));
+  const int rc = connect(peer->fd_, address.get(), address.length());
+  EXPECT_TRUE(rc == 0 || errno == EINPROGRESS) << errno;
+  return peer;
+}
+
+Peer::~Peer() { Close(); }
+
+void Peer::Close() {
+  if (fd_ >= 0) close(std::exchange(fd_, -1));
+}
+
+void Peer::Reset() {
+  const linger at_once = {1, 0};
+  setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  Close();
+}
+
+void Peer::ShrinkBuffers(int bytes) {
+  setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+  setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+void Peer::Send(std::string bytes) {
+  unsent_ += bytes;
+  Flush();
+}
+
+void Peer::Flush() {
+  while (fd_ >= 0 && !unsent_.empty()) {
+    const ssize_t n = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+    if (n < 0) {
+      if (IsReset(errno)) end_ = StreamEnd::kReset;
+      return;
+    }
+    unsent_.erase(0, static_cast<size_t>(n));
+  }
+  if (fd_ >= 0 && fin_wanted_ && !std::exchange(fin_sent_, true)) shutdown(fd_, SHUT_WR);
+}
+
+void Peer::Receive() {
+  char buffer[65536];
+  while (fd_ >= 0 && !stalled_ && end_ == StreamEnd::kOpen) {
+    const ssize_t n = recv(fd_, buffer, sizeof(buffer), 0);
+    if (n > 0) {
+      received_.append(buffer, static_cast<size_t>(n));
+      continue;
+    }
+    if (n == 0) end_ = StreamEnd::kFin;
+    if (n < 0 && IsReset(errno)) end_ = StreamEnd::kReset;
+    return;
+  }
+}
+
+void Peer::Step() {
+  Flush();
+  Receive();
+}
+
+ListeningPeer::ListeningPeer() : ListeningPeer(*SocketAddress::Parse("127.0.0.1:0")) {}
+
+ListeningPeer::ListeningPeer(const SocketAddress& address) : fd_(NonBlockingSocket(address)) {
+  EXPECT_EQ(bind(fd_, address.get(), address.length()), 0) << errno;
+  EXPECT_EQ(listen(fd_, 128), 0) << errno;
+  address_ = SocketAddress::LocalOf(fd_);
+}
+
+ListeningPeer::~ListeningPeer() { Close(); }
+
+void ListeningPeer::Close() {
+  if (fd_ >= 0) close(std::exchange(fd_, -1));
+}
+
+std::unique_ptr<Peer> ListeningPeer::Accept() {
+  const int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return fd < 0 ? nullptr : std::make_unique<Peer>(fd);
+}
+
+}  // namespace tlsbridge::testing

@@ -1,0 +1,85 @@
+// A peer under a test's control: a non-blocking TCP or UNIX socket that notes what it receives and
+// how its stream ends.
+//
+// Thread: the test's. Owner: the test. Failure: CHECKs of gtest where set-up fails; what the
+// network does is noted.
+#ifndef TLSBRIDGE_TESTS_SUPPORT_PEER_H_
+#define TLSBRIDGE_TESTS_SUPPORT_PEER_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "bridge/socket_address.h"
+
+namespace tlsbridge::testing {
+
+// How the other end's stream came to its end, as this end's kernel tells it.
+enum class StreamEnd { kOpen, kFin, kReset };
+
+class Peer {
+ public:
+  // Begins to connect; the handshake of TCP goes on by itself.
+  static std::unique_ptr<Peer> Connect(const SocketAddress& address);
+  explicit Peer(int fd) : fd_(fd) {}
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+  ~Peer();
+
+  // Sends as much as the socket takes, now and at each Step().
+  void Send(std::string bytes);
+  // FIN, behind the last byte.
+  void Fin() { fin_wanted_ = true, Step(); }
+  // RST, now: what is unsent or unread is lost.
+  void Reset();
+  // close(): FIN, or RST if bytes are unread.
+  void Close();
+
+  // Reads nothing until told again: a stalled reader.
+  void StallReading(bool stalled) { stalled_ = stalled; }
+  // The kernel's buffers, made small so that a stall is felt soon. Before any byte.
+  void ShrinkBuffers(int bytes);
+
+  // Sends and receives what is possible now.
+  void Step();
+
+  const std::string& received() const { return received_; }
+  std::string TakeReceived() { return std::exchange(received_, {}); }
+  size_t unsent() const { return unsent_.size(); }
+  StreamEnd end() const { return end_; }
+  int fd() const { return fd_; }
+
+ private:
+  void Flush();
+  void Receive();
+
+  int fd_;
+  std::string unsent_;
+  std::string received_;
+  StreamEnd end_ = StreamEnd::kOpen;
+  bool fin_wanted_ = false;
+  bool fin_sent_ = false;
+  bool stalled_ = false;
+};
+
+// Accepts peers on a free port of loopback, or on `address`.
+class ListeningPeer {
+ public:
+  ListeningPeer();
+  explicit ListeningPeer(const SocketAddress& address);
+  ~ListeningPeer();
+
+  const SocketAddress& address() const { return address_; }
+  // Null while nobody has connected.
+  std::unique_ptr<Peer> Accept();
+  // From now on connections are refused.
+  void Close();
+
+ private:
+  int fd_;
+  SocketAddress address_;
+};
+
+}  // namespace tlsbridge::testing
+
+#endif  // TLSBRIDGE_TESTS_SUPPORT_PEER_H_

@@ -1,0 +1,146 @@
+#include "tests/support/router_fixture.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "tls/development_ca.h"
+
+namespace tlsbridge::testing {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(10);
+
+absl::Time RealNow() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return absl::TimeFromTimespec(now);
+}
+
+}  // namespace
+
+std::shared_ptr<const tls::ServerContext> TestServerContext() {
+  static const auto* const context = new std::shared_ptr<const tls::ServerContext>([] {
+    auto identity = tls::MakeDevelopmentIdentity(absl::Now());
+    EXPECT_TRUE(identity.ok()) << identity.status();
+    auto made = tls::ServerContext::Create(identity->localhost);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return *std::move(made);
+  }());
+  return *context;
+}
+
+void RouterFixture::SetUp() {
+  signal(SIGPIPE, SIG_IGN);
+  auto loop = EventLoop::Create(&clock_);
+  ASSERT_TRUE(loop.ok()) << loop.status();
+  loop_ = *std::move(loop);
+  backend_ = std::make_unique<ListeningPeer>();
+  config_.route.name = "test";
+  config_.route.tls = TestServerContext();
+}
+
+void RouterFixture::StartRouter() {
+  if (config_.route.backend.family() == AF_UNSPEC) config_.route.backend = backend_->address();
+  admission_ = std::make_unique<Admission>(config_.limits, /*budget=*/10000);
+  manager_ = std::make_unique<ConnectionManager>(&config_, admission_.get(), loop_.get(), &memory_);
+  auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  listener_ = *std::move(listener);
+  acceptor_ = std::make_unique<Acceptor>(loop_.get(), listener_.get(),
+                                         [this](int fd, const SocketAddress& peer) {
+                                           manager_->Accept(fd, peer, &listener_->address());
+                                         });
+}
+
+void RouterFixture::StopRouter() {
+  if (manager_ == nullptr) return;
+  acceptor_.reset();
+  manager_->EndAll(TerminationReason::kShutdown);
+  Advance(config_.route.bridge.grace);
+  EXPECT_EQ(manager_->GetConnectionCount(), 0u);
+  EXPECT_EQ(manager_->live().records, 0);
+  EXPECT_EQ(manager_->live().sockets, 0);
+  EXPECT_EQ(manager_->live_timers(), 0u);
+  EXPECT_EQ(admission_->connections(), 0);
+  manager_.reset();
+}
+
+void RouterFixture::TearDown() { StopRouter(); }
+
+std::unique_ptr<Peer> RouterFixture::ConnectClient() { return Peer::Connect(listener_->address()); }
+
+std::unique_ptr<TlsPeer> RouterFixture::ConnectTls(const TlsPeer::Options& options) {
+  return std::make_unique<TlsPeer>(ConnectClient(), options);
+}
+
+void RouterFixture::ConnectThrough(const TlsPeer::Options& options) {
+  client_ = ConnectTls(options);
+  ASSERT_TRUE(Until([this] {
+    if (backend_peer_ == nullptr) backend_peer_ = backend_->Accept();
+    return backend_peer_ != nullptr && client_->handshake_done();
+  }));
+  Settle();  // the backend's kernel knows of the connection before the loop does
+}
+
+void RouterFixture::StepPeers() {
+  if (client_ != nullptr) client_->Step();
+  if (backend_peer_ != nullptr) backend_peer_->Step();
+}
+
+bool RouterFixture::TurnUntil(absl::FunctionRef<bool()> condition, absl::Duration time_a_turn) {
+  const absl::Time deadline = RealNow() + kPatience;
+  while (RealNow() < deadline) {
+    clock_.Advance(time_a_turn);
+    loop_->Turn(/*wait=*/false);
+    StepPeers();
+    if (condition()) return true;
+  }
+  return false;
+}
+
+bool RouterFixture::Until(absl::FunctionRef<bool()> condition) {
+  return TurnUntil(condition, absl::ZeroDuration());
+}
+
+bool RouterFixture::UntilWithTime(absl::FunctionRef<bool()> condition) {
+  return TurnUntil(condition, absl::Milliseconds(1));
+}
+
+void RouterFixture::Settle() {
+  // Loopback delivers within the call that sends, so that a few turns see everything through.
+  for (int i = 0; i < 20; ++i) {
+    loop_->Turn(/*wait=*/false);
+    StepPeers();
+  }
+}
+
+void RouterFixture::Advance(absl::Duration by) {
+  clock_.Advance(by);
+  Settle();
+}
+
+uint64_t RouterFixture::Ended(TerminationReason reason) const {
+  return manager_->termination_stats().connections(reason);
+}
+
+uint64_t RouterFixture::EndedSide(Side side, TerminationReason reason) const {
+  return manager_->termination_stats().side(side, reason);
+}
+
+void RouterFixture::ExpectOneEnd(TerminationReason reason, TerminationReason incoming,
+                                 TerminationReason outgoing) {
+  const TerminationStats& stats = manager_->termination_stats();
+  for (size_t i = 0; i < kTerminationReasons; ++i) {
+    const auto r = static_cast<TerminationReason>(i);
+    const auto name = std::string(TerminationReasonName(r));
+    EXPECT_EQ(stats.connections(r), r == reason ? 1u : 0u) << name;
+    EXPECT_EQ(stats.side(Side::kIncoming, r), r == incoming ? 1u : 0u) << "incoming " << name;
+    const bool counted = r == outgoing && r != TerminationReason::kNone;
+    EXPECT_EQ(stats.side(Side::kOutgoing, r), counted ? 1u : 0u) << "outgoing " << name;
+  }
+}
+
+}  // namespace tlsbridge::testing

@@ -1,0 +1,65 @@
+// A TLS client under a test's control, on a Peer. Its TLS is BoringSSL's own client, apart from the
+// code under test.
+//
+// Thread: the test's. Owner: the test. Failure: noted, for the test to look at.
+#ifndef TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_
+#define TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "tests/support/peer.h"
+
+namespace tlsbridge::testing {
+
+class TlsPeer {
+ public:
+  struct Options {
+    uint16_t version = TLS1_3_VERSION;
+    std::string server_name = "localhost";
+    std::string ciphers;  // for TLS 1.2
+  };
+
+  // The ClientHello leaves at once. Certificates are not verified.
+  TlsPeer(std::unique_ptr<Peer> socket, const Options& options);
+
+  // Sends and receives what is possible now, through TLS and below.
+  void Step();
+
+  // Plaintext, sent once the handshake is done.
+  void Send(const std::string& plaintext);
+  void SendCloseNotify();
+  // A fatal alert, as from a client that refuses something.
+  void SendAlert(uint8_t alert);
+
+  bool handshake_done() const { return handshake_done_; }
+  const std::string& received() const { return received_; }
+  bool close_notify_received() const { return close_notify_received_; }
+  // The fatal alert that the other end sent; -1 for none.
+  int alert_received() const { return alert_received_; }
+  Peer& socket() { return *socket_; }
+  StreamEnd end() const { return socket_->end(); }
+  SSL* ssl() { return ssl_.get(); }
+
+ private:
+  static void OnInfo(const SSL* ssl, int type, int value);
+  void MoveOut();
+
+  std::unique_ptr<Peer> socket_;
+  bssl::UniquePtr<SSL_CTX> ctx_;
+  bssl::UniquePtr<SSL> ssl_;
+  std::string unsent_;
+  std::string received_;
+  bool handshake_done_ = false;
+  bool handshake_failed_ = false;
+  bool close_notify_wanted_ = false;
+  bool close_notify_sent_ = false;
+  bool close_notify_received_ = false;
+  int alert_received_ = -1;
+};
+
+}  // namespace tlsbridge::testing
+
+#endif  // TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_
