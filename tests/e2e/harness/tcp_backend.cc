@@ -1,0 +1,58 @@
+#include "tests/e2e/harness/tcp_backend.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "tests/e2e/harness/socket_address.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+UniqueFd Listen(absl::string_view text) {
+  const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(text);
+  if (address.ok()) {
+    UniqueFd fd(socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (bind(fd.get(), address->get(), address->size_bytes()) == 0 && listen(fd.get(), 1024) == 0) {
+      return fd;
+    }
+  }
+  std::fprintf(stderr, "cannot listen on %s: ", std::string(text).c_str());
+  std::perror(nullptr);
+  std::abort();
+}
+
+}  // namespace
+
+TcpBackend::TcpBackend(Handler handler, absl::string_view listen)
+    : handler_(std::move(handler)), listener_(Listen(listen)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {
+  address_ = SocketAddress::LocalOf(listener_.get()).ToString();
+  acceptor_ = std::thread([this] { Accept(); });
+}
+
+TcpBackend::~TcpBackend() {
+  eventfd_write(stop_fd_.get(), 1);
+  acceptor_.join();
+}
+
+void TcpBackend::Accept() {
+  pollfd fds[] = {{.fd = listener_.get(), .events = POLLIN, .revents = 0},
+                  {.fd = stop_fd_.get(), .events = POLLIN, .revents = 0}};
+  while (true) {
+    poll(fds, 2, -1);
+    if (fds[1].revents != 0) break;
+    UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!fd) continue;
+    ++connections_accepted_;
+    connections_.emplace_back([this, connection = Socket(std::move(fd), stop_fd_.get())]() mutable {
+      handler_(connection);
+    });
+  }
+  for (std::thread& connection : connections_) connection.join();
+}
+
+}  // namespace tlsbridge::e2e

@@ -1,0 +1,39 @@
+#include "tests/e2e/harness/tlsbridge_test.h"
+
+#include <utility>
+
+namespace tlsbridge::e2e {
+
+void TlsbridgeTest::StartTlsbridge(const TlsbridgeOptions& options) {
+  auto started = Tlsbridge::Start(options);
+  ASSERT_TRUE(started.ok()) << started.status();
+  tlsbridge_ = *std::move(started);
+}
+
+void TlsbridgeTest::StartSidecar(const std::string& backend,
+                                 const std::vector<std::string>& arguments) {
+  const CertificateFiles files = certificates().Issue();
+  TlsbridgeOptions options;
+  options.arguments = {"--backend", backend, "--cert", files.certificate, "--key", files.key};
+  options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+  StartTlsbridge(options);
+}
+
+const Certificates& TlsbridgeTest::certificates() {
+  if (certificates_ == nullptr) certificates_ = std::make_unique<Certificates>(dir_);
+  return *certificates_;
+}
+
+void TlsbridgeTest::TearDown() {
+  if (tlsbridge_ == nullptr) return;
+  EXPECT_EQ(tlsbridge_->Stop(), 0);
+  const nlohmann::json live = tlsbridge_->summary().is_object()
+                                  ? tlsbridge_->summary().value("live", nlohmann::json::object())
+                                  : nlohmann::json::object();
+  for (const char* what : {"records", "sockets", "timers"}) {
+    EXPECT_EQ(live.value(what, -1), 0) << what << " left alive";
+  }
+  if (HasFailure()) GTEST_LOG_(INFO) << "tlsbridge wrote:\n" << tlsbridge_->Output();
+}
+
+}  // namespace tlsbridge::e2e
