@@ -30,7 +30,7 @@ ABSL_FLAG(optional<absl::Duration>, duration, {},
           "of the measurement (default 2s; idle: until a line comes on standard input)");
 ABSL_FLAG(optional<absl::Duration>, warmup, {}, "before the measurement (default 300ms)");
 ABSL_FLAG(optional<uint64_t>, count, {}, "handshake: this many, instead of a duration");
-ABSL_FLAG(optional<bool>, resume, {}, "handshake: each resumes an earlier session");
+ABSL_FLAG(bool, resume, false, "handshake: each resumes an earlier session");
 ABSL_FLAG(optional<string>, closer, {}, "handshake: client (default) or backend closes first");
 ABSL_FLAG(optional<uint64_t>, size, {}, "roundtrip, storm: bytes of a message (default 100)");
 ABSL_FLAG(optional<double>, rate, {},

@@ -45,7 +45,7 @@ void TakeIfGiven(const std::optional<T>& given, T& into) {
 }
 
 void CheckTls(const RawOptions& raw, Options& options, Checker& check) {
-  const bool any = raw.tls || raw.cipher || raw.group || raw.sni || raw.resume.value_or(false);
+  const bool any = raw.tls || raw.cipher || raw.group || raw.sni || raw.resume;
   if (raw.plain) {
     check.Require(!any, "--plain excludes --tls, --cipher, --group, --sni and --resume");
     return;
@@ -60,7 +60,7 @@ void CheckTls(const RawOptions& raw, Options& options, Checker& check) {
 
 void CheckApplicability(const RawOptions& raw, Checker& check) {
   check.OnlyWith(raw.count.has_value(), "count", {Mode::kHandshake});
-  check.OnlyWith(raw.resume.has_value(), "resume", {Mode::kHandshake});
+  check.OnlyWith(raw.resume, "resume", {Mode::kHandshake});
   check.OnlyWith(raw.closer.has_value(), "closer", {Mode::kHandshake});
   check.OnlyWith(raw.size.has_value(), "size", {Mode::kRoundtrip, Mode::kStorm});
   check.OnlyWith(raw.rate.has_value(), "rate", {Mode::kRoundtrip, Mode::kStorm});
@@ -114,7 +114,7 @@ void CheckNames(const RawOptions& raw, Options& options, Checker& check) {
                   "--closer must be client or backend");
     if (*raw.closer == "backend") options.closer = Closer::kBackend;
   }
-  options.resume = raw.resume.value_or(false);
+  options.resume = raw.resume;
   for (const std::string& text : raw.cpu_of) {
     pid_t pid = 0;
     check.Require(absl::SimpleAtoi(text, &pid) && pid > 0,

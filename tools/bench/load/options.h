@@ -33,13 +33,13 @@ struct TlsOptions {
 struct RawOptions {
   std::string connect;
   bool plain = false;
+  bool resume = false;
   std::optional<std::string> tls, cipher, group, sni;
   std::optional<int> connections;
   std::optional<absl::Duration> duration, warmup;
   std::optional<uint64_t> count, size, bytes;
   std::optional<double> rate;
   std::optional<std::string> direction, closer;
-  std::optional<bool> resume;
   std::optional<int> storm_connections;
   std::vector<std::string> cpu_of;
 };
