@@ -24,8 +24,9 @@ int64_t UpperBound(size_t bucket) {
   const int64_t index = static_cast<int64_t>(bucket);
   if (index < 2 * kLinear) return index;
   const int64_t shift = index / kLinear - 1;
-  const int64_t mantissa = index - shift * kLinear;
-  return ((mantissa + 1) << shift) - 1;
+  // Unsigned, since one above the last bound is one above the largest signed number.
+  const auto next_mantissa = static_cast<uint64_t>(index - shift * kLinear + 1);
+  return static_cast<int64_t>((next_mantissa << shift) - 1);
 }
 
 }  // namespace
