@@ -60,11 +60,21 @@ class _Measurement:
         self.options = bench.options
         self.program = program
         self.figure = figure
+        self.process = process
         self.port = port
-        self.pids = sorted(processes.tree(process.pid))
-        processes.confine(self.pids, self.options.proxy_core)
 
     def run(self):
+        # A listening socket says little: nginx has one before it has a worker. Once bytes have gone through, all
+        # processes are there that will do the work, and what is loaded or allotted once has been.
+        self._load(["handshake", "--count=64", "--connections=8"])
+        self.pids = sorted(processes.tree(self.process.pid))
+        processes.confine(self.pids, self.options.proxy_core)
+        values = self._measure()
+        if sorted(processes.tree(self.process.pid)) != self.pids:
+            raise Failure("its processes changed during the measurement, so that their CPU time is not known")
+        return values
+
+    def _measure(self):
         busy, began = processes.machine_busy_seconds(), time.monotonic()
         own = self._own_cpu()
         report = self._idle() if self.figure.mode == "idle" else self._load(self._arguments())
@@ -105,16 +115,17 @@ class _Measurement:
         return _finish(load, 60 + 3 * self.options.seconds)
 
     def _idle(self):
-        # What a program loads or allots once is not a connection's.
-        self._load(["handshake", "--count=64", "--connections=8"])
-        time.sleep(0.3)
-        before = processes.pss_kib(self.pids)
+        time.sleep(0.3)  # For the warm-up's connections to be forgotten.
+        base = processes.pss_kib(self.pids, ["Pss"])
+        # Not the pages of files: their share falls when the load generator starts, which maps the same libraries.
+        growing = ["Pss_Anon", "Pss_Shmem"]
+        before = processes.pss_kib(self.pids, growing)
         count = self.options.idle_connections
         load = self._start_load(["idle", f"--connections={count}"], stdin=subprocess.PIPE)
         try:
             if load.stderr.readline() == "ready\n":
                 time.sleep(0.5)
-                after = processes.pss_kib(self.pids)
+                after = processes.pss_kib(self.pids, growing)
                 cpu, began = processes.cpu_seconds(self.pids), time.monotonic()
                 time.sleep(self.options.seconds)
                 cpu = processes.cpu_seconds(self.pids) - cpu
@@ -122,7 +133,7 @@ class _Measurement:
             report = _finish(load, 60)
         finally:
             processes.stop(load)
-        report["idle"] = {"connections": count, "base_mib": before / 1024,
+        report["idle"] = {"connections": count, "base_mib": base / 1024,
                           "kib_per_connection": (after - before) / count,
                           "idle_cpu_us": cpu / elapsed * 1e6}
         return report

@@ -115,11 +115,13 @@ def threads(pids):
     return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)
 
 
-def pss_kib(pids):
+def pss_kib(pids, kinds):
+    """The proportional share of memory, of these kinds of /proc/PID/smaps_rollup."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup") as rollup:
-            total += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+            sizes = dict(line.split(":") for line in rollup.readlines()[1:])
+        total += sum(int(sizes[kind].split()[0]) for kind in kinds)
     return total
 
 
