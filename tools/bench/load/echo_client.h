@@ -1,0 +1,56 @@
+// A connection that stays and echoes messages, one at a time.
+#ifndef TOOLS_BENCH_LOAD_ECHO_CLIENT_H_
+#define TOOLS_BENCH_LOAD_ECHO_CLIENT_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include "absl/time/time.h"
+#include "tools/bench/load/connection.h"
+
+namespace tlsbridge::bench {
+
+class EchoClient final : public Connection {
+ public:
+  // Called with the time from which the echo's latency counts, once the whole echo has come back
+  // and is right. It may call Ask().
+  using OnEcho = std::function<void(EchoClient&, absl::Duration asked)>;
+
+  // `index` makes every connection's bytes its own, so that an echo that comes back elsewhere is
+  // noticed.
+  EchoClient(LoadContext& context, int index, OnEcho on_echo);
+
+  // Wants an echo. If one is under way this one waits for it, and its latency includes the wait.
+  void Ask(absl::Duration asked);
+  // As Ask(), but from outside the callback.
+  void AskAndSend(absl::Duration asked);
+
+  // The first byte, which tells the backend to echo, has come back.
+  bool greeted() const { return greeted_; }
+  bool idle() const { return !busy_; }
+
+ protected:
+  void OnOpen() override;
+  void Advance() override;
+  void OnClosed(bool in_order) override;
+
+ private:
+  void Begin(absl::Duration asked);
+  bool WriteMessage();
+  void Take(absl::string_view bytes);
+
+  const OnEcho on_echo_;
+  std::deque<absl::Duration> waiting_;
+  absl::Duration asked_;
+  uint64_t offset_;  // Of the message in the pattern.
+  size_t sent_ = 0;  // Bytes of the message.
+  size_t received_ = 0;
+  bool greeting_sent_ = false;
+  bool greeted_ = false;
+  bool busy_ = false;
+};
+
+}  // namespace tlsbridge::bench
+
+#endif  // TOOLS_BENCH_LOAD_ECHO_CLIENT_H_

@@ -1,0 +1,17 @@
+// The one JSON object that a run prints.
+#ifndef TOOLS_BENCH_LOAD_REPORT_H_
+#define TOOLS_BENCH_LOAD_REPORT_H_
+
+#include <nlohmann/json.hpp>
+
+#include "tools/bench/load/load_context.h"
+#include "tools/bench/load/modes.h"
+
+namespace tlsbridge::bench {
+
+// REQUIRES: the run has ended.
+nlohmann::ordered_json MakeReport(LoadContext& context, const RunResult& result);
+
+}  // namespace tlsbridge::bench
+
+#endif  // TOOLS_BENCH_LOAD_REPORT_H_

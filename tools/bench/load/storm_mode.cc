@@ -1,0 +1,106 @@
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "tools/bench/load/echo_run.h"
+#include "tools/bench/load/modes.h"
+#include "tools/bench/load/report.h"
+#include "tools/bench/net/unique_fd.h"
+
+namespace tlsbridge::bench {
+namespace {
+
+// The storm outlasts the echoes that are measured during it.
+constexpr absl::Duration kTail = absl::Milliseconds(200);
+
+Options StormOptions(const Options& options) {
+  Options storm = options;
+  storm.mode = Mode::kHandshake;
+  storm.connections = options.storm_connections;
+  storm.duration = options.warmup + options.duration + kTail;
+  storm.warmup = absl::ZeroDuration();
+  storm.cpu_of.clear();
+  return storm;
+}
+
+std::string RunChild(const Options& options) {
+  auto context = LoadContext::Create(options);
+  if (!context.ok()) return "";
+  const RunResult result = RunHandshakes(**context);
+  return MakeReport(**context, result).dump();
+}
+
+// A process of its own, so that its work is not in the way of the echoes' clock.
+class StormProcess {
+ public:
+  explicit StormProcess(const Options& options) {
+    int go[2], answer[2];
+    if (pipe(go) != 0 || pipe(answer) != 0) return;
+    pid_ = fork();
+    if (pid_ == 0) {
+      close(go[1]);
+      close(answer[0]);
+      Child(options, go[0], answer[1]);
+    }
+    close(go[0]);
+    close(answer[1]);
+    go_ = UniqueFd(go[1]);
+    answer_ = UniqueFd(answer[0]);
+  }
+  ~StormProcess() {
+    go_.Reset();  // Not told to go, the child ends.
+    if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  }
+  StormProcess(const StormProcess&) = delete;
+  StormProcess& operator=(const StormProcess&) = delete;
+
+  bool Go() { return pid_ > 0 && write(go_.get(), "g", 1) == 1; }
+  nlohmann::ordered_json AwaitReport() {
+    std::string text;
+    char chunk[4096];
+    for (ssize_t n; (n = read(answer_.get(), chunk, sizeof(chunk))) > 0;) text.append(chunk, n);
+    return nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  }
+
+ private:
+  [[noreturn]] static void Child(const Options& options, int go, int answer) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // The storm takes what the echoing client and the backend leave of their core. With an equal
+    // share its own work, not the proxy's, would be most of the latency.
+    const sched_param none = {};
+    sched_setscheduler(0, SCHED_IDLE, &none);
+    char byte;
+    if (read(go, &byte, 1) != 1) _exit(0);
+    const std::string report = RunChild(StormOptions(options));
+    const bool written =
+        write(answer, report.data(), report.size()) == static_cast<ssize_t>(report.size());
+    _exit(written ? 0 : 1);
+  }
+
+  pid_t pid_ = -1;
+  UniqueFd go_, answer_;
+};
+
+}  // namespace
+
+RunResult RunStorm(LoadContext& context) {
+  StormProcess storm(context.options);
+  EchoRun run(context);
+  if (!run.Establish() || !storm.Go()) return run.TakeResult();
+  run.Measure();
+  run.Finish();
+  RunResult result = run.TakeResult();
+  const auto report = storm.AwaitReport();
+  if (!report.is_object() || !report.value("valid", false)) {
+    context.tally.Error(ErrorKind::kHandshake, "the storm's own handshakes failed");
+  }
+  result.extra["storm"] = report;
+  return result;
+}
+
+}  // namespace tlsbridge::bench

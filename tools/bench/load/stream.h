@@ -1,0 +1,52 @@
+// The client's end of one connection: TLS, or plain bytes for the floor. Non-blocking.
+#ifndef TOOLS_BENCH_LOAD_STREAM_H_
+#define TOOLS_BENCH_LOAD_STREAM_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "tools/bench/net/socket.h"
+
+namespace tlsbridge::bench {
+
+class Stream {
+ public:
+  explicit Stream(Socket socket) : socket_(std::move(socket)) {}
+  virtual ~Stream() = default;
+
+  // kOk once application bytes may go; kBlocked: call again when ready.
+  virtual Verdict Handshake() = 0;
+  // kEnd only after a clean end: close_notify where there is TLS.
+  virtual IoResult Read(absl::Span<char> into) = 0;
+  // After kBlocked the same bytes must be offered again.
+  virtual IoResult Write(absl::string_view bytes) = 0;
+  // Says that nothing more will be written: close_notify where there is TLS, then FIN. Reading goes
+  // on.
+  virtual Verdict EndWriting() = 0;
+  // What the last kFailed was about.
+  virtual std::string FailureDetail() const = 0;
+
+  Socket& socket() { return socket_; }
+
+ protected:
+  Socket socket_;
+};
+
+class PlainStream final : public Stream {
+ public:
+  using Stream::Stream;
+  Verdict Handshake() override { return Verdict::kOk; }
+  IoResult Read(absl::Span<char> into) override { return socket_.Receive(into); }
+  IoResult Write(absl::string_view bytes) override { return socket_.Send(bytes); }
+  Verdict EndWriting() override {
+    socket_.ShutdownWrite();
+    return Verdict::kOk;
+  }
+  std::string FailureDetail() const override { return "socket error"; }
+};
+
+}  // namespace tlsbridge::bench
+
+#endif  // TOOLS_BENCH_LOAD_STREAM_H_

@@ -1,0 +1,68 @@
+"""What is measured, and which number of it is compared. Less is better in every figure."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Column:
+    key: str
+    heading: str
+
+
+CPU_PER_OPERATION = Column("cpu_us", "CPU us/op")
+CPU_PER_MB = Column("cpu_us", "CPU us/MB")
+RATE = Column("per_second", "/s")
+MB_RATE = Column("mb_per_second", "MB/s")
+P50, P99, P999 = Column("p50", "p50 us"), Column("p99", "p99 us"), Column("p999", "p99.9 us")
+UTILISATION = Column("cpu_percent", "CPU %")
+
+
+@dataclass
+class Figure:
+    name: str
+    title: str
+    mode: str
+    columns: list  # The first is compared.
+    arguments: list = field(default_factory=list)
+    certificate: str = "ecdsa"
+    only_tls: bool = False
+    without: tuple = ()
+
+
+def _operations(name, title, mode, *arguments, **more):
+    return Figure(name, title, mode, [CPU_PER_OPERATION, RATE, P50, P99, P999, UTILISATION],
+                  list(arguments), **more)
+
+
+def _bulk(name, title):
+    return Figure(name, title, "bulk", [CPU_PER_MB, MB_RATE, UTILISATION],
+                  [f"--direction={name}", "--connections=4"])
+
+
+ALL = [
+    _operations("handshake", "full handshake (ECDSA P-256), 1 byte each way, close; 16 at once",
+                "handshake", "--connections=16"),
+    _operations("resume", "resumed handshake, 1 byte each way, close; 16 at once",
+                "handshake", "--connections=16", "--resume", only_tls=True),
+    _operations("handshake_rsa", "full handshake (RSA-2048), 1 byte each way, close; 16 at once",
+                "handshake", "--connections=16", certificate="rsa", only_tls=True),
+    _operations("roundtrip100", "100 B round trip, 32 connections",
+                "roundtrip", "--size=100", "--connections=32"),
+    _operations("roundtrip100x1", "100 B round trip, 1 connection",
+                "roundtrip", "--size=100", "--connections=1"),
+    _operations("roundtrip4k", "4 KiB round trip, 32 connections",
+                "roundtrip", "--size=4096", "--connections=32"),
+    Figure("paced100", "100 B round trip, 5000/s over 32 connections: latency from the intended send",
+           "roundtrip", [P99, P50, P999, CPU_PER_OPERATION, RATE],
+           ["--size=100", "--connections=32", "--rate=5000"]),
+    _bulk("download", "backend to client, 4 connections"),
+    _bulk("upload", "client to backend, 4 connections"),
+    Figure("idle", "idle connections",
+           "idle", [Column("kib_per_connection", "KiB/conn"), Column("idle_cpu_us", "CPU us/s"),
+                    Column("base_mib", "MiB before"), Column("connections", "connections")]),
+    Figure("storm", "100 B echoes at 1000/s during a storm of full handshakes, 64 at once",
+           "storm", [P99, P50, P999, Column("storm_per_second", "handshakes/s"), UTILISATION],
+           ["--size=100", "--connections=32", "--rate=1000", "--storm_connections=64"]),
+]
+
+NAMES = [figure.name for figure in ALL]

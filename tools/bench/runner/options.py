@@ -1,0 +1,66 @@
+"""The runner's command line."""
+
+import argparse
+import os
+from pathlib import Path
+
+from . import figures, programs
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _list_of(known):
+    def parse(text):
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(known)}")
+        return names
+    return parse
+
+
+def _positive(kind):
+    def parse(text):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError("must be positive")
+        return value
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(
+        description="Measures tlsbridge beside other TLS proxies; see tools/bench/README.md.")
+    binaries = ROOT / ".bazel/bin"
+    parser.add_argument("--tlsbridge", type=Path, default=binaries / "tlsbridge", metavar="PATH")
+    parser.add_argument("--tools", type=Path, default=binaries / "tools/bench", metavar="DIR",
+                        help="where load, backend and relay are")
+    parser.add_argument("--programs", type=_list_of(programs.NAMES), default=programs.NAMES,
+                        metavar="A,B", help=f"of {', '.join(programs.NAMES)}; all by default")
+    parser.add_argument("--only", type=_list_of(figures.NAMES), default=figures.NAMES,
+                        metavar="A,B", help=f"of {', '.join(figures.NAMES)}; all by default")
+    parser.add_argument("--rounds", type=_positive(int), help="each program is measured this often (3)")
+    parser.add_argument("--seconds", type=_positive(float), help="of each measurement (3)")
+    parser.add_argument("--megabytes", type=_positive(int), help="of each bulk transfer (1000)")
+    parser.add_argument("--idle-connections", type=_positive(int), help="held open (2000)")
+    parser.add_argument("--quick", action="store_true",
+                        help="one short round: shows that all works, not which is faster")
+    parser.add_argument("--proxy-core", type=int, default=1)
+    parser.add_argument("--load-core", type=int, default=0,
+                        help="for the load generator and the backend")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every measurement, and the summary")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="a plot")
+    options = parser.parse_args(arguments)
+
+    defaults = (1, 1.0, 200, 500) if options.quick else (3, 3.0, 1000, 2000)
+    names = ("rounds", "seconds", "megabytes", "idle_connections")
+    for name, default in zip(names, defaults):
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+    cores = os.sched_getaffinity(0)
+    if not {options.proxy_core, options.load_core} <= cores:
+        parser.error(f"cores must be among {sorted(cores)}; a figure needs two")
+    if options.proxy_core == options.load_core:
+        parser.error("the proxy needs a core without the load generator on it")
+    return options
