@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <memory>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -30,7 +31,7 @@ class Staging {
   void SetInput(absl::Span<const uint8_t> ciphertext) { input_ = ciphertext; }
 
   // Records written since the last ClearOutput(). Valid until the next call on any session.
-  absl::Span<const uint8_t> output() const { return output_; }
+  absl::Span<const uint8_t> output() const { return {output_.get(), output_bytes_}; }
   void ClearOutput();
 
   BIO* bio() const { return bio_.get(); }
@@ -47,7 +48,11 @@ class Staging {
   static long Control(BIO* bio, int command, long argument, void* pointer);
 
   absl::Span<const uint8_t> input_;
-  std::vector<uint8_t> output_;
+  void Append(const void* data, size_t length);
+
+  std::unique_ptr<uint8_t[]> output_;
+  size_t output_capacity_ = 0;
+  size_t output_bytes_ = 0;
   std::vector<uint8_t> plaintext_;
   bssl::UniquePtr<BIO> bio_;
 };
