@@ -10,7 +10,8 @@
 namespace tlsbridge::tls {
 namespace {
 
-// Room for what one turn of a bridge writes. A peak above it (a long certificate chain) is given back.
+// Room for what one turn of a bridge writes. A peak above it (a long certificate chain) is given
+// back.
 constexpr size_t kOutputBytes = 64 * 1024;
 
 const BIO_METHOD* StagingMethod(int (*read)(BIO*, char*, int), int (*write)(BIO*, const char*, int),
