@@ -63,7 +63,7 @@ CertificateFiles Certificates::Issue(const CertificateOptions& options) const {
                                         "-out",
                                         request};
   if (!options.alt_names.empty()) {
-    arguments.push_back("-addext");
+    arguments.emplace_back("-addext");
     arguments.push_back(absl::StrCat("subjectAltName=", absl::StrJoin(options.alt_names, ",")));
   }
   Openssl(Join(std::move(arguments), NewKey(options.key_type)));

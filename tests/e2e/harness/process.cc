@@ -35,10 +35,11 @@ absl::StatusOr<Pipe> MakePipe() {
 // `overrides` in front: getenv() of most programs takes the first of two.
 std::vector<std::string> EnvironmentWith(const std::map<std::string, std::string>& overrides) {
   std::vector<std::string> result;
+  result.reserve(overrides.size());
   for (const auto& [name, value] : overrides) result.push_back(absl::StrCat(name, "=", value));
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const absl::string_view text(*entry);
-    const auto name = std::string(text.substr(0, text.find('=')));
+    const std::string name(text.substr(0, text.find('=')));
     if (overrides.count(name) == 0) result.emplace_back(text);
   }
   return result;
