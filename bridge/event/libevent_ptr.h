@@ -22,6 +22,9 @@ using EventBasePtr = std::unique_ptr<event_base, LibeventDeleter>;
 using EventPtr = std::unique_ptr<event, LibeventDeleter>;
 using BuffereventPtr = std::unique_ptr<bufferevent, LibeventDeleter>;
 
+// "2.1.12-stable": of the library that is linked.
+const char* LibeventVersion();
+
 }  // namespace tlsbridge
 
 #endif  // TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_

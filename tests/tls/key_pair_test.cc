@@ -14,7 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "tls/development_ca.h"
 
@@ -72,7 +72,7 @@ class KeyPairTest : public ::testing::Test {
     EXPECT_EQ(std::string(pair.status().message()), message);
   }
 
-  const absl::Time now_ = absl::Now();
+  const absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
   std::string leaf_, key_, encrypted_key_, ca_;
 };
 
@@ -90,8 +90,8 @@ TEST_F(KeyPairTest, TakesCertificateAndKeyFromOneText) {
 TEST_F(KeyPairTest, TakesAnRsaKeyOf2048Bits) {
   bssl::UniquePtr<EVP_PKEY> key = RsaKey(2048);
   bssl::UniquePtr<X509> certificate(X509_new());
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 60);
+  ASN1_TIME_set(X509_getm_notBefore(certificate.get()), absl::ToTimeT(now_ - absl::Minutes(1)));
+  ASN1_TIME_set(X509_getm_notAfter(certificate.get()), absl::ToTimeT(now_ + absl::Minutes(1)));
   X509_set_pubkey(certificate.get(), key.get());
   X509_sign(certificate.get(), key.get(), EVP_sha256());
   EXPECT_TRUE(Parse(CertificatePem(certificate.get()), KeyPem(key.get())).ok());

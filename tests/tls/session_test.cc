@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tls/development_ca.h"
@@ -20,7 +20,7 @@ absl::Span<const uint8_t> Bytes(const std::string& text) {
 
 const ServerContext& Context() {
   static const auto* const context = [] {
-    auto identity = MakeDevelopmentIdentity(absl::Now());
+    auto identity = MakeDevelopmentIdentity(absl::UnixEpoch());
     return ServerContext::Create(identity->localhost)->release();
   }();
   return *context;
