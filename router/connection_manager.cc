@@ -126,6 +126,14 @@ void ConnectionManager::EndAll(TerminationReason reason) {
   for (Connection* connection : all) InitiateCleanupOnce(connection->record(), End::OfBoth(reason));
 }
 
+size_t ConnectionManager::QueuedBytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, connection] : connections_) {
+    bytes += connection->bridge().queued_to_client() + connection->bridge().queued_to_backend();
+  }
+  return bytes;
+}
+
 std::string ConnectionManager::DumpRecords() const {
   return absl::StrJoin(connections_, ",", [this](std::string* out, const auto& entry) {
     out->append(DumpConnection(*entry.second, loop_->now()));

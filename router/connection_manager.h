@@ -54,6 +54,9 @@ class ConnectionManager {
   const LiveCounters& live() const { return memory_->live; }
   size_t live_timers() const { return loop_->connection_timers().armed(); }
 
+  // What stalled peers have not taken yet, both ways.
+  size_t QueuedBytes() const;
+
   // All live records as JSON objects, separated by commas.
   std::string DumpRecords() const;
 

@@ -26,7 +26,7 @@ sigset_t HandledSignals() {
 
 std::string LiveJson(const Worker::Snapshot& s) {
   return absl::StrCat("{\"records\":", s.live.records, ",\"sockets\":", s.live.sockets,
-                      ",\"timers\":", s.timers, "}");
+                      ",\"timers\":", s.timers, ",\"queued_bytes\":", s.queued_bytes, "}");
 }
 
 // {"closed_incoming":3,...}: what is not zero.
@@ -182,6 +182,7 @@ void Router::LogSummary() const {
     all.live.records += s.live.records;
     all.live.sockets += s.live.sockets;
     all.timers += s.timers;
+    all.queued_bytes += s.queued_bytes;
     all.stats.Add(s.stats);
   }
   const TerminationStats& stats = all.stats;

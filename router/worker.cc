@@ -64,6 +64,7 @@ Worker::Snapshot Worker::Take(bool with_records) const {
   Snapshot snapshot;
   snapshot.live = connections_.live();
   snapshot.timers = connections_.live_timers();
+  snapshot.queued_bytes = connections_.QueuedBytes();
   snapshot.stats = connections_.termination_stats();
   if (with_records) snapshot.records = connections_.DumpRecords();
   return snapshot;

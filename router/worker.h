@@ -28,6 +28,7 @@ class Worker {
   struct Snapshot {
     LiveCounters live;
     size_t timers = 0;
+    size_t queued_bytes = 0;
     TerminationStats stats;
     std::string records;  // JSON objects, separated by commas; only when asked for
   };

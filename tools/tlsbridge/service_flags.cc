@@ -9,6 +9,10 @@
 #include "absl/time/time.h"
 
 // Names with dashes on the command line have underscores here.
+ABSL_FLAG(
+    tlsbridge::ValueList, listen, {},
+    "Address that clients connect to: HOST:PORT, [IPV6]:PORT or unix:/PATH. May be repeated.");
+
 ABSL_FLAG(absl::Duration, handshake_timeout, tlsbridge::Timeouts().handshake,
           "How long a client may take for its TLS handshake.");
 ABSL_FLAG(absl::Duration, connect_timeout, tlsbridge::Timeouts().connect,
@@ -109,6 +113,18 @@ std::vector<FlagGroup> ServiceFlagGroups() {
       {"Shutdown", {"drain-delay", "drain-timeout"}},
       {"Log", {"log-level", "log-format"}},
   };
+}
+
+absl::StatusOr<std::vector<SocketAddress>> ListenFlag() {
+  std::vector<SocketAddress> addresses;
+  for (const std::string& text : absl::GetFlag(FLAGS_listen).values) {
+    auto address = SocketAddress::Parse(text);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--listen: ", address.status().message()));
+    }
+    addresses.push_back(*address);
+  }
+  return addresses;
 }
 
 absl::Status ApplyServiceFlags(Config* config) {

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "bridge/socket_address.h"
 #include "router/config/config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/run.h"
@@ -15,6 +16,9 @@
 namespace tlsbridge {
 
 std::vector<FlagGroup> ServiceFlagGroups();
+
+// The addresses of --listen, which belongs to the command's own group; empty if it was not given.
+absl::StatusOr<std::vector<SocketAddress>> ListenFlag();
 
 // Writes the flags' values into `config`, after checking them.
 absl::Status ApplyServiceFlags(Config* config);
