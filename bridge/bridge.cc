@@ -140,11 +140,16 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
       early_bytes_.append(reinterpret_cast<const char*>(read.plaintext.data()),
                           read.plaintext.size());
     } else if (const int error = to->Write(read.plaintext); error != 0) {
-      FailedToWrite(*to, error);
+      OnWriteError(*to, error);
       return false;
     }
   }
 
+  const bool more = read.outcome == Outcome::kDrained || read.outcome == Outcome::kMore;
+  if (!more && deferred_end_ != nullptr) {
+    ReportEnd(*deferred_end_);
+    return false;
+  }
   switch (read.outcome) {
     case Outcome::kDrained:
     case Outcome::kMore:
@@ -177,7 +182,7 @@ void Bridge::StreamEnded(Endpoint& from) {
 
   Endpoint* to = OtherThan(from);
   if (to != nullptr) {
-    if (const int error = to->FinishWriting(); error != 0) return FailedToWrite(*to, error);
+    if (const int error = to->FinishWriting(); error != 0) return OnWriteError(*to, error);
   }
   if (first) observer_->OnHalfClosed();
   CheckBothStreamsEnded();
@@ -192,9 +197,14 @@ void Bridge::OnDrained(Endpoint& to) {
 }
 
 void Bridge::CheckBothStreamsEnded() {
-  if (ended() || outgoing_ == nullptr || !incoming_.writing_finished()) return;
-  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
-  if (!outgoing_->writing_finished()) return;
+  if (ended() || outgoing_ == nullptr) return;
+  if (deferred_end_ != nullptr) {
+    // What the failed side sent has been written to the other, goodbye included.
+    const Endpoint& other = deferred_side_ == Side::kOutgoing ? incoming_ : *outgoing_;
+    if (other.writing_finished()) ReportEnd(*deferred_end_);
+    return;
+  }
+  if (!incoming_.writing_finished() || !outgoing_->writing_finished()) return;
   if (first_ended_ == Side::kIncoming) {
     ReportEnd({TerminationReason::kClosedIncoming,
                TerminationReason::kNormal,
@@ -212,15 +222,26 @@ void Bridge::CheckBothStreamsEnded() {
 
 // ---- Failures.
 
-void Bridge::FailedToWrite(Endpoint& to, int error) {
-  if (ended()) return;
-  const bool answer_is_on_its_way = to.side() == Side::kOutgoing && stream_ended(Side::kOutgoing) &&
-                                    !incoming_.writing_finished();
-  if (!answer_is_on_its_way) return OnError(to, error);
-  // The backend answered, closed, and wants no more; the client shall have all of the answer before
-  // it learns.
+// A peer that closes while it is still sent to answers with RST, often right behind its last bytes.
+// Those are delivered first.
+void Bridge::OnWriteError(Endpoint& to, int error) {
+  if (ended() || deferred_end_ != nullptr) return;
+  if (state_ == BridgeState::kHandshaking) return OnError(to, error);
   deferred_end_ = std::make_unique<End>(End::OfBoth(ReasonForErrno(to.side(), error), error));
-  incoming_.PauseReading(Endpoint::kStreamEnded);
+  deferred_side_ = to.side();
+  if (Endpoint* from = OtherThan(to); from != nullptr) {
+    from->PauseReading(Endpoint::kStreamEnded);
+  }
+  if (!stream_ended(to.side())) {
+    // The kernel tells of the RST once, and has done so: from now on the stream just ends.
+    if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
+    if (!first_ended_.has_value()) {
+      first_ended_ = to.side();
+      observer_->OnHalfClosed();
+    }
+    if (!ended()) PumpFrom(to);
+  }
+  CheckBothStreamsEnded();
 }
 
 void Bridge::OnError(Endpoint& endpoint, int error) {

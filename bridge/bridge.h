@@ -134,6 +134,7 @@ class Bridge final : private Endpoint::Owner {
   void OnReadable(Endpoint& endpoint) override;
   void OnDrained(Endpoint& endpoint) override;
   void OnError(Endpoint& endpoint, int error) override;
+  void OnWriteError(Endpoint& endpoint, int error) override;
   void OnClosed(Endpoint& endpoint) override;
 
   bool ended() const { return state_ >= BridgeState::kDraining || end_reported_; }
@@ -143,7 +144,6 @@ class Bridge final : private Endpoint::Owner {
   void PumpFrom(Endpoint& from);
   bool Forward(Endpoint& from, const Endpoint::Read& read);
   void StreamEnded(Endpoint& from);
-  void FailedToWrite(Endpoint& to, int error);
   void FailedTls(Endpoint& from);
   void FailedToConnect(int error);
   void CheckBothStreamsEnded();
@@ -158,8 +158,8 @@ class Bridge final : private Endpoint::Owner {
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Closing> closing_;
-  // Its client's stream can no longer be delivered, but the backend's is still on its way to the
-  // client.
+  // One peer takes no more, but what it sent is still on its way to the other. Then this is the
+  // end.
   std::unique_ptr<End> deferred_end_;
   std::unique_ptr<Timer>
       failed_dial_;          // reports a connect() that failed at once, after this callback
@@ -169,6 +169,7 @@ class Bridge final : private Endpoint::Owner {
   size_t dropped_bytes_ = 0;
   BridgeState state_;
   Side last_sender_ = Side::kIncoming;
+  Side deferred_side_ = Side::kIncoming;  // the one that takes no more
   std::optional<Side> first_ended_;
   bool stream_ended_[2] = {false, false};
   bool end_reported_ = false;

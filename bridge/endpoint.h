@@ -37,6 +37,8 @@ class Endpoint final : public DeferredDeletable {
     virtual void OnDrained(Endpoint& endpoint) = 0;
     // The socket failed; `error` is its errno. The endpoint is open until it is closed.
     virtual void OnError(Endpoint& endpoint, int error) = 0;
+    // Only sending failed: what the peer sent before may still be read.
+    virtual void OnWriteError(Endpoint& endpoint, int error) = 0;
     // The descriptor is closed. The last call.
     virtual void OnClosed(Endpoint& endpoint) = 0;
 

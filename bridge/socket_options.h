@@ -14,9 +14,10 @@ struct TcpOptions {
   absl::Duration keepalive_idle = absl::Seconds(60);
   absl::Duration keepalive_interval = absl::Seconds(15);
   int keepalive_probes = 4;
-  // How long sent bytes may stay unacknowledged (RFC 5482). Zero: the kernel's own 15 minutes or
-  // so.
-  absl::Duration user_timeout = absl::Seconds(120);
+  // How long sent bytes may stay unacknowledged (RFC 5482). Linux counts a peer whose window stays
+  // closed for that long as dead too, so this is also the longest that a live reader may stall.
+  // Zero: the kernel's own 15 minutes or so, and no end to a stall.
+  absl::Duration user_timeout = absl::Minutes(10);
 };
 
 // Also TCP_NODELAY: Nagle's algorithm holds a small answer back for 40 ms. Accepted sockets inherit

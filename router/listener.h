@@ -59,9 +59,12 @@ class Acceptor {
  private:
   bool AcceptSome();
   void Pause(int error);
+  void Resumed();
 
   const ListeningSocket* const socket_;  // Not owned.
   OnAccept on_accept_;
+  EventLoop* const loop_;  // Not owned.
+  absl::Time paused_since_ = absl::InfiniteFuture();
   Timer resume_timer_;
   FdEvent readable_;
 };

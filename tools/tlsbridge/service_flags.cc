@@ -36,8 +36,10 @@ ABSL_FLAG(absl::Duration, close_grace, tlsbridge::Bridge::Options().grace,
           "How long a socket may take to end gracefully before it is destroyed.");
 ABSL_FLAG(absl::Duration, tcp_keepalive, tlsbridge::TcpOptions().keepalive_idle,
           "Silence after which the kernel probes a peer; 0 is off.");
-ABSL_FLAG(absl::Duration, tcp_user_timeout, tlsbridge::TcpOptions().user_timeout,
-          "How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT); 0 is the kernel's.");
+ABSL_FLAG(
+    absl::Duration, tcp_user_timeout, tlsbridge::TcpOptions().user_timeout,
+    "How long a peer may leave sent bytes unacknowledged or take none (TCP_USER_TIMEOUT); 0 is "
+    "the kernel's own limit.");
 ABSL_FLAG(std::string, truncation, "reset",
           "When a client's bytes end without close_notify: reset cuts the backend off, so that a "
           "truncated stream does not look complete; fin passes it on as a normal end.");
