@@ -114,12 +114,11 @@ void Process::SendSignal(int signal) {
 
 std::optional<int> Process::WaitForExit(absl::Duration timeout) {
   if (exit_code_) return exit_code_;
-  const bool forever = timeout == absl::InfiniteDuration();
-  const Deadline deadline(forever ? absl::ZeroDuration() : timeout);
+  const Deadline deadline(timeout);
   pollfd ended{.fd = pid_fd_.get(), .events = POLLIN, .revents = 0};
   int ready;
   do {
-    ready = poll(&ended, 1, forever ? -1 : deadline.PollTimeoutMilliseconds());
+    ready = poll(&ended, 1, deadline.PollTimeoutMilliseconds());
   } while (ready < 0 && errno == EINTR);
   if (ready == 0) return std::nullopt;
 
