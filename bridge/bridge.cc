@@ -69,7 +69,9 @@ void Bridge::ConnectBackend(const SocketAddress& backend) {
 }
 
 void Bridge::AdoptBackend(int fd) {
-  outgoing_.reset(new Endpoint(Endpoint::Connecting(), Side::kOutgoing, fd, this, loop_, memory_));
+  Endpoint::Owner* const owner = this;  // the base is private
+  outgoing_ = std::make_unique<Endpoint>(Endpoint::Connecting(), Side::kOutgoing, fd, owner, loop_,
+                                         memory_);
   if (!early_bytes_.empty()) {
     const auto* data = reinterpret_cast<const uint8_t*>(early_bytes_.data());
     outgoing_->Write(absl::MakeConstSpan(data, early_bytes_.size()));

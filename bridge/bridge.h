@@ -9,8 +9,7 @@
 // Thread: the worker's. Owner: the connection's record in the router, which destroys it after
 // OnClosed has unwound. The loop, the memory and the observer outlive it. Failure: reported as an
 // End, never by return value.
-#ifndef TLSBRIDGE_BRIDGE_BRIDGE_H_
-#define TLSBRIDGE_BRIDGE_BRIDGE_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -132,9 +131,9 @@ class Bridge final : private Endpoint::Owner {
 
   void OnConnected(Endpoint& endpoint) override;
   void OnReadable(Endpoint& endpoint) override;
-  void OnDrained(Endpoint& endpoint) override;
+  void OnDrained(Endpoint& to) override;
   void OnError(Endpoint& endpoint, int error) override;
-  void OnWriteError(Endpoint& endpoint, int error) override;
+  void OnWriteError(Endpoint& to, int error) override;
   void OnClosed(Endpoint& endpoint) override;
 
   bool ended() const { return state_ >= BridgeState::kDraining || end_reported_; }
@@ -176,5 +175,3 @@ class Bridge final : private Endpoint::Owner {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_BRIDGE_H_

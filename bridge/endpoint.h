@@ -8,8 +8,7 @@
 // Thread: the worker's. Owner: the bridge, which is called back and must destroy it only after
 // OnClosed, or outside every callback. The loop and the staging outlive it. Failure: by return
 // value (an errno) or Owner::OnError; never both for one event.
-#ifndef TLSBRIDGE_BRIDGE_ENDPOINT_H_
-#define TLSBRIDGE_BRIDGE_ENDPOINT_H_
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -160,5 +159,3 @@ class Endpoint final : public DeferredDeletable {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_ENDPOINT_H_

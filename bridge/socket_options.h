@@ -1,8 +1,7 @@
 // How the kernel watches over a TCP connection that says nothing.
 //
 // Thread: any. Failure: ignored; a socket without an option still works, and its own errors follow.
-#ifndef TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_
-#define TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_
+#pragma once
 
 #include "absl/time/time.h"
 
@@ -29,5 +28,3 @@ void ApplyTcpOptions(int fd, const TcpOptions& options);
 void TightenForHalfClose(int fd, const TcpOptions& options);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_

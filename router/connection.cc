@@ -27,13 +27,13 @@ std::unique_ptr<tls::Session> SessionFor(const Route& route, WorkerMemory* memor
 
 }  // namespace
 
-Connection::Connection(ConnectionManager* manager, ConnectionRecord record, int fd,
+Connection::Connection(ConnectionManager* manager, const ConnectionRecord& record, int fd,
                        Admission::Token token, EventLoop* loop, WorkerMemory* memory)
     : manager_(manager),
       loop_(loop),
       live_record_(&memory->live.records),
       token_(std::move(token)),
-      record_(std::move(record)),
+      record_(record),
       bridge_(fd, SessionFor(*record_.route, memory), &record_.route->bridge, this, loop, memory),
       timer_(loop, [this] { MeetDeadlines(); }) {}
 

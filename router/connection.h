@@ -4,8 +4,7 @@
 //
 // Thread: the worker's. Owner: the ConnectionManager, which outlives it. Failure: reported as an
 // End.
-#ifndef TLSBRIDGE_ROUTER_CONNECTION_H_
-#define TLSBRIDGE_ROUTER_CONNECTION_H_
+#pragma once
 
 #include <memory>
 
@@ -24,8 +23,8 @@ class ConnectionManager;
 class Connection final : public DeferredDeletable, private Bridge::Observer {
  public:
   // Takes over `fd`. `record` has its id, peer, listener, route and times.
-  Connection(ConnectionManager* manager, ConnectionRecord record, int fd, Admission::Token token,
-             EventLoop* loop, WorkerMemory* memory);
+  Connection(ConnectionManager* manager, const ConnectionRecord& record, int fd,
+             Admission::Token token, EventLoop* loop, WorkerMemory* memory);
 
   // Arms the timer for the next deadline, or acts on one that has come.
   void MeetDeadlines();
@@ -62,5 +61,3 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONNECTION_H_

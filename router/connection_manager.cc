@@ -58,7 +58,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
 
   const uint64_t id = record.id;
   auto connection =
-      std::make_unique<Connection>(this, std::move(record), fd, std::move(token), loop_, memory_);
+      std::make_unique<Connection>(this, record, fd, std::move(token), loop_, memory_);
   Connection* const started = connection.get();
   connections_.emplace(id, std::move(connection));
   started->MeetDeadlines();

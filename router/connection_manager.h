@@ -6,8 +6,7 @@
 //
 // Thread: the worker's. Owner: the worker. Loop, memory, admission and configuration outlive it.
 // Failure: reasons, counted and logged.
-#ifndef TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_
-#define TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -84,5 +83,3 @@ class ConnectionManager {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_

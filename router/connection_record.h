@@ -1,8 +1,7 @@
 // What the router knows of one connection.
 //
 // Thread: the worker's. Owner: the Connection that it describes. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_
-#define TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -37,5 +36,3 @@ struct ConnectionRecord {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_

@@ -7,8 +7,7 @@
 // Thread: Open() on main's; an Acceptor on its worker's. Owner: the router owns sockets, workers
 // own acceptors; a socket outlives its acceptors. Failure: Open() returns a Status that names the
 // address and the reason.
-#ifndef TLSBRIDGE_ROUTER_LISTENER_H_
-#define TLSBRIDGE_ROUTER_LISTENER_H_
+#pragma once
 
 #include <memory>
 
@@ -70,5 +69,3 @@ class Acceptor {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LISTENER_H_

@@ -50,7 +50,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Cloc
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // libevent writes with writev(), which has no MSG_NOSIGNAL
 
-  std::unique_ptr<Router> router(new Router(std::move(config), clock, ClaimBudget()));
+  std::unique_ptr<Router> router(new Router(std::move(config), ClaimBudget()));
   auto loop = EventLoop::Create(clock);
   if (!loop.ok()) return loop.status();
   router->loop_ = *std::move(loop);
@@ -71,11 +71,8 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Cloc
   return router;
 }
 
-Router::Router(Config config, const Clock* clock, Budget budget)
-    : config_(std::move(config)),
-      clock_(clock),
-      budget_(budget),
-      admission_(config_.limits, budget.connections) {}
+Router::Router(Config config, Budget budget)
+    : config_(std::move(config)), budget_(budget), admission_(config_.limits, budget.connections) {}
 
 Router::~Router() {
   signal_event_.reset();
@@ -167,7 +164,7 @@ void Router::OnWorkerEmpty() {
 
 void Router::Dump() {
   for (auto& worker : workers_) {
-    worker->Report(/*with_records=*/true, [](Worker::Snapshot snapshot) {
+    worker->Report(/*with_records=*/true, [](const Worker::Snapshot& snapshot) {
       LogEvent(LogLevel::kInfo, "dump")
           .Json("live", LiveJson(snapshot))
           .Json("records", absl::StrCat("[", snapshot.records, "]"));

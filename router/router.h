@@ -2,8 +2,7 @@
 //
 // Thread: main's, which Run() keeps until the end. Owner: main. Failure: Create() returns a Status
 // that says what to mend; nothing is left half-started.
-#ifndef TLSBRIDGE_ROUTER_ROUTER_H_
-#define TLSBRIDGE_ROUTER_ROUTER_H_
+#pragma once
 
 #include <memory>
 #include <string>
@@ -37,7 +36,7 @@ class Router {
  private:
   enum class Phase { kServing, kLameDuck, kDraining, kEnding };
 
-  Router(Config config, const Clock* clock, Budget budget);
+  Router(Config config, Budget budget);
 
   void OnSignal();
   void Terminate();
@@ -49,7 +48,6 @@ class Router {
   void LogSummary() const;
 
   const Config config_;
-  const Clock* const clock_;  // Not owned.
   const Budget budget_;
   Admission admission_;
   std::unique_ptr<EventLoop> loop_;  // control; no connection lives on it
@@ -64,5 +62,3 @@ class Router {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_ROUTER_H_

@@ -19,7 +19,7 @@ Worker::Worker(const Config* config, Admission* admission, std::unique_ptr<Event
 
 Worker::~Worker() { Join(); }
 
-void Worker::Start(std::vector<const ListeningSocket*> sockets) {
+void Worker::Start(const std::vector<const ListeningSocket*>& sockets) {
   for (const ListeningSocket* socket : sockets) {
     acceptors_.push_back(std::make_unique<Acceptor>(
         loop_.get(), socket, [this, socket](int fd, const SocketAddress& peer) {
@@ -46,7 +46,7 @@ void Worker::EndAll(TerminationReason reason) {
   loop_->Post([this, reason] { connections_.EndAll(reason); });
 }
 
-void Worker::Report(bool with_records, absl::AnyInvocable<void(Snapshot)> receiver) {
+void Worker::Report(bool with_records, absl::AnyInvocable<void(const Snapshot&)> receiver) {
   loop_->Post([this, with_records, receiver = std::move(receiver)]() mutable {
     receiver(Take(with_records));
   });

@@ -6,8 +6,7 @@
 //
 // Thread: the worker's. Owner: the worker; it outlives every session that uses it.
 // Failure: none; memory is allocated once and output grows only by what one call writes.
-#ifndef TLSBRIDGE_TLS_STAGING_H_
-#define TLSBRIDGE_TLS_STAGING_H_
+#pragma once
 
 #include <openssl/base.h>
 #include <stddef.h>
@@ -58,5 +57,3 @@ class Staging {
 };
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_STAGING_H_

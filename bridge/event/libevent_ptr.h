@@ -1,8 +1,7 @@
 // Owning pointers for libevent's objects.
 //
 // Thread: that of the event base. Owner: the pointer. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_
-#define TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_
+#pragma once
 
 #include <memory>
 
@@ -26,5 +25,3 @@ using BuffereventPtr = std::unique_ptr<bufferevent, LibeventDeleter>;
 const char* LibeventVersion();
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_

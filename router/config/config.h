@@ -3,8 +3,7 @@
 //
 // Thread: immutable once made; read by all. Owner: the router. Failure: none; who fills it in
 // checks it.
-#ifndef TLSBRIDGE_ROUTER_CONFIG_CONFIG_H_
-#define TLSBRIDGE_ROUTER_CONFIG_CONFIG_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -81,5 +80,3 @@ struct Config {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONFIG_CONFIG_H_

@@ -5,8 +5,7 @@
 //
 // Thread: any, between StartLog and StopLog, which main calls. Without StartLog (in tests) events
 // go nowhere. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_LOG_LOG_H_
-#define TLSBRIDGE_ROUTER_LOG_LOG_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -56,5 +55,3 @@ class LogEvent {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LOG_LOG_H_

@@ -46,7 +46,7 @@ void Peer::ShrinkBuffers(int bytes) {
   setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
-void Peer::Send(std::string bytes) {
+void Peer::Send(const std::string& bytes) {
   unsent_ += bytes;
   Flush();
 }

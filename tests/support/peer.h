@@ -3,8 +3,7 @@
 //
 // Thread: the test's. Owner: the test. Failure: CHECKs of gtest where set-up fails; what the
 // network does is noted.
-#ifndef TLSBRIDGE_TESTS_SUPPORT_PEER_H_
-#define TLSBRIDGE_TESTS_SUPPORT_PEER_H_
+#pragma once
 
 #include <memory>
 #include <string>
@@ -27,7 +26,7 @@ class Peer {
   ~Peer();
 
   // Sends as much as the socket takes, now and at each Step().
-  void Send(std::string bytes);
+  void Send(const std::string& bytes);
   // FIN, behind the last byte.
   void Fin() { fin_wanted_ = true, Step(); }
   // RST, now: what is unsent or unread is lost.
@@ -81,5 +80,3 @@ class ListeningPeer {
 };
 
 }  // namespace tlsbridge::testing
-
-#endif  // TLSBRIDGE_TESTS_SUPPORT_PEER_H_

@@ -2,8 +2,7 @@
 //
 // The clock moves only by Advance() and, where a test asks for it, a millisecond a turn while it
 // waits. TearDown asserts that nothing is left alive.
-#ifndef TLSBRIDGE_TESTS_SUPPORT_ROUTER_FIXTURE_H_
-#define TLSBRIDGE_TESTS_SUPPORT_ROUTER_FIXTURE_H_
+#pragma once
 
 #include <memory>
 #include <optional>
@@ -79,5 +78,3 @@ class RouterFixture : public ::testing::Test {
 std::shared_ptr<const tls::ServerContext> TestServerContext();
 
 }  // namespace tlsbridge::testing
-
-#endif  // TLSBRIDGE_TESTS_SUPPORT_ROUTER_FIXTURE_H_

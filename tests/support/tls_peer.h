@@ -2,8 +2,7 @@
 // code under test.
 //
 // Thread: the test's. Owner: the test. Failure: noted, for the test to look at.
-#ifndef TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_
-#define TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_
+#pragma once
 
 #include <openssl/ssl.h>
 
@@ -61,5 +60,3 @@ class TlsPeer {
 };
 
 }  // namespace tlsbridge::testing
-
-#endif  // TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_

@@ -1,8 +1,7 @@
 // A TLS client of BoringSSL's on memory, to talk to a Session without a socket.
 //
 // Thread: the test's. Owner: the test. Failure: handshake_failed(), for the test to look at.
-#ifndef TLSBRIDGE_TESTS_TLS_MEMORY_CLIENT_H_
-#define TLSBRIDGE_TESTS_TLS_MEMORY_CLIENT_H_
+#pragma once
 
 #include <openssl/ssl.h>
 
@@ -45,5 +44,3 @@ class MemoryClient {
 };
 
 }  // namespace tlsbridge::testing
-
-#endif  // TLSBRIDGE_TESTS_TLS_MEMORY_CLIENT_H_

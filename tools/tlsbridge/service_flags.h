@@ -1,8 +1,7 @@
 // The flags that every serving command shares: timeouts, limits, shutdown and the log.
 //
 // Thread: main's. Failure: a Status that names the flag.
-#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_SERVICE_FLAGS_H_
-#define TLSBRIDGE_TOOLS_TLSBRIDGE_SERVICE_FLAGS_H_
+#pragma once
 
 #include <vector>
 
@@ -25,5 +24,3 @@ absl::Status ApplyServiceFlags(Config* config);
 absl::StatusOr<LogOptions> LogFlags();
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_SERVICE_FLAGS_H_
