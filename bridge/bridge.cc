@@ -63,8 +63,10 @@ void Bridge::ConnectBackend(const SocketAddress& backend) {
   const DialResult dialled = Dial(backend, options_->tcp);
   if (dialled.error == 0) return AdoptBackend(dialled.fd);
   // Never from inside the call that began it.
-  failed_dial_ =
-      std::make_unique<Timer>(loop_, [this, error = dialled.error] { FailedToConnect(error); });
+  if (failed_dial_ == nullptr) {
+    failed_dial_ = std::make_unique<Timer>(loop_, [this] { FailedToConnect(dial_error_); });
+  }
+  dial_error_ = dialled.error;
   failed_dial_->ArmAfter(absl::ZeroDuration());
 }
 
@@ -150,7 +152,12 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
     case Outcome::kMore:
       return true;
     case Outcome::kEnded:
-      StreamEnded(from);
+      // The kernel says EPIPE where a FIN came before the reset, and only then was this all.
+      if (deferred_end_ != nullptr && deferred_end_->error != EPIPE) {
+        ReportEnd(*deferred_end_);
+      } else {
+        StreamEnded(from);
+      }
       return false;
     case Outcome::kTruncated:
       if (options_->accept_truncation) {
@@ -185,6 +192,7 @@ void Bridge::StreamEnded(Endpoint& from) {
 
 void Bridge::OnDrained(Endpoint& to) {
   if (ended()) return;
+  last_activity_ = loop_->now();
   if (Endpoint* from = OtherThan(to); from != nullptr) {
     from->ResumeReading(Endpoint::kOtherSideFull);
   }
@@ -214,23 +222,32 @@ void Bridge::CheckBothStreamsEnded() {
 
 void Bridge::FailedToWrite(Endpoint& to, int error) {
   if (ended()) return;
-  const bool answer_is_on_its_way = to.side() == Side::kOutgoing && stream_ended(Side::kOutgoing) &&
-                                    !incoming_.writing_finished();
-  if (!answer_is_on_its_way) return OnError(to, error);
-  // The backend answered, closed, and wants no more; the client shall have all of the answer before
-  // it learns.
+  if (to.side() == Side::kIncoming || state_ == BridgeState::kConnecting) return OnError(to, error);
+  if (deferred_end_ != nullptr) return;
+  // The backend wants no more. What it sent before, perhaps its whole answer, is in the kernel or
+  // on its way; the client shall have all of that before it learns.
   deferred_end_ = std::make_unique<End>(End::OfBoth(ReasonForErrno(to.side(), error), error));
   incoming_.PauseReading(Endpoint::kStreamEnded);
+  if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
+  if (!first_ended_.has_value()) {
+    first_ended_ = Side::kOutgoing;
+    observer_->OnHalfClosed();
+  }
+  CheckBothStreamsEnded();
 }
+
+void Bridge::OnWriteError(Endpoint& endpoint, int error) { FailedToWrite(endpoint, error); }
 
 void Bridge::OnError(Endpoint& endpoint, int error) {
   if (ended()) return;
+  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
   if (endpoint.side() == Side::kOutgoing && state_ == BridgeState::kConnecting) {
     return FailedToConnect(error);
   }
   if (state_ == BridgeState::kHandshaking) {
     End end = End::OfBoth(TerminationReason::kTlsHandshakeFailed, error);
-    end.failure.detail = tls::FailureDetail::kClientGone;
+    incoming_.tls()->ReceiveEof();  // a client that sent nothing was a probe, however it left
+    end.failure = incoming_.tls()->failure();
     return ReportEnd(end);
   }
   ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
@@ -254,6 +271,10 @@ void Bridge::ReportEnd(const End& end) {
 void Bridge::Cleanup(Endings endings) {
   if (state_ >= BridgeState::kDraining) return;
   state_ = BridgeState::kDraining;
+  // A client that has had the whole answer, close_notify and FIN shall not lose it to a reset.
+  if (incoming_.writing_finished() && endings.incoming == Ending::kFlushReset) {
+    endings.incoming = Ending::kGraceful;
+  }
   if (failed_dial_ != nullptr) failed_dial_->Cancel();
   dropped_bytes_ += early_bytes_.size();
   std::string().swap(early_bytes_);

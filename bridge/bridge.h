@@ -134,6 +134,7 @@ class Bridge final : private Endpoint::Owner {
   void OnReadable(Endpoint& endpoint) override;
   void OnDrained(Endpoint& endpoint) override;
   void OnError(Endpoint& endpoint, int error) override;
+  void OnWriteError(Endpoint& endpoint, int error) override;
   void OnClosed(Endpoint& endpoint) override;
 
   bool ended() const { return state_ >= BridgeState::kDraining || end_reported_; }
@@ -158,11 +159,13 @@ class Bridge final : private Endpoint::Owner {
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Closing> closing_;
-  // Its client's stream can no longer be delivered, but the backend's is still on its way to the
+  // The client's stream can no longer be delivered, but the backend's is still on its way to the
   // client.
   std::unique_ptr<End> deferred_end_;
-  std::unique_ptr<Timer>
-      failed_dial_;          // reports a connect() that failed at once, after this callback
+  // Reports a connect() that failed at once, in a later turn. Made once: its callback may dial
+  // again.
+  std::unique_ptr<Timer> failed_dial_;
+  int dial_error_ = 0;
   std::string early_bytes_;  // the client's, while there is no backend to queue them for
   absl::Time last_activity_;
   uint64_t bytes_[2] = {0, 0};  // by the side that sent them

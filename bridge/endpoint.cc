@@ -114,7 +114,9 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
     endpoint->PauseReading(kStreamEnded);
     return endpoint->owner_->OnReadable(*endpoint);
   }
-  endpoint->owner_->OnError(*endpoint, endpoint->Failed(error));
+  endpoint->Failed(error);
+  if ((what & BEV_EVENT_WRITING) != 0) return endpoint->owner_->OnWriteError(*endpoint, error);
+  endpoint->owner_->OnError(*endpoint, error);
 }
 
 // ---- Reading.

@@ -7,7 +7,7 @@
 //
 // Thread: the worker's. Owner: the bridge, which is called back and must destroy it only after
 // OnClosed, or outside every callback. The loop and the staging outlive it. Failure: by return
-// value (an errno) or Owner::OnError; never both for one event.
+// value (an errno) or Owner::OnError and OnWriteError; never both for one event.
 #ifndef TLSBRIDGE_BRIDGE_ENDPOINT_H_
 #define TLSBRIDGE_BRIDGE_ENDPOINT_H_
 
@@ -37,6 +37,8 @@ class Endpoint final : public DeferredDeletable {
     virtual void OnDrained(Endpoint& endpoint) = 0;
     // The socket failed; `error` is its errno. The endpoint is open until it is closed.
     virtual void OnError(Endpoint& endpoint, int error) = 0;
+    // It takes no more of what is queued; bytes that came before may still be read.
+    virtual void OnWriteError(Endpoint& endpoint, int error) = 0;
     // The descriptor is closed. The last call.
     virtual void OnClosed(Endpoint& endpoint) = 0;
 

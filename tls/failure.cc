@@ -93,8 +93,14 @@ std::string Describe(const Failure& failure) {
 }
 
 Failure TakeFailure() {
-  const uint32_t error =
-      ERR_get_error();  // the first is the cause; later ones are its consequences
+  // The first is the cause; later ones are its consequences. But where a cipher failed, only
+  // BoringSSL's SSL part knows what that means.
+  uint32_t error = ERR_get_error();
+  for (uint32_t next = error; next != 0; next = ERR_get_error()) {
+    if (ERR_GET_LIB(next) != ERR_LIB_SSL) continue;
+    error = next;
+    break;
+  }
   ERR_clear_error();
   Failure failure;
   if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
