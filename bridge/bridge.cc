@@ -63,8 +63,10 @@ void Bridge::ConnectBackend(const SocketAddress& backend) {
   const DialResult dialled = Dial(backend, options_->tcp);
   if (dialled.error == 0) return AdoptBackend(dialled.fd);
   // Never from inside the call that began it.
-  failed_dial_ =
-      std::make_unique<Timer>(loop_, [this, error = dialled.error] { FailedToConnect(error); });
+  if (failed_dial_ == nullptr) {
+    failed_dial_ = std::make_unique<Timer>(loop_, [this] { FailedToConnect(dial_error_); });
+  }
+  dial_error_ = dialled.error;
   failed_dial_->ArmAfter(absl::ZeroDuration());
 }
 
@@ -147,17 +149,17 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
     }
   }
 
-  const bool more = read.outcome == Outcome::kDrained || read.outcome == Outcome::kMore;
-  if (!more && deferred_end_ != nullptr) {
-    ReportEnd(*deferred_end_);
-    return false;
-  }
   switch (read.outcome) {
     case Outcome::kDrained:
     case Outcome::kMore:
       return true;
     case Outcome::kEnded:
-      StreamEnded(from);
+      // The kernel says EPIPE where a FIN came before the reset, and only then was this all.
+      if (deferred_end_ != nullptr && deferred_end_->error != EPIPE) {
+        ReportEnd(*deferred_end_);
+      } else {
+        StreamEnded(from);
+      }
       return false;
     case Outcome::kTruncated:
       if (options_->accept_truncation) {
@@ -192,6 +194,7 @@ void Bridge::StreamEnded(Endpoint& from) {
 
 void Bridge::OnDrained(Endpoint& to) {
   if (ended()) return;
+  last_activity_ = loop_->now();
   if (Endpoint* from = OtherThan(to); from != nullptr) {
     from->ResumeReading(Endpoint::kOtherSideFull);
   }
@@ -199,14 +202,9 @@ void Bridge::OnDrained(Endpoint& to) {
 }
 
 void Bridge::CheckBothStreamsEnded() {
-  if (ended() || outgoing_ == nullptr) return;
-  if (deferred_end_ != nullptr) {
-    // What the failed side sent has been written to the other, goodbye included.
-    const Endpoint& other = deferred_side_ == Side::kOutgoing ? incoming_ : *outgoing_;
-    if (other.writing_finished()) ReportEnd(*deferred_end_);
-    return;
-  }
-  if (!incoming_.writing_finished() || !outgoing_->writing_finished()) return;
+  if (ended() || outgoing_ == nullptr || !incoming_.writing_finished()) return;
+  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
+  if (!outgoing_->writing_finished()) return;
   if (first_ended_ == Side::kIncoming) {
     ReportEnd({TerminationReason::kClosedIncoming,
                TerminationReason::kNormal,
@@ -224,36 +222,32 @@ void Bridge::CheckBothStreamsEnded() {
 
 // ---- Failures.
 
-// A peer that closes while it is still sent to answers with RST, often right behind its last bytes.
-// Those are delivered first.
 void Bridge::OnWriteError(Endpoint& to, int error) {
-  if (ended() || deferred_end_ != nullptr) return;
-  if (state_ == BridgeState::kHandshaking) return OnError(to, error);
+  if (ended()) return;
+  if (to.side() == Side::kIncoming || state_ == BridgeState::kConnecting) return OnError(to, error);
+  if (deferred_end_ != nullptr) return;
+  // The backend wants no more. What it sent before, perhaps its whole answer, is in the kernel or
+  // on its way; the client shall have all of that before it learns.
   deferred_end_ = std::make_unique<End>(End::OfBoth(ReasonForErrno(to.side(), error), error));
-  deferred_side_ = to.side();
-  if (Endpoint* from = OtherThan(to); from != nullptr) {
-    from->PauseReading(Endpoint::kStreamEnded);
-  }
-  if (!stream_ended(to.side())) {
-    // The kernel tells of the RST once, and has done so: from now on the stream just ends.
-    if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
-    if (!first_ended_.has_value()) {
-      first_ended_ = to.side();
-      observer_->OnHalfClosed();
-    }
-    if (!ended()) PumpFrom(to);
+  incoming_.PauseReading(Endpoint::kStreamEnded);
+  if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
+  if (!first_ended_.has_value()) {
+    first_ended_ = Side::kOutgoing;
+    observer_->OnHalfClosed();
   }
   CheckBothStreamsEnded();
 }
 
 void Bridge::OnError(Endpoint& endpoint, int error) {
   if (ended()) return;
+  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
   if (endpoint.side() == Side::kOutgoing && state_ == BridgeState::kConnecting) {
     return FailedToConnect(error);
   }
   if (state_ == BridgeState::kHandshaking) {
     End end = End::OfBoth(TerminationReason::kTlsHandshakeFailed, error);
-    end.failure.detail = tls::FailureDetail::kClientGone;
+    incoming_.tls()->ReceiveEof();  // a client that sent nothing was a probe, however it left
+    end.failure = incoming_.tls()->failure();
     return ReportEnd(end);
   }
   ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
@@ -277,6 +271,10 @@ void Bridge::ReportEnd(const End& end) {
 void Bridge::Cleanup(Endings endings) {
   if (state_ >= BridgeState::kDraining) return;
   state_ = BridgeState::kDraining;
+  // A client that has had the whole answer, close_notify and FIN shall not lose it to a reset.
+  if (incoming_.writing_finished() && endings.incoming == Ending::kFlushReset) {
+    endings.incoming = Ending::kGraceful;
+  }
   if (failed_dial_ != nullptr) failed_dial_->Cancel();
   dropped_bytes_ += early_bytes_.size();
   std::string().swap(early_bytes_);

@@ -157,18 +157,19 @@ class Bridge final : private Endpoint::Owner {
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Closing> closing_;
-  // One peer takes no more, but what it sent is still on its way to the other. Then this is the
-  // end.
+  // The client's stream can no longer be delivered, but the backend's is still on its way to the
+  // client.
   std::unique_ptr<End> deferred_end_;
-  std::unique_ptr<Timer>
-      failed_dial_;          // reports a connect() that failed at once, after this callback
+  // Reports a connect() that failed at once, in a later turn. Made once: its callback may dial
+  // again.
+  std::unique_ptr<Timer> failed_dial_;
+  int dial_error_ = 0;
   std::string early_bytes_;  // the client's, while there is no backend to queue them for
   absl::Time last_activity_;
   uint64_t bytes_[2] = {0, 0};  // by the side that sent them
   size_t dropped_bytes_ = 0;
   BridgeState state_;
   Side last_sender_ = Side::kIncoming;
-  Side deferred_side_ = Side::kIncoming;  // the one that takes no more
   std::optional<Side> first_ended_;
   bool stream_ended_[2] = {false, false};
   bool end_reported_ = false;

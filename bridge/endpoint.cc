@@ -115,9 +115,7 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
     return endpoint->owner_->OnReadable(*endpoint);
   }
   endpoint->Failed(error);
-  if ((what & BEV_EVENT_WRITING) != 0 && endpoint->connected()) {
-    return endpoint->owner_->OnWriteError(*endpoint, error);
-  }
+  if ((what & BEV_EVENT_WRITING) != 0) return endpoint->owner_->OnWriteError(*endpoint, error);
   endpoint->owner_->OnError(*endpoint, error);
 }
 

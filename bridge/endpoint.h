@@ -7,7 +7,7 @@
 //
 // Thread: the worker's. Owner: the bridge, which is called back and must destroy it only after
 // OnClosed, or outside every callback. The loop and the staging outlive it. Failure: by return
-// value (an errno) or Owner::OnError; never both for one event.
+// value (an errno) or Owner::OnError and OnWriteError; never both for one event.
 #pragma once
 
 #include <stddef.h>
@@ -36,7 +36,7 @@ class Endpoint final : public DeferredDeletable {
     virtual void OnDrained(Endpoint& endpoint) = 0;
     // The socket failed; `error` is its errno. The endpoint is open until it is closed.
     virtual void OnError(Endpoint& endpoint, int error) = 0;
-    // Only sending failed: what the peer sent before may still be read.
+    // It takes no more of what is queued; bytes that came before may still be read.
     virtual void OnWriteError(Endpoint& endpoint, int error) = 0;
     // The descriptor is closed. The last call.
     virtual void OnClosed(Endpoint& endpoint) = 0;

@@ -20,7 +20,7 @@ class Peer {
  public:
   // Begins to connect; the handshake of TCP goes on by itself.
   static std::unique_ptr<Peer> Connect(const SocketAddress& address);
-  explicit Peer(int fd) : fd_(fd) {}
+  explicit Peer(int fd);
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
   ~Peer();
@@ -36,7 +36,8 @@ class Peer {
 
   // Reads nothing until told again: a stalled reader.
   void StallReading(bool stalled) { stalled_ = stalled; }
-  // The kernel's buffers, made small so that a stall is felt soon. Before any byte.
+  // The kernel's buffers, made small so that a stall is felt soon. Bytes then trickle at the pace
+  // of the kernel's own timers.
   void ShrinkBuffers(int bytes);
 
   // Sends and receives what is possible now.
@@ -45,6 +46,8 @@ class Peer {
   const std::string& received() const { return received_; }
   std::string TakeReceived() { return std::exchange(received_, {}); }
   size_t unsent() const { return unsent_.size(); }
+  // Of what was sent, the bytes that the other end's kernel does not have yet.
+  int Unacknowledged() const;
   StreamEnd end() const { return end_; }
   int fd() const { return fd_; }
 
@@ -65,7 +68,7 @@ class Peer {
 class ListeningPeer {
  public:
   ListeningPeer();
-  explicit ListeningPeer(const SocketAddress& address);
+  explicit ListeningPeer(const SocketAddress& address, int backlog = 4096);
   ~ListeningPeer();
 
   const SocketAddress& address() const { return address_; }
@@ -77,6 +80,17 @@ class ListeningPeer {
  private:
   int fd_;
   SocketAddress address_;
+};
+
+// A port that never answers: its queue is full, so that the kernel drops whatever else asks for it.
+class BlackHole {
+ public:
+  BlackHole();
+  const SocketAddress& address() const { return listener_.address(); }
+
+ private:
+  ListeningPeer listener_;
+  std::unique_ptr<Peer> filler_;
 };
 
 }  // namespace tlsbridge::testing

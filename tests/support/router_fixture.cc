@@ -43,7 +43,7 @@ void RouterFixture::SetUp() {
 
 void RouterFixture::StartRouter() {
   if (config_.route.backend.family() == AF_UNSPEC) config_.route.backend = backend_->address();
-  admission_ = std::make_unique<Admission>(config_.limits, /*budget=*/10000);
+  admission_ = std::make_unique<Admission>(config_.limits, budget_);
   manager_ = std::make_unique<ConnectionManager>(&config_, admission_.get(), loop_.get(), &memory_);
   auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
   ASSERT_TRUE(listener.ok()) << listener.status();

@@ -61,6 +61,7 @@ class RouterFixture : public ::testing::Test {
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<ListeningPeer> backend_;
   Config config_;
+  int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;
   WorkerMemory memory_;
   std::unique_ptr<ConnectionManager> manager_;
