@@ -4,6 +4,14 @@
 
 namespace tlsbridge {
 
+void Worker::Snapshot::Add(const Snapshot& other) {
+  live.records += other.live.records;
+  live.sockets += other.live.sockets;
+  timers += other.timers;
+  queued_bytes += other.queued_bytes;
+  stats.Add(other.stats);
+}
+
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const Config* config, Admission* admission,
                                                        const Clock* clock, int index, int workers) {
   auto loop = EventLoop::Create(clock);

@@ -30,6 +30,9 @@ class Worker {
     size_t queued_bytes = 0;
     TerminationStats stats;
     std::string records;  // JSON objects, separated by commas; only when asked for
+
+    // Sums everything but the records.
+    void Add(const Snapshot& other);
   };
 
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const Config* config, Admission* admission,

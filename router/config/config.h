@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,7 @@ struct Shutdown {
 
 struct Config {
   std::vector<SocketAddress> listeners;
+  std::optional<SocketAddress> admin;  // loopback or a UNIX path
   Route route;
   Limits limits;
   Shutdown shutdown;

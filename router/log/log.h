@@ -43,7 +43,9 @@ class LogEvent {
   LogEvent& Flag(absl::string_view key, bool value);
   // In milliseconds, to the microsecond.
   LogEvent& Milliseconds(absl::string_view key, absl::Duration value);
-  // `json` is written as it is: a document of our own making.
+  // `json` is written as it is: a document of our own making. Members() takes an object, whose
+  // members become the line's own in JSON.
+  LogEvent& Members(absl::string_view json);
   LogEvent& Json(absl::string_view key, absl::string_view json);
 
  private:

@@ -56,6 +56,10 @@ ABSL_FLAG(absl::Duration, drain_delay, tlsbridge::Shutdown().drain_delay,
 ABSL_FLAG(absl::Duration, drain_timeout, tlsbridge::Shutdown().drain_timeout,
           "Then wait this long for connections to end by themselves.");
 
+ABSL_FLAG(std::string, admin_listen, "",
+          "Address for /live, /ready and /connections over HTTP: loopback or unix:/PATH. None by "
+          "default.");
+
 ABSL_FLAG(std::string, log_level, "info", "Least level to log: debug, info, warning, error, off.");
 ABSL_FLAG(std::string, log_format, "text", "Log lines as text or json.");
 
@@ -103,6 +107,21 @@ absl::Status SetKeepAlive(KeepAlive* keep_alive) {
   return absl::OkStatus();
 }
 
+absl::Status SetAdmin(Config* config) {
+  const std::string text = absl::GetFlag(FLAGS_admin_listen);
+  if (text.empty()) return absl::OkStatus();
+  auto address = SocketAddress::Parse(text);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--admin-listen: ", address.status().message()));
+  }
+  if (!address->is_loopback()) {
+    return NotAllowed("admin-listen", text,
+                      "a loopback address or unix:/PATH: it asks nobody who they are");
+  }
+  config->admin = *address;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<FlagGroup> ServiceFlagGroups() {
@@ -113,7 +132,7 @@ std::vector<FlagGroup> ServiceFlagGroups() {
         "keep-alive-warning", "close-grace", "tcp-keepalive", "tcp-user-timeout", "truncation"}},
       {"Limits", {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute"}},
       {"Shutdown", {"drain-delay", "drain-timeout"}},
-      {"Log", {"log-level", "log-format"}},
+      {"Operation", {"admin-listen", "log-level", "log-format"}},
   };
 }
 
@@ -171,6 +190,7 @@ absl::Status ApplyServiceFlags(Config* config) {
                             &config->shutdown.drain_delay));
   status.Update(SetDuration("drain-timeout", absl::GetFlag(FLAGS_drain_timeout), kOff,
                             &config->shutdown.drain_timeout));
+  status.Update(SetAdmin(config));
   return status;
 }
 
