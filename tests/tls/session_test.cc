@@ -185,6 +185,13 @@ TEST_P(SessionTest, AFatalAlertOfTheClientIsNamed) {
   EXPECT_EQ(Describe(server_->failure()), "client_alert:unknown_ca");
 }
 
+TEST_P(SessionTest, AnAlertInTheClearInPlaceOfTheClientsSecondFlightIsNamed) {
+  Deliver(client_->TakeOutput());
+  Deliver({0x15, 3, 3, 0, 2, SSL3_AL_FATAL, SSL_AD_UNKNOWN_CA});
+  EXPECT_EQ(verdict_, Verdict::kFailed);
+  EXPECT_EQ(Describe(server_->failure()), "client_alert:unknown_ca");
+}
+
 TEST_P(SessionTest, ACorruptRecordFailsAndTheClientReadsTheAlert) {
   Handshake();
   client_->Send("good");
