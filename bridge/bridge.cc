@@ -220,6 +220,18 @@ void Bridge::CheckBothStreamsEnded() {
   }
 }
 
+bool Bridge::LookForProgress() {
+  // What the kernel has taken it delivers by itself, even after close().
+  if (queued_to_client() + queued_to_backend() == 0) return false;
+  const size_t undelivered =
+      incoming_.undelivered_bytes() + (outgoing_ == nullptr ? 0 : outgoing_->undelivered_bytes());
+  const bool looked_since = last_look_ >= last_activity_;
+  const bool progress = !looked_since || undelivered < undelivered_;
+  undelivered_ = undelivered;
+  last_look_ = loop_->now();
+  return progress;
+}
+
 // ---- Failures.
 
 void Bridge::OnWriteError(Endpoint& to, int error) {

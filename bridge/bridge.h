@@ -102,6 +102,11 @@ class Bridge final : private Endpoint::Owner {
   // OnClosed follows, perhaps before this returns. The first call wins.
   void Cleanup(Endings endings);
 
+  // While bytes are queued: whether a peer has taken any since the last look, or may have. A slow
+  // peer empties its kernel's buffers and ours for minutes, of which no callback tells.
+  bool LookForProgress();
+  void NoteActivity() { last_activity_ = loop_->now(); }
+
   BridgeState state() const { return state_; }
   bool backend_connected() const { return outgoing_ != nullptr && outgoing_->connected(); }
   absl::Time last_activity() const { return last_activity_; }
@@ -166,6 +171,8 @@ class Bridge final : private Endpoint::Owner {
   int dial_error_ = 0;
   std::string early_bytes_;  // the client's, while there is no backend to queue them for
   absl::Time last_activity_;
+  absl::Time last_look_ = absl::InfinitePast();
+  size_t undelivered_ = 0;      // at last_look_
   uint64_t bytes_[2] = {0, 0};  // by the side that sent them
   size_t dropped_bytes_ = 0;
   BridgeState state_;

@@ -26,6 +26,11 @@ constexpr size_t kMaxQueuedWriteBytes = 256 * 1024;
 // What one turn drains from a peer that still sends to a socket being closed.
 constexpr size_t kDiscardBytesPerTurn = 256 * 1024;
 
+size_t Unacknowledged(int fd) {
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
+}
+
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
@@ -198,6 +203,10 @@ size_t Endpoint::queued_bytes() const {
   return evbuffer_get_length(bufferevent_get_output(bufferevent_.get()));
 }
 
+size_t Endpoint::undelivered_bytes() const {
+  return state_ == State::kClosed ? 0 : queued_bytes() + Unacknowledged(fd_);
+}
+
 size_t Endpoint::room() const {
   const size_t queued = queued_bytes();
   return queued >= kHighMark ? 0 : kHighMark - queued;
@@ -279,8 +288,7 @@ void Endpoint::ContinueClosing() {
   if (ending_ == Ending::kFlushReset) {
     // A reset throws away what the kernel has not sent yet, so it waits until the peer's kernel has
     // all.
-    int unacknowledged = 0;
-    if (ioctl(fd_, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0) return;
+    if (Unacknowledged(fd_) > 0) return;
     return Destroy(/*reset=*/true);
   }
   ShutWriteIfDrained();

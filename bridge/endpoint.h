@@ -111,6 +111,8 @@ class Endpoint final : public DeferredDeletable {
   std::string TakeQueue();
 
   size_t queued_bytes() const;
+  // The same with what the kernel has taken and the peer's kernel has not.
+  size_t undelivered_bytes() const;
   bool full() const { return queued_bytes() >= kHighMark; }
   // How much may be read from the other side before this one is full.
   size_t room() const;

@@ -20,6 +20,11 @@ namespace tlsbridge {
 
 class ConnectionManager;
 
+// While draining, how often to look for connections that have fallen idle, and how long makes one
+// idle.
+inline constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
+inline constexpr absl::Duration kDrainIdle = absl::Seconds(1);
+
 class Connection final : public DeferredDeletable, private Bridge::Observer {
  public:
   // Takes over `fd`. `record` has its id, peer, listener, route and times.
@@ -49,6 +54,9 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   void OnClosed() override;
 
   void WarnOfInactivity();
+  void WithdrawWarningIfActive();
+  // Too old, but not idle: true if it has some time left to become so.
+  bool DrainsFirst();
   void TightenKeepalive();
 
   ConnectionManager* const manager_;  // Not owned.

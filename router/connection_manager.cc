@@ -10,14 +10,6 @@
 #include "router/deadlines.h"
 
 namespace tlsbridge {
-namespace {
-
-// While draining, how often to look for connections that have fallen idle, and how long makes one
-// idle.
-constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
-constexpr absl::Duration kDrainIdle = absl::Seconds(1);
-
-}  // namespace
 
 ConnectionManager::ConnectionManager(const Config* config, Admission* admission, EventLoop* loop,
                                      WorkerMemory* memory, uint64_t first_id, uint64_t id_step)

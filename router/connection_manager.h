@@ -48,6 +48,9 @@ class ConnectionManager {
   // Counts, logs and destroys a connection whose sockets are gone.
   void Forget(Connection* connection);
 
+  // How long a connection that has to end may go on until it falls idle.
+  absl::Duration drain_timeout() const { return config_->shutdown.drain_timeout; }
+
   size_t GetConnectionCount() const { return connections_.size(); }
   const TerminationStats& termination_stats() const { return stats_; }
   const LiveCounters& live() const { return memory_->live; }

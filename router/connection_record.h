@@ -28,7 +28,8 @@ struct ConnectionRecord {
   absl::Duration lifetime;  // the maximum, with its jitter; infinite for none
   absl::Time half_closed_at = absl::InfiniteFuture();
   bool keepalive_tightened = false;
-  bool inactivity_warning_issued = false;
+  // Later bytes withdraw the warning.
+  absl::Time inactivity_warned_at = absl::InfinitePast();
 
   // Set once, by InitiateCleanupOnce. Its reasons are also the sides' termination reasons.
   bool cleanup_started = false;

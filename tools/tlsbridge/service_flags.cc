@@ -24,7 +24,8 @@ ABSL_FLAG(absl::Duration, inactivity_timeout, tlsbridge::Timeouts().inactivity,
 ABSL_FLAG(absl::Duration, half_close_timeout, tlsbridge::Timeouts().half_close,
           "How long it may stay without a byte once one peer has ended its stream; 0 is off.");
 ABSL_FLAG(absl::Duration, max_lifetime, tlsbridge::Timeouts().max_lifetime,
-          "How long a connection may live at all, varied by 5 %; 0 is off.");
+          "How long a connection may live, varied by 5 %; one in use then has --drain-timeout to "
+          "fall idle. 0 is off.");
 ABSL_FLAG(std::string, keep_alive, "standard",
           "Treatment of idle connections: standard, extended (the inactivity timeout times "
           "--keep-alive-multiplier, with a warning before the end) or immortal.");
