@@ -63,13 +63,17 @@ void Bridge::ConnectBackend(const SocketAddress& backend) {
   const DialResult dialled = Dial(backend, options_->tcp);
   if (dialled.error == 0) return AdoptBackend(dialled.fd);
   // Never from inside the call that began it.
-  failed_dial_ =
-      std::make_unique<Timer>(loop_, [this, error = dialled.error] { FailedToConnect(error); });
+  if (failed_dial_ == nullptr) {
+    failed_dial_ = std::make_unique<Timer>(loop_, [this] { FailedToConnect(dial_error_); });
+  }
+  dial_error_ = dialled.error;
   failed_dial_->ArmAfter(absl::ZeroDuration());
 }
 
 void Bridge::AdoptBackend(int fd) {
-  outgoing_.reset(new Endpoint(Endpoint::Connecting(), Side::kOutgoing, fd, this, loop_, memory_));
+  Endpoint::Owner* const owner = this;  // the base is private
+  outgoing_ = std::make_unique<Endpoint>(Endpoint::Connecting(), Side::kOutgoing, fd, owner, loop_,
+                                         memory_);
   if (!early_bytes_.empty()) {
     const auto* data = reinterpret_cast<const uint8_t*>(early_bytes_.data());
     outgoing_->Write(absl::MakeConstSpan(data, early_bytes_.size()));
@@ -140,7 +144,7 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
       early_bytes_.append(reinterpret_cast<const char*>(read.plaintext.data()),
                           read.plaintext.size());
     } else if (const int error = to->Write(read.plaintext); error != 0) {
-      FailedToWrite(*to, error);
+      OnWriteError(*to, error);
       return false;
     }
   }
@@ -150,7 +154,12 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
     case Outcome::kMore:
       return true;
     case Outcome::kEnded:
-      StreamEnded(from);
+      // The kernel says EPIPE where a FIN came before the reset, and only then was this all.
+      if (deferred_end_ != nullptr && deferred_end_->error != EPIPE) {
+        ReportEnd(*deferred_end_);
+      } else {
+        StreamEnded(from);
+      }
       return false;
     case Outcome::kTruncated:
       if (options_->accept_truncation) {
@@ -177,7 +186,7 @@ void Bridge::StreamEnded(Endpoint& from) {
 
   Endpoint* to = OtherThan(from);
   if (to != nullptr) {
-    if (const int error = to->FinishWriting(); error != 0) return FailedToWrite(*to, error);
+    if (const int error = to->FinishWriting(); error != 0) return OnWriteError(*to, error);
   }
   if (first) observer_->OnHalfClosed();
   CheckBothStreamsEnded();
@@ -185,6 +194,7 @@ void Bridge::StreamEnded(Endpoint& from) {
 
 void Bridge::OnDrained(Endpoint& to) {
   if (ended()) return;
+  last_activity_ = loop_->now();
   if (Endpoint* from = OtherThan(to); from != nullptr) {
     from->ResumeReading(Endpoint::kOtherSideFull);
   }
@@ -210,27 +220,46 @@ void Bridge::CheckBothStreamsEnded() {
   }
 }
 
+bool Bridge::LookForProgress() {
+  // What the kernel has taken it delivers by itself, even after close().
+  if (queued_to_client() + queued_to_backend() == 0) return false;
+  const size_t undelivered =
+      incoming_.undelivered_bytes() + (outgoing_ == nullptr ? 0 : outgoing_->undelivered_bytes());
+  const bool looked_since = last_look_ >= last_activity_;
+  const bool progress = !looked_since || undelivered < undelivered_;
+  undelivered_ = undelivered;
+  last_look_ = loop_->now();
+  return progress;
+}
+
 // ---- Failures.
 
-void Bridge::FailedToWrite(Endpoint& to, int error) {
+void Bridge::OnWriteError(Endpoint& to, int error) {
   if (ended()) return;
-  const bool answer_is_on_its_way = to.side() == Side::kOutgoing && stream_ended(Side::kOutgoing) &&
-                                    !incoming_.writing_finished();
-  if (!answer_is_on_its_way) return OnError(to, error);
-  // The backend answered, closed, and wants no more; the client shall have all of the answer before
-  // it learns.
+  if (to.side() == Side::kIncoming || state_ == BridgeState::kConnecting) return OnError(to, error);
+  if (deferred_end_ != nullptr) return;
+  // The backend wants no more. What it sent before, perhaps its whole answer, is in the kernel or
+  // on its way; the client shall have all of that before it learns.
   deferred_end_ = std::make_unique<End>(End::OfBoth(ReasonForErrno(to.side(), error), error));
   incoming_.PauseReading(Endpoint::kStreamEnded);
+  if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
+  if (!first_ended_.has_value()) {
+    first_ended_ = Side::kOutgoing;
+    observer_->OnHalfClosed();
+  }
+  CheckBothStreamsEnded();
 }
 
 void Bridge::OnError(Endpoint& endpoint, int error) {
   if (ended()) return;
+  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
   if (endpoint.side() == Side::kOutgoing && state_ == BridgeState::kConnecting) {
     return FailedToConnect(error);
   }
   if (state_ == BridgeState::kHandshaking) {
     End end = End::OfBoth(TerminationReason::kTlsHandshakeFailed, error);
-    end.failure.detail = tls::FailureDetail::kClientGone;
+    incoming_.tls()->ReceiveEof();  // a client that sent nothing was a probe, however it left
+    end.failure = incoming_.tls()->failure();
     return ReportEnd(end);
   }
   ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
@@ -254,6 +283,10 @@ void Bridge::ReportEnd(const End& end) {
 void Bridge::Cleanup(Endings endings) {
   if (state_ >= BridgeState::kDraining) return;
   state_ = BridgeState::kDraining;
+  // A client that has had the whole answer, close_notify and FIN shall not lose it to a reset.
+  if (incoming_.writing_finished() && endings.incoming == Ending::kFlushReset) {
+    endings.incoming = Ending::kGraceful;
+  }
   if (failed_dial_ != nullptr) failed_dial_->Cancel();
   dropped_bytes_ += early_bytes_.size();
   std::string().swap(early_bytes_);

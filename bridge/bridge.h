@@ -9,8 +9,7 @@
 // Thread: the worker's. Owner: the connection's record in the router, which destroys it after
 // OnClosed has unwound. The loop, the memory and the observer outlive it. Failure: reported as an
 // End, never by return value.
-#ifndef TLSBRIDGE_BRIDGE_BRIDGE_H_
-#define TLSBRIDGE_BRIDGE_BRIDGE_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -103,6 +102,11 @@ class Bridge final : private Endpoint::Owner {
   // OnClosed follows, perhaps before this returns. The first call wins.
   void Cleanup(Endings endings);
 
+  // While bytes are queued: whether a peer has taken any since the last look, or may have. A slow
+  // peer empties its kernel's buffers and ours for minutes, of which no callback tells.
+  bool LookForProgress();
+  void NoteActivity() { last_activity_ = loop_->now(); }
+
   BridgeState state() const { return state_; }
   bool backend_connected() const { return outgoing_ != nullptr && outgoing_->connected(); }
   absl::Time last_activity() const { return last_activity_; }
@@ -132,8 +136,9 @@ class Bridge final : private Endpoint::Owner {
 
   void OnConnected(Endpoint& endpoint) override;
   void OnReadable(Endpoint& endpoint) override;
-  void OnDrained(Endpoint& endpoint) override;
+  void OnDrained(Endpoint& to) override;
   void OnError(Endpoint& endpoint, int error) override;
+  void OnWriteError(Endpoint& to, int error) override;
   void OnClosed(Endpoint& endpoint) override;
 
   bool ended() const { return state_ >= BridgeState::kDraining || end_reported_; }
@@ -143,7 +148,6 @@ class Bridge final : private Endpoint::Owner {
   void PumpFrom(Endpoint& from);
   bool Forward(Endpoint& from, const Endpoint::Read& read);
   void StreamEnded(Endpoint& from);
-  void FailedToWrite(Endpoint& to, int error);
   void FailedTls(Endpoint& from);
   void FailedToConnect(int error);
   void CheckBothStreamsEnded();
@@ -158,13 +162,17 @@ class Bridge final : private Endpoint::Owner {
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Closing> closing_;
-  // Its client's stream can no longer be delivered, but the backend's is still on its way to the
+  // The client's stream can no longer be delivered, but the backend's is still on its way to the
   // client.
   std::unique_ptr<End> deferred_end_;
-  std::unique_ptr<Timer>
-      failed_dial_;          // reports a connect() that failed at once, after this callback
+  // Reports a connect() that failed at once, in a later turn. Made once: its callback may dial
+  // again.
+  std::unique_ptr<Timer> failed_dial_;
+  int dial_error_ = 0;
   std::string early_bytes_;  // the client's, while there is no backend to queue them for
   absl::Time last_activity_;
+  absl::Time last_look_ = absl::InfinitePast();
+  size_t undelivered_ = 0;      // at last_look_
   uint64_t bytes_[2] = {0, 0};  // by the side that sent them
   size_t dropped_bytes_ = 0;
   BridgeState state_;
@@ -175,5 +183,3 @@ class Bridge final : private Endpoint::Owner {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_BRIDGE_H_

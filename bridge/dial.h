@@ -2,8 +2,7 @@
 //
 // Thread: the worker's; never blocks. Owner: the caller owns the descriptor.
 // Failure: an errno in the result.
-#ifndef TLSBRIDGE_BRIDGE_DIAL_H_
-#define TLSBRIDGE_BRIDGE_DIAL_H_
+#pragma once
 
 #include "bridge/socket_address.h"
 #include "bridge/socket_options.h"
@@ -18,5 +17,3 @@ struct DialResult {
 DialResult Dial(const SocketAddress& address, const TcpOptions& options);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_DIAL_H_

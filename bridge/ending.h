@@ -1,8 +1,7 @@
 // The two sides of a bridge, and the ways in which a side's socket can end.
 //
 // Thread: any. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_ENDING_H_
-#define TLSBRIDGE_BRIDGE_ENDING_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -29,5 +28,3 @@ struct Endings {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_ENDING_H_

@@ -26,6 +26,11 @@ constexpr size_t kMaxQueuedWriteBytes = 256 * 1024;
 // What one turn drains from a peer that still sends to a socket being closed.
 constexpr size_t kDiscardBytesPerTurn = 256 * 1024;
 
+size_t Unacknowledged(int fd) {
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
+}
+
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
@@ -114,7 +119,9 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
     endpoint->PauseReading(kStreamEnded);
     return endpoint->owner_->OnReadable(*endpoint);
   }
-  endpoint->owner_->OnError(*endpoint, endpoint->Failed(error));
+  endpoint->Failed(error);
+  if ((what & BEV_EVENT_WRITING) != 0) return endpoint->owner_->OnWriteError(*endpoint, error);
+  endpoint->owner_->OnError(*endpoint, error);
 }
 
 // ---- Reading.
@@ -194,6 +201,10 @@ void Endpoint::ResumeReading(Pause why) {
 size_t Endpoint::queued_bytes() const {
   if (bufferevent_ == nullptr) return 0;
   return evbuffer_get_length(bufferevent_get_output(bufferevent_.get()));
+}
+
+size_t Endpoint::undelivered_bytes() const {
+  return state_ == State::kClosed ? 0 : queued_bytes() + Unacknowledged(fd_);
 }
 
 size_t Endpoint::room() const {
@@ -277,8 +288,7 @@ void Endpoint::ContinueClosing() {
   if (ending_ == Ending::kFlushReset) {
     // A reset throws away what the kernel has not sent yet, so it waits until the peer's kernel has
     // all.
-    int unacknowledged = 0;
-    if (ioctl(fd_, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0) return;
+    if (Unacknowledged(fd_) > 0) return;
     return Destroy(/*reset=*/true);
   }
   ShutWriteIfDrained();

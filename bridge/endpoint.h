@@ -7,9 +7,8 @@
 //
 // Thread: the worker's. Owner: the bridge, which is called back and must destroy it only after
 // OnClosed, or outside every callback. The loop and the staging outlive it. Failure: by return
-// value (an errno) or Owner::OnError; never both for one event.
-#ifndef TLSBRIDGE_BRIDGE_ENDPOINT_H_
-#define TLSBRIDGE_BRIDGE_ENDPOINT_H_
+// value (an errno) or Owner::OnError and OnWriteError; never both for one event.
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +36,8 @@ class Endpoint final : public DeferredDeletable {
     virtual void OnDrained(Endpoint& endpoint) = 0;
     // The socket failed; `error` is its errno. The endpoint is open until it is closed.
     virtual void OnError(Endpoint& endpoint, int error) = 0;
+    // It takes no more of what is queued; bytes that came before may still be read.
+    virtual void OnWriteError(Endpoint& endpoint, int error) = 0;
     // The descriptor is closed. The last call.
     virtual void OnClosed(Endpoint& endpoint) = 0;
 
@@ -110,6 +111,8 @@ class Endpoint final : public DeferredDeletable {
   std::string TakeQueue();
 
   size_t queued_bytes() const;
+  // The same with what the kernel has taken and the peer's kernel has not.
+  size_t undelivered_bytes() const;
   bool full() const { return queued_bytes() >= kHighMark; }
   // How much may be read from the other side before this one is full.
   size_t room() const;
@@ -158,5 +161,3 @@ class Endpoint final : public DeferredDeletable {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_ENDPOINT_H_

@@ -2,8 +2,7 @@
 // cannot hide.
 //
 // Thread: one worker's. Owner: the worker; it outlives what it counts. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_LIVE_COUNTERS_H_
-#define TLSBRIDGE_BRIDGE_LIVE_COUNTERS_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -27,5 +26,3 @@ class LiveCount {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_LIVE_COUNTERS_H_

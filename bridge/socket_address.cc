@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -52,7 +53,8 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   if (colon == absl::string_view::npos) return Refuse(text, "it has no port");
   uint32_t port;
   const absl::string_view port_text = text.substr(colon + 1);
-  if (!absl::SimpleAtoi(port_text, &port) || port > 65535 || port_text[0] == '+') {
+  const bool digits = std::all_of(port_text.begin(), port_text.end(), absl::ascii_isdigit);
+  if (!digits || !absl::SimpleAtoi(port_text, &port) || port > 65535) {
     return Refuse(text, "the port is not a number from 0 to 65535");
   }
   std::string host(text.substr(0, colon));
@@ -143,7 +145,7 @@ std::string SocketAddress::ClientKey() const {
     if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) return std::string(bytes + 12, 4);
     return std::string(bytes, 8);
   }
-  return "unix";
+  return "unix:";  // of a length that no address has
 }
 
 }  // namespace tlsbridge

@@ -1,8 +1,7 @@
 // Where a socket listens or connects: IPv4, IPv6 or a UNIX path. Parsed from text, never looked up.
 //
 // Thread: any; a value. Failure: Parse() returns a Status that says what is allowed.
-#ifndef TLSBRIDGE_BRIDGE_SOCKET_ADDRESS_H_
-#define TLSBRIDGE_BRIDGE_SOCKET_ADDRESS_H_
+#pragma once
 
 #include <stdint.h>
 #include <sys/socket.h>
@@ -52,5 +51,3 @@ class SocketAddress {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_SOCKET_ADDRESS_H_

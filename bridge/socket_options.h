@@ -1,8 +1,7 @@
 // How the kernel watches over a TCP connection that says nothing.
 //
 // Thread: any. Failure: ignored; a socket without an option still works, and its own errors follow.
-#ifndef TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_
-#define TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_
+#pragma once
 
 #include "absl/time/time.h"
 
@@ -14,9 +13,10 @@ struct TcpOptions {
   absl::Duration keepalive_idle = absl::Seconds(60);
   absl::Duration keepalive_interval = absl::Seconds(15);
   int keepalive_probes = 4;
-  // How long sent bytes may stay unacknowledged (RFC 5482). Zero: the kernel's own 15 minutes or
-  // so.
-  absl::Duration user_timeout = absl::Seconds(120);
+  // How long sent bytes may stay unacknowledged (RFC 5482). Linux counts a peer whose window stays
+  // closed for that long as dead too, so this is also the longest that a live reader may stall.
+  // Zero: the kernel's own 15 minutes or so, and no end to a stall.
+  absl::Duration user_timeout = absl::Minutes(10);
 };
 
 // Also TCP_NODELAY: Nagle's algorithm holds a small answer back for 40 ms. Accepted sockets inherit
@@ -28,5 +28,3 @@ void ApplyTcpOptions(int fd, const TcpOptions& options);
 void TightenForHalfClose(int fd, const TcpOptions& options);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_SOCKET_OPTIONS_H_

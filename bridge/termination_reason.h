@@ -2,8 +2,7 @@
 // metric label and what tests assert.
 //
 // Thread: any. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_TERMINATION_REASON_H_
-#define TLSBRIDGE_BRIDGE_TERMINATION_REASON_H_
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -75,5 +74,3 @@ bool IsOrderly(TerminationReason reason);
 TerminationReason ReasonForErrno(Side side, int error);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_TERMINATION_REASON_H_

@@ -2,8 +2,7 @@
 //
 // Thread: the worker's; used by one call at a time. Owner: the worker; it outlives its bridges.
 // Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_WORKER_MEMORY_H_
-#define TLSBRIDGE_BRIDGE_WORKER_MEMORY_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -21,5 +20,3 @@ struct WorkerMemory {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_WORKER_MEMORY_H_

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "bridge/socket_options.h"
@@ -27,18 +28,19 @@ std::unique_ptr<tls::Session> SessionFor(const Route& route, WorkerMemory* memor
 
 }  // namespace
 
-Connection::Connection(ConnectionManager* manager, ConnectionRecord record, int fd,
+Connection::Connection(ConnectionManager* manager, const ConnectionRecord& record, int fd,
                        Admission::Token token, EventLoop* loop, WorkerMemory* memory)
     : manager_(manager),
       loop_(loop),
       live_record_(&memory->live.records),
       token_(std::move(token)),
-      record_(std::move(record)),
+      record_(record),
       bridge_(fd, SessionFor(*record_.route, memory), &record_.route->bridge, this, loop, memory),
       timer_(loop, [this] { MeetDeadlines(); }) {}
 
 void Connection::MeetDeadlines() {
   while (!record_.cleanup_started) {
+    WithdrawWarningIfActive();
     const bool any_bytes = bridge_.bytes_received() + bridge_.bytes_sent() > 0;
     const Deadline next =
         NextDeadline(record_, {bridge_.state(), bridge_.last_activity(), any_bytes});
@@ -46,6 +48,13 @@ void Connection::MeetDeadlines() {
       if (next.at < absl::InfiniteFuture()) timer_.ArmAt(next.at);
       return;
     }
+    const bool for_silence = next.reason == TerminationReason::kInactivity ||
+                             next.reason == TerminationReason::kHalfCloseTimeout;
+    if (for_silence && bridge_.LookForProgress()) {
+      bridge_.NoteActivity();
+      continue;
+    }
+    if (next.reason == TerminationReason::kMaxLifetime && DrainsFirst()) return;
     if (next.reason != TerminationReason::kNone) {
       manager_->InitiateCleanupOnce(record_, End::OfBoth(next.reason));
       return;
@@ -60,13 +69,14 @@ void Connection::MeetDeadlines() {
 
 void Connection::TightenKeepalive() {
   record_.keepalive_tightened = true;
+  bridge_.LookForProgress();  // for a later look to compare with
   for (const Endpoint* endpoint : {&bridge_.incoming(), bridge_.outgoing()}) {
     if (endpoint != nullptr) TightenForHalfClose(endpoint->fd(), record_.route->bridge.tcp);
   }
 }
 
 void Connection::WarnOfInactivity() {
-  record_.inactivity_warning_issued = true;
+  record_.inactivity_warned_at = loop_->now();
   const absl::Time end = bridge_.last_activity() +
                          EffectiveInactivity(record_.route->timeouts, record_.route->keep_alive);
   LogEvent(LogLevel::kWarning, "inactivity_warning")
@@ -74,6 +84,25 @@ void Connection::WarnOfInactivity() {
       .Text("peer", record_.peer.ToString())
       .Milliseconds("idle_ms", loop_->now() - bridge_.last_activity())
       .Milliseconds("closes_in_ms", end - loop_->now());
+}
+
+void Connection::WithdrawWarningIfActive() {
+  if (record_.inactivity_warned_at >= bridge_.last_activity() ||
+      record_.inactivity_warned_at == absl::InfinitePast()) {
+    return;
+  }
+  record_.inactivity_warned_at = absl::InfinitePast();
+  LogEvent(LogLevel::kInfo, "inactivity_warning_withdrawn")
+      .Number("id", record_.id)
+      .Text("peer", record_.peer.ToString())
+      .Milliseconds("active_before_ms", loop_->now() - bridge_.last_activity());
+}
+
+bool Connection::DrainsFirst() {
+  const absl::Time latest = record_.accepted_at + record_.lifetime + manager_->drain_timeout();
+  if (loop_->now() >= latest || IdleSince(loop_->now() - kDrainIdle)) return false;
+  timer_.ArmAt(std::min(latest, loop_->now() + kDrainLook));
+  return true;
 }
 
 bool Connection::IdleSince(absl::Time time) const {

@@ -4,8 +4,7 @@
 //
 // Thread: the worker's. Owner: the ConnectionManager, which outlives it. Failure: reported as an
 // End.
-#ifndef TLSBRIDGE_ROUTER_CONNECTION_H_
-#define TLSBRIDGE_ROUTER_CONNECTION_H_
+#pragma once
 
 #include <memory>
 
@@ -21,11 +20,16 @@ namespace tlsbridge {
 
 class ConnectionManager;
 
+// While draining, how often to look for connections that have fallen idle, and how long makes one
+// idle.
+inline constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
+inline constexpr absl::Duration kDrainIdle = absl::Seconds(1);
+
 class Connection final : public DeferredDeletable, private Bridge::Observer {
  public:
   // Takes over `fd`. `record` has its id, peer, listener, route and times.
-  Connection(ConnectionManager* manager, ConnectionRecord record, int fd, Admission::Token token,
-             EventLoop* loop, WorkerMemory* memory);
+  Connection(ConnectionManager* manager, const ConnectionRecord& record, int fd,
+             Admission::Token token, EventLoop* loop, WorkerMemory* memory);
 
   // Arms the timer for the next deadline, or acts on one that has come.
   void MeetDeadlines();
@@ -50,6 +54,9 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   void OnClosed() override;
 
   void WarnOfInactivity();
+  void WithdrawWarningIfActive();
+  // Too old, but not idle: true if it has some time left to become so.
+  bool DrainsFirst();
   void TightenKeepalive();
 
   ConnectionManager* const manager_;  // Not owned.
@@ -62,5 +69,3 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONNECTION_H_

@@ -17,7 +17,7 @@ Json Pauses(const Endpoint* endpoint) {
 }
 
 double Seconds(absl::Duration duration) {
-  return static_cast<double>(absl::ToInt64Milliseconds(duration)) / 1000;
+  return absl::ToDoubleSeconds(absl::Trunc(duration, absl::Milliseconds(1)));
 }
 
 }  // namespace

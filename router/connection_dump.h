@@ -1,8 +1,7 @@
 // One live connection as a JSON object, for whoever asks what the program is doing.
 //
 // Thread: the worker's. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_CONNECTION_DUMP_H_
-#define TLSBRIDGE_ROUTER_CONNECTION_DUMP_H_
+#pragma once
 
 #include <string>
 
@@ -14,5 +13,3 @@ namespace tlsbridge {
 std::string DumpConnection(const Connection& connection, absl::Time now);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONNECTION_DUMP_H_

@@ -10,14 +10,6 @@
 #include "router/deadlines.h"
 
 namespace tlsbridge {
-namespace {
-
-// While draining, how often to look for connections that have fallen idle, and how long makes one
-// idle.
-constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
-constexpr absl::Duration kDrainIdle = absl::Seconds(1);
-
-}  // namespace
 
 ConnectionManager::ConnectionManager(const Config* config, Admission* admission, EventLoop* loop,
                                      WorkerMemory* memory, uint64_t first_id, uint64_t id_step)
@@ -58,7 +50,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
 
   const uint64_t id = record.id;
   auto connection =
-      std::make_unique<Connection>(this, std::move(record), fd, std::move(token), loop_, memory_);
+      std::make_unique<Connection>(this, record, fd, std::move(token), loop_, memory_);
   Connection* const started = connection.get();
   connections_.emplace(id, std::move(connection));
   started->MeetDeadlines();
@@ -124,6 +116,14 @@ void ConnectionManager::EndAll(TerminationReason reason) {
   for (const auto& [id, connection] : connections_) all.push_back(connection.get());
   // What is forgotten meanwhile lives on until this turn's end.
   for (Connection* connection : all) InitiateCleanupOnce(connection->record(), End::OfBoth(reason));
+}
+
+size_t ConnectionManager::QueuedBytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, connection] : connections_) {
+    bytes += connection->bridge().queued_to_client() + connection->bridge().queued_to_backend();
+  }
+  return bytes;
 }
 
 std::string ConnectionManager::DumpRecords() const {

@@ -6,8 +6,7 @@
 //
 // Thread: the worker's. Owner: the worker. Loop, memory, admission and configuration outlive it.
 // Failure: reasons, counted and logged.
-#ifndef TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_
-#define TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -49,10 +48,16 @@ class ConnectionManager {
   // Counts, logs and destroys a connection whose sockets are gone.
   void Forget(Connection* connection);
 
+  // How long a connection that has to end may go on until it falls idle.
+  absl::Duration drain_timeout() const { return config_->shutdown.drain_timeout; }
+
   size_t GetConnectionCount() const { return connections_.size(); }
   const TerminationStats& termination_stats() const { return stats_; }
   const LiveCounters& live() const { return memory_->live; }
   size_t live_timers() const { return loop_->connection_timers().armed(); }
+
+  // What stalled peers have not taken yet, both ways.
+  size_t QueuedBytes() const;
 
   // All live records as JSON objects, separated by commas.
   std::string DumpRecords() const;
@@ -81,5 +86,3 @@ class ConnectionManager {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONNECTION_MANAGER_H_

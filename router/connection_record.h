@@ -1,8 +1,7 @@
 // What the router knows of one connection.
 //
 // Thread: the worker's. Owner: the Connection that it describes. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_
-#define TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -29,7 +28,8 @@ struct ConnectionRecord {
   absl::Duration lifetime;  // the maximum, with its jitter; infinite for none
   absl::Time half_closed_at = absl::InfiniteFuture();
   bool keepalive_tightened = false;
-  bool inactivity_warning_issued = false;
+  // Later bytes withdraw the warning.
+  absl::Time inactivity_warned_at = absl::InfinitePast();
 
   // Set once, by InitiateCleanupOnce. Its reasons are also the sides' termination reasons.
   bool cleanup_started = false;
@@ -37,5 +37,3 @@ struct ConnectionRecord {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONNECTION_RECORD_H_

@@ -60,7 +60,8 @@ Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress) 
       const absl::Duration inactivity = EffectiveInactivity(timeouts, keep_alive);
       Earliest(&next, progress.last_activity + inactivity, TerminationReason::kInactivity);
       if (keep_alive.treatment == KeepAliveTreatment::kExtended &&
-          !record.inactivity_warning_issued && inactivity < absl::InfiniteDuration()) {
+          record.inactivity_warned_at < progress.last_activity &&
+          inactivity < absl::InfiniteDuration()) {
         const absl::Duration warning = std::min(keep_alive.warning, inactivity / 2);
         Earliest(&next, progress.last_activity + inactivity - warning, TerminationReason::kNone);
       }

@@ -3,8 +3,7 @@
 // again.
 //
 // Thread: any. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_DEADLINES_H_
-#define TLSBRIDGE_ROUTER_DEADLINES_H_
+#pragma once
 
 #include "absl/time/time.h"
 #include "bridge/bridge.h"
@@ -36,5 +35,3 @@ absl::Duration EffectiveInactivity(const Timeouts& timeouts, const KeepAlive& ke
 absl::Duration WithJitter(absl::Duration lifetime, double random);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_DEADLINES_H_

@@ -84,6 +84,7 @@ void ListeningSocket::Close() {
 Acceptor::Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_accept)
     : socket_(socket),
       on_accept_(std::move(on_accept)),
+      loop_(loop),
       resume_timer_(
           loop, [this] { readable_.Enable(); }, Timer::Of::kService),
       readable_(loop, socket->fd(), [this] { AcceptSome(); }) {}
@@ -101,6 +102,7 @@ bool Acceptor::AcceptSome() {
     auto* address = reinterpret_cast<sockaddr*>(&storage);
     const int fd = accept4(socket_->fd(), address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+      if (paused_since_ < absl::InfiniteFuture()) Resumed();
       on_accept_(fd, SocketAddress::From(address, length));
       continue;
     }
@@ -122,13 +124,23 @@ bool Acceptor::AcceptSome() {
   return true;
 }
 
+// However long it lasts, one line tells of its beginning and one of its end.
 void Acceptor::Pause(int error) {
-  LogEvent(LogLevel::kError, "accept_paused")
-      .Text("listener", socket_->address().ToString())
-      .Text("errno", strerrorname_np(error))
-      .Milliseconds("for_ms", kPause);
+  if (paused_since_ == absl::InfiniteFuture()) {
+    paused_since_ = loop_->now();
+    LogEvent(LogLevel::kError, "accept_paused")
+        .Text("listener", socket_->address().ToString())
+        .Text("errno", strerrorname_np(error));
+  }
   readable_.Disable();
   resume_timer_.ArmAfter(kPause);
+}
+
+void Acceptor::Resumed() {
+  LogEvent(LogLevel::kWarning, "accept_resumed")
+      .Text("listener", socket_->address().ToString())
+      .Milliseconds("paused_ms", loop_->now() - paused_since_);
+  paused_since_ = absl::InfiniteFuture();
 }
 
 }  // namespace tlsbridge

@@ -7,8 +7,7 @@
 // Thread: Open() on main's; an Acceptor on its worker's. Owner: the router owns sockets, workers
 // own acceptors; a socket outlives its acceptors. Failure: Open() returns a Status that names the
 // address and the reason.
-#ifndef TLSBRIDGE_ROUTER_LISTENER_H_
-#define TLSBRIDGE_ROUTER_LISTENER_H_
+#pragma once
 
 #include <memory>
 
@@ -59,13 +58,14 @@ class Acceptor {
  private:
   bool AcceptSome();
   void Pause(int error);
+  void Resumed();
 
   const ListeningSocket* const socket_;  // Not owned.
   OnAccept on_accept_;
+  EventLoop* const loop_;  // Not owned.
+  absl::Time paused_since_ = absl::InfiniteFuture();
   Timer resume_timer_;
   FdEvent readable_;
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LISTENER_H_

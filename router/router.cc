@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
+#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -17,6 +20,9 @@
 namespace tlsbridge {
 namespace {
 
+// How long a worker may take to describe its connections. Ten thousand take a tenth of a second.
+constexpr std::chrono::seconds kPatience(5);
+
 sigset_t HandledSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -26,7 +32,7 @@ sigset_t HandledSignals() {
 
 std::string LiveJson(const Worker::Snapshot& s) {
   return absl::StrCat("{\"records\":", s.live.records, ",\"sockets\":", s.live.sockets,
-                      ",\"timers\":", s.timers, "}");
+                      ",\"timers\":", s.timers, ",\"queued_bytes\":", s.queued_bytes, "}");
 }
 
 // {"closed_incoming":3,...}: what is not zero.
@@ -50,7 +56,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Cloc
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // libevent writes with writev(), which has no MSG_NOSIGNAL
 
-  std::unique_ptr<Router> router(new Router(std::move(config), clock, ClaimBudget()));
+  std::unique_ptr<Router> router(new Router(std::move(config), ClaimBudget()));
   auto loop = EventLoop::Create(clock);
   if (!loop.ok()) return loop.status();
   router->loop_ = *std::move(loop);
@@ -59,6 +65,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Cloc
     if (!listener.ok()) return listener.status();
     router->listeners_.push_back(*std::move(listener));
   }
+  if (absl::Status status = router->OpenAdmin(); !status.ok()) return status;
   auto worker = Worker::Create(&router->config_, &router->admission_, clock, 0, 1);
   if (!worker.ok()) return worker.status();
   router->workers_.push_back(*std::move(worker));
@@ -71,13 +78,22 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Cloc
   return router;
 }
 
-Router::Router(Config config, const Clock* clock, Budget budget)
-    : config_(std::move(config)),
-      clock_(clock),
-      budget_(budget),
-      admission_(config_.limits, budget.connections) {}
+Router::Router(Config config, Budget budget)
+    : config_(std::move(config)), budget_(budget), admission_(config_.limits, budget.connections) {}
+
+absl::Status Router::OpenAdmin() {
+  if (!config_.admin.has_value()) return absl::OkStatus();
+  auto socket = ListeningSocket::Open(*config_.admin, config_.route.bridge.tcp);
+  if (!socket.ok()) return socket.status();
+  admin_socket_ = *std::move(socket);
+  auto server = AdminServer::Create(loop_.get(), admin_socket_.get(), this);
+  if (!server.ok()) return server.status();
+  admin_ = *std::move(server);
+  return absl::OkStatus();
+}
 
 Router::~Router() {
+  admin_.reset();
   signal_event_.reset();
   if (signal_fd_ >= 0) close(signal_fd_);
 }
@@ -92,6 +108,10 @@ void Router::Run() {
   }
   for (auto& worker : workers_) worker->Start(sockets);
   workers_accepting_ = workers_left_ = workers_.size();
+  if (admin_socket_ != nullptr) {
+    LogEvent(LogLevel::kInfo, "admin_listening")
+        .Text("address", admin_socket_->address().ToString());
+  }
   LogEvent(LogLevel::kInfo, "ready")
       .Number("workers", static_cast<int64_t>(workers_.size()))
       .Number("max_connections", admission_.limit())
@@ -166,23 +186,33 @@ void Router::OnWorkerEmpty() {
 }
 
 void Router::Dump() {
+  const std::string json = ConnectionsJson();
+  if (json.empty()) return;
+  LogEvent(LogLevel::kInfo, "dump").Members(json);
+}
+
+// Asks every worker, and waits: this is the control loop, on which no connection lives.
+std::string Router::ConnectionsJson() {
+  Worker::Snapshot all;
+  std::vector<std::string> records;
   for (auto& worker : workers_) {
-    worker->Report(/*with_records=*/true, [](Worker::Snapshot snapshot) {
-      LogEvent(LogLevel::kInfo, "dump")
-          .Json("live", LiveJson(snapshot))
-          .Json("records", absl::StrCat("[", snapshot.records, "]"));
-    });
+    auto answer = std::make_shared<std::promise<Worker::Snapshot>>();
+    std::future<Worker::Snapshot> future = answer->get_future();
+    worker->Report(/*with_records=*/true,
+                   [answer](const Worker::Snapshot& snapshot) { answer->set_value(snapshot); });
+    if (future.wait_for(kPatience) != std::future_status::ready) return {};
+    const Worker::Snapshot snapshot = future.get();
+    all.Add(snapshot);
+    if (!snapshot.records.empty()) records.push_back(snapshot.records);
   }
+  return absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", absl::StrJoin(records, ","),
+                      "]}");
 }
 
 void Router::LogSummary() const {
   Worker::Snapshot all;
   for (const auto& worker : workers_) {
-    const Worker::Snapshot s = worker->FinalSnapshot();
-    all.live.records += s.live.records;
-    all.live.sockets += s.live.sockets;
-    all.timers += s.timers;
-    all.stats.Add(s.stats);
+    all.Add(worker->FinalSnapshot());
   }
   const TerminationStats& stats = all.stats;
   LogEvent(LogLevel::kInfo, "summary")

@@ -2,8 +2,7 @@
 //
 // Thread: one worker's; Add() sums those of several once they have stopped or on their own threads'
 // word. Owner: the worker. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_TERMINATION_STATS_H_
-#define TLSBRIDGE_ROUTER_TERMINATION_STATS_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -44,5 +43,3 @@ class TerminationStats {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_TERMINATION_STATS_H_

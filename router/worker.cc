@@ -4,6 +4,14 @@
 
 namespace tlsbridge {
 
+void Worker::Snapshot::Add(const Snapshot& other) {
+  live.records += other.live.records;
+  live.sockets += other.live.sockets;
+  timers += other.timers;
+  queued_bytes += other.queued_bytes;
+  stats.Add(other.stats);
+}
+
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const Config* config, Admission* admission,
                                                        const Clock* clock, int index, int workers) {
   auto loop = EventLoop::Create(clock);
@@ -19,7 +27,7 @@ Worker::Worker(const Config* config, Admission* admission, std::unique_ptr<Event
 
 Worker::~Worker() { Join(); }
 
-void Worker::Start(std::vector<const ListeningSocket*> sockets) {
+void Worker::Start(const std::vector<const ListeningSocket*>& sockets) {
   for (const ListeningSocket* socket : sockets) {
     acceptors_.push_back(std::make_unique<Acceptor>(
         loop_.get(), socket, [this, socket](int fd, const SocketAddress& peer) {
@@ -46,7 +54,7 @@ void Worker::EndAll(TerminationReason reason) {
   loop_->Post([this, reason] { connections_.EndAll(reason); });
 }
 
-void Worker::Report(bool with_records, absl::AnyInvocable<void(Snapshot)> receiver) {
+void Worker::Report(bool with_records, absl::AnyInvocable<void(const Snapshot&)> receiver) {
   loop_->Post([this, with_records, receiver = std::move(receiver)]() mutable {
     receiver(Take(with_records));
   });
@@ -64,6 +72,7 @@ Worker::Snapshot Worker::Take(bool with_records) const {
   Snapshot snapshot;
   snapshot.live = connections_.live();
   snapshot.timers = connections_.live_timers();
+  snapshot.queued_bytes = connections_.QueuedBytes();
   snapshot.stats = connections_.termination_stats();
   if (with_records) snapshot.records = connections_.DumpRecords();
   return snapshot;

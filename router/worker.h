@@ -2,8 +2,7 @@
 //
 // Thread: made and joined by the router's; all else happens on its own. Owner: the router.
 // Configuration, admission and listening sockets outlive it. Failure: Create() returns a Status.
-#ifndef TLSBRIDGE_ROUTER_WORKER_H_
-#define TLSBRIDGE_ROUTER_WORKER_H_
+#pragma once
 
 #include <memory>
 #include <string>
@@ -28,8 +27,12 @@ class Worker {
   struct Snapshot {
     LiveCounters live;
     size_t timers = 0;
+    size_t queued_bytes = 0;
     TerminationStats stats;
     std::string records;  // JSON objects, separated by commas; only when asked for
+
+    // Sums everything but the records.
+    void Add(const Snapshot& other);
   };
 
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const Config* config, Admission* admission,
@@ -38,7 +41,7 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void Start(std::vector<const ListeningSocket*> sockets);
+  void Start(const std::vector<const ListeningSocket*>& sockets);
 
   // The rest may be called from any thread; each takes effect on the worker's own.
 
@@ -46,7 +49,7 @@ class Worker {
   // when no connection is left, run on the worker's thread.
   void Drain(absl::AnyInvocable<void()> on_accepting_stopped, absl::AnyInvocable<void()> on_empty);
   void EndAll(TerminationReason reason);
-  void Report(bool with_records, absl::AnyInvocable<void(Snapshot)> receiver);
+  void Report(bool with_records, absl::AnyInvocable<void(const Snapshot&)> receiver);
 
   // Ends the thread. REQUIRES: no connection is left, or it does not matter.
   void Join();
@@ -67,5 +70,3 @@ class Worker {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_WORKER_H_

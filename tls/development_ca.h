@@ -1,8 +1,7 @@
 // A certificate authority that lives only in memory, for trying the program out.
 //
 // Thread: any. Failure: a Status when BoringSSL cannot make a key (no entropy, no memory).
-#ifndef TLSBRIDGE_TLS_DEVELOPMENT_CA_H_
-#define TLSBRIDGE_TLS_DEVELOPMENT_CA_H_
+#pragma once
 
 #include <string>
 
@@ -20,5 +19,3 @@ struct DevelopmentIdentity {
 absl::StatusOr<DevelopmentIdentity> MakeDevelopmentIdentity(absl::Time now);
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_DEVELOPMENT_CA_H_

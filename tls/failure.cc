@@ -93,23 +93,28 @@ std::string Describe(const Failure& failure) {
 }
 
 Failure TakeFailure() {
-  const uint32_t error =
-      ERR_get_error();  // the first is the cause; later ones are its consequences
-  ERR_clear_error();
+  // The first error of the TLS layer is the cause; what came before is from the layers below it
+  // ("bad decrypt"), what came after are consequences.
+  const uint32_t first = ERR_peek_error();
+  uint32_t error = 0;
+  while (const uint32_t next = ERR_get_error()) {
+    if (error == 0 && ERR_GET_LIB(next) == ERR_LIB_SSL) error = next;
+  }
   Failure failure;
-  if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
-    failure.detail = error == 0 ? FailureDetail::kInternal : DetailOf(-1);
-    failure.reason = error == 0 ? "no error queued" : ERR_reason_error_string(error);
+  if (first == 0) {
+    failure.detail = FailureDetail::kInternal;
+    failure.reason = "no error queued";
     return failure;
   }
+  failure.detail = FailureDetail::kProtocol;
+  failure.reason = ERR_reason_error_string(error != 0 ? error : first);
   const int reason = ERR_GET_REASON(error);
-  if (reason >= SSL_AD_REASON_OFFSET) {
+  if (error != 0 && reason >= SSL_AD_REASON_OFFSET) {
     failure.detail = FailureDetail::kClientAlert;
     failure.alert = static_cast<int16_t>(reason - SSL_AD_REASON_OFFSET);
-  } else {
+  } else if (error != 0) {
     failure.detail = DetailOf(reason);
   }
-  failure.reason = ERR_reason_error_string(error);
   return failure;
 }
 

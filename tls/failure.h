@@ -1,8 +1,7 @@
 // Why a TLS session failed: a closed list, which is the log field and the metric label.
 //
 // Thread: any. Failure: none.
-#ifndef TLSBRIDGE_TLS_FAILURE_H_
-#define TLSBRIDGE_TLS_FAILURE_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -49,5 +48,3 @@ std::string AlertName(int alert);
 Failure TakeFailure();
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_FAILURE_H_

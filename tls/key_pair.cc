@@ -110,8 +110,8 @@ absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> ParseKey(absl::string_view pem, absl::
 }  // namespace
 
 KeyPair::KeyPair() = default;
-KeyPair::KeyPair(KeyPair&&) = default;
-KeyPair& KeyPair::operator=(KeyPair&&) = default;
+KeyPair::KeyPair(KeyPair&&) noexcept = default;
+KeyPair& KeyPair::operator=(KeyPair&&) noexcept = default;
 KeyPair::~KeyPair() = default;
 
 absl::StatusOr<KeyPair> ParseKeyPair(absl::string_view certificate_pem,

@@ -2,8 +2,7 @@
 //
 // Thread: any; immutable once loaded. Owner: the caller; a ServerContext keeps references of its
 // own. Failure: a Status that names the file and the reason; nothing is half-loaded.
-#ifndef TLSBRIDGE_TLS_KEY_PAIR_H_
-#define TLSBRIDGE_TLS_KEY_PAIR_H_
+#pragma once
 
 #include <openssl/base.h>
 
@@ -18,8 +17,8 @@ namespace tlsbridge::tls {
 
 struct KeyPair {
   KeyPair();
-  KeyPair(KeyPair&&);
-  KeyPair& operator=(KeyPair&&);
+  KeyPair(KeyPair&&) noexcept;
+  KeyPair& operator=(KeyPair&&) noexcept;
   ~KeyPair();
 
   std::vector<bssl::UniquePtr<X509>> chain;  // leaf first, never empty
@@ -38,5 +37,3 @@ absl::StatusOr<KeyPair> ParseKeyPair(absl::string_view certificate_pem,
                                      absl::string_view key_name, absl::Time now);
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_KEY_PAIR_H_

@@ -1,8 +1,7 @@
 // Reads a PEM file of bounded size.
 //
 // Thread: any. Failure: a Status that names the file and the system's reason.
-#ifndef TLSBRIDGE_TLS_PEM_FILE_H_
-#define TLSBRIDGE_TLS_PEM_FILE_H_
+#pragma once
 
 #include <string>
 
@@ -16,5 +15,3 @@ inline constexpr size_t kMaxPemFileBytes = 4 * 1024 * 1024;
 absl::StatusOr<std::string> ReadPemFile(const std::string& path);
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_PEM_FILE_H_

@@ -3,8 +3,7 @@
 // Thread: made on one, then read by all workers; BoringSSL locks what it must.
 // Owner: the caller; it must outlive no session, because each session holds a reference of its own.
 // Failure: Create() returns a Status; nothing is half-made.
-#ifndef TLSBRIDGE_TLS_SERVER_CONTEXT_H_
-#define TLSBRIDGE_TLS_SERVER_CONTEXT_H_
+#pragma once
 
 #include <openssl/base.h>
 
@@ -33,5 +32,3 @@ class ServerContext {
 const char* LibraryVersion();
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_SERVER_CONTEXT_H_

@@ -33,6 +33,18 @@ absl::string_view HostName(const SSL_CLIENT_HELLO* hello) {
   return {reinterpret_cast<const char*>(CBS_data(&name)), CBS_len(&name)};
 }
 
+// The fatal alert in the plaintext record that `bytes` end with; -1 for none. OpenSSL's client
+// refuses a certificate of TLS 1.3 in the clear, before it takes up its keys, where BoringSSL
+// expects an encrypted record.
+int16_t PlaintextAlert(absl::Span<const uint8_t> bytes) {
+  constexpr size_t kLength = SSL3_RT_HEADER_LENGTH + 2;
+  if (bytes.size() < kLength) return -1;
+  const uint8_t* record = bytes.data() + bytes.size() - kLength;
+  const bool is_alert = record[0] == SSL3_RT_ALERT && record[1] == SSL3_VERSION_MAJOR &&
+                        record[3] == 0 && record[4] == 2 && record[5] == SSL3_AL_FATAL;
+  return is_alert ? record[6] : int16_t{-1};
+}
+
 }  // namespace
 
 std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* staging) {
@@ -80,7 +92,13 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
   if (!handshake_done_) {
     const Verdict verdict = Interpret(ssl_.get(), SSL_do_handshake(ssl_.get()));
     if (verdict != Verdict::kOk) {
-      return {{}, verdict == Verdict::kWantRead ? verdict : Fail()};
+      if (verdict == Verdict::kWantRead) return {{}, verdict};
+      Fail();
+      if (const int16_t alert = PlaintextAlert(ciphertext);
+          alert >= 0 && failure_.detail == FailureDetail::kProtocol) {
+        failure_ = {FailureDetail::kClientAlert, alert};
+      }
+      return {{}, Verdict::kFailed};
     }
     handshake_done_ = true;
   }

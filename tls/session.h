@@ -3,8 +3,7 @@
 // Thread: the worker's. Owner: the endpoint that has the socket. Its Staging must outlive it.
 // Failure: verdicts, never Status: what a peer does is no error of ours. After kFailed only
 // failure() and the alert in the staging's output are left to use.
-#ifndef TLSBRIDGE_TLS_SESSION_H_
-#define TLSBRIDGE_TLS_SESSION_H_
+#pragma once
 
 #include <openssl/base.h>
 #include <stdint.h>
@@ -89,5 +88,3 @@ class Session {
 };
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_SESSION_H_

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tlsbridge::tls {
 namespace {
 
-// A peak (a long certificate chain, a burst of records) does not keep its memory for ever.
-constexpr size_t kKeptOutputBytes = 160 * 1024;
+// Room for what one turn of a bridge writes. A peak above it (a long certificate chain) is given
+// back.
+constexpr size_t kOutputBytes = 64 * 1024;
 
 const BIO_METHOD* StagingMethod(int (*read)(BIO*, char*, int), int (*write)(BIO*, const char*, int),
                                 long (*control)(BIO*, int, long, void*)) {
@@ -37,8 +39,23 @@ Staging::Staging()
 Staging::~Staging() = default;
 
 void Staging::ClearOutput() {
-  output_.clear();
-  if (output_.capacity() > kKeptOutputBytes) output_.shrink_to_fit();
+  output_bytes_ = 0;
+  if (output_capacity_ <= kOutputBytes) return;
+  output_.reset();
+  output_capacity_ = 0;
+}
+
+void Staging::Append(const void* data, size_t length) {
+  const size_t wanted = output_bytes_ + length;
+  if (wanted > output_capacity_) {
+    const size_t capacity = std::max({kOutputBytes, wanted, output_capacity_ * 2});
+    std::unique_ptr<uint8_t[]> grown(new uint8_t[capacity]);
+    if (output_bytes_ > 0) memcpy(grown.get(), output_.get(), output_bytes_);
+    output_ = std::move(grown);
+    output_capacity_ = capacity;
+  }
+  memcpy(output_.get() + output_bytes_, data, length);
+  output_bytes_ = wanted;
 }
 
 int Staging::ReadFromInput(BIO* bio, char* buffer, int length) {
@@ -56,7 +73,7 @@ int Staging::ReadFromInput(BIO* bio, char* buffer, int length) {
 
 int Staging::WriteToOutput(BIO* bio, const char* data, int length) {
   auto* self = static_cast<Staging*>(BIO_get_data(bio));
-  self->output_.insert(self->output_.end(), data, data + length);
+  self->Append(data, static_cast<size_t>(length));
   return length;
 }
 

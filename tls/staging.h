@@ -6,13 +6,13 @@
 //
 // Thread: the worker's. Owner: the worker; it outlives every session that uses it.
 // Failure: none; memory is allocated once and output grows only by what one call writes.
-#ifndef TLSBRIDGE_TLS_STAGING_H_
-#define TLSBRIDGE_TLS_STAGING_H_
+#pragma once
 
 #include <openssl/base.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include <memory>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -30,7 +30,7 @@ class Staging {
   void SetInput(absl::Span<const uint8_t> ciphertext) { input_ = ciphertext; }
 
   // Records written since the last ClearOutput(). Valid until the next call on any session.
-  absl::Span<const uint8_t> output() const { return output_; }
+  absl::Span<const uint8_t> output() const { return {output_.get(), output_bytes_}; }
   void ClearOutput();
 
   BIO* bio() const { return bio_.get(); }
@@ -47,11 +47,13 @@ class Staging {
   static long Control(BIO* bio, int command, long argument, void* pointer);
 
   absl::Span<const uint8_t> input_;
-  std::vector<uint8_t> output_;
+  void Append(const void* data, size_t length);
+
+  std::unique_ptr<uint8_t[]> output_;
+  size_t output_capacity_ = 0;
+  size_t output_bytes_ = 0;
   std::vector<uint8_t> plaintext_;
   bssl::UniquePtr<BIO> bio_;
 };
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_STAGING_H_

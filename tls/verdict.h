@@ -1,8 +1,7 @@
 // What BoringSSL's answer to one call means. The one place that interprets SSL_get_error.
 //
 // Thread: any. Failure: none.
-#ifndef TLSBRIDGE_TLS_VERDICT_H_
-#define TLSBRIDGE_TLS_VERDICT_H_
+#pragma once
 
 #include <openssl/base.h>
 
@@ -20,5 +19,3 @@ enum class Verdict {
 Verdict Interpret(const SSL* ssl, int rc);
 
 }  // namespace tlsbridge::tls
-
-#endif  // TLSBRIDGE_TLS_VERDICT_H_

@@ -2,8 +2,7 @@
 //
 // Thread: any. Owner: the process, or a test; it outlives every loop that asks it.
 // Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_EVENT_CLOCK_H_
-#define TLSBRIDGE_BRIDGE_EVENT_CLOCK_H_
+#pragma once
 
 #include "absl/time/time.h"
 
@@ -48,5 +47,3 @@ class ManualClock final : public Clock {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_EVENT_CLOCK_H_

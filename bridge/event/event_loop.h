@@ -4,8 +4,7 @@
 // Thread: all of it belongs to the thread that runs it, except Post() and Stop(), which any thread
 // may call. Owner: a worker or a test; it outlives everything that is registered with it. Failure:
 // Create() returns a Status when the system gives no descriptor.
-#ifndef TLSBRIDGE_BRIDGE_EVENT_EVENT_LOOP_H_
-#define TLSBRIDGE_BRIDGE_EVENT_EVENT_LOOP_H_
+#pragma once
 
 #include <atomic>
 #include <memory>
@@ -92,5 +91,3 @@ class EventLoop {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_EVENT_EVENT_LOOP_H_

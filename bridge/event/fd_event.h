@@ -2,8 +2,7 @@
 //
 // Thread: the loop's. Owner: whoever is called back; the descriptor is not owned. The loop must
 // outlive it. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_EVENT_FD_EVENT_H_
-#define TLSBRIDGE_BRIDGE_EVENT_FD_EVENT_H_
+#pragma once
 
 #include "absl/functional/any_invocable.h"
 #include "bridge/event/event_loop.h"
@@ -29,5 +28,3 @@ class FdEvent {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_EVENT_FD_EVENT_H_

@@ -9,4 +9,6 @@ void LibeventDeleter::operator()(event_base* base) const { event_base_free(base)
 void LibeventDeleter::operator()(event* event) const { event_free(event); }
 void LibeventDeleter::operator()(bufferevent* bufferevent) const { bufferevent_free(bufferevent); }
 
+const char* LibeventVersion() { return event_get_version(); }
+
 }  // namespace tlsbridge

@@ -1,8 +1,7 @@
 // Owning pointers for libevent's objects.
 //
 // Thread: that of the event base. Owner: the pointer. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_
-#define TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_
+#pragma once
 
 #include <memory>
 
@@ -22,6 +21,7 @@ using EventBasePtr = std::unique_ptr<event_base, LibeventDeleter>;
 using EventPtr = std::unique_ptr<event, LibeventDeleter>;
 using BuffereventPtr = std::unique_ptr<bufferevent, LibeventDeleter>;
 
-}  // namespace tlsbridge
+// "2.1.12-stable": of the library that is linked.
+const char* LibeventVersion();
 
-#endif  // TLSBRIDGE_BRIDGE_EVENT_LIBEVENT_PTR_H_
+}  // namespace tlsbridge

@@ -2,8 +2,7 @@
 //
 // Thread: the loop's. Owner: whoever is called back; its destructor cancels, so that nothing fires
 // into freed memory. The loop must outlive it. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_EVENT_TIMER_H_
-#define TLSBRIDGE_BRIDGE_EVENT_TIMER_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -38,5 +37,3 @@ class Timer final : public TimerWheel::Entry {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_EVENT_TIMER_H_

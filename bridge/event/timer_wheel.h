@@ -5,8 +5,7 @@
 // and fires at most one step late. Timers are links in the wheel's lists, so that none allocates.
 //
 // Thread: one. Owner: the loop; it outlives its timers. Failure: none.
-#ifndef TLSBRIDGE_BRIDGE_EVENT_TIMER_WHEEL_H_
-#define TLSBRIDGE_BRIDGE_EVENT_TIMER_WHEEL_H_
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -89,5 +88,3 @@ class TimerWheel {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_BRIDGE_EVENT_TIMER_WHEEL_H_

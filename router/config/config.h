@@ -3,12 +3,12 @@
 //
 // Thread: immutable once made; read by all. Owner: the router. Failure: none; who fills it in
 // checks it.
-#ifndef TLSBRIDGE_ROUTER_CONFIG_CONFIG_H_
-#define TLSBRIDGE_ROUTER_CONFIG_CONFIG_H_
+#pragma once
 
 #include <stdint.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,9 +28,11 @@ struct Timeouts {
   absl::Duration initial_data = absl::Seconds(60);
   // Without a byte either way.
   absl::Duration inactivity = absl::Hours(4);
-  // Without a byte, once one peer has ended its stream.
+  // Without a byte, once one peer has ended its stream. A slow peer that still takes what is
+  // buffered for it is not silent.
   absl::Duration half_close = absl::Seconds(60);
-  // Varied by 5 % each way, so that connections made together do not end together.
+  // Varied by 5 % each way, so that connections made together do not end together. A connection in
+  // use then has Shutdown::drain_timeout to fall idle.
   absl::Duration max_lifetime = absl::Hours(24);
 };
 
@@ -69,17 +71,16 @@ struct Route {
 struct Shutdown {
   // After SIGTERM, accepting goes on for this long, while load balancers take notice.
   absl::Duration drain_delay;
-  // Then connections have this long to end by themselves.
+  // Then connections have this long to end by themselves; also those that are too old.
   absl::Duration drain_timeout = absl::Seconds(30);
 };
 
 struct Config {
   std::vector<SocketAddress> listeners;
+  std::optional<SocketAddress> admin;  // loopback or a UNIX path
   Route route;
   Limits limits;
   Shutdown shutdown;
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_CONFIG_CONFIG_H_

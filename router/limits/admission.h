@@ -7,8 +7,7 @@
 //
 // Thread: any; locked. Asked once a connection, never while bytes move. Owner: the router; it
 // outlives its tokens. Failure: a reason for refusing.
-#ifndef TLSBRIDGE_ROUTER_LIMITS_ADMISSION_H_
-#define TLSBRIDGE_ROUTER_LIMITS_ADMISSION_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -85,5 +84,3 @@ class Admission {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LIMITS_ADMISSION_H_

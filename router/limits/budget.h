@@ -1,8 +1,7 @@
 // How many connections this process can carry: worked out at start from descriptors and memory.
 //
 // Thread: main's, before anything else runs. Failure: none; what cannot be read does not limit.
-#ifndef TLSBRIDGE_ROUTER_LIMITS_BUDGET_H_
-#define TLSBRIDGE_ROUTER_LIMITS_BUDGET_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -27,5 +26,3 @@ int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes);
 Budget ClaimBudget();
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LIMITS_BUDGET_H_

@@ -4,8 +4,7 @@
 // counted; a TCP probe is a matter for the debug log.
 //
 // Thread: the worker's. Owner: the ConnectionManager. The loop outlives it. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_LOG_CONNECTION_LOG_H_
-#define TLSBRIDGE_ROUTER_LOG_CONNECTION_LOG_H_
+#pragma once
 
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
@@ -34,5 +33,3 @@ class ConnectionLog {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LOG_CONNECTION_LOG_H_

@@ -4,8 +4,7 @@
 // A kind is an entry of a closed list, so that no peer can make this grow.
 //
 // Thread: one worker's. Owner: the worker. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_LOG_FAILURE_FOLDER_H_
-#define TLSBRIDGE_ROUTER_LOG_FAILURE_FOLDER_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -41,5 +40,3 @@ class FailureFolder {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LOG_FAILURE_FOLDER_H_

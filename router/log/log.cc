@@ -136,6 +136,14 @@ LogEvent& LogEvent::Milliseconds(absl::string_view key, absl::Duration value) {
   return *this;
 }
 
+LogEvent& LogEvent::Members(absl::string_view json) {
+  if (!enabled_) return *this;
+  if (log_format == LogFormat::kText) return Json("connections", json);
+  const absl::string_view inside = json.substr(1, json.size() - 2);
+  if (!inside.empty()) absl::StrAppend(&line_, ",", inside);
+  return *this;
+}
+
 LogEvent& LogEvent::Json(absl::string_view key, absl::string_view json) {
   if (!enabled_) return *this;
   Key(key);

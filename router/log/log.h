@@ -5,8 +5,7 @@
 //
 // Thread: any, between StartLog and StopLog, which main calls. Without StartLog (in tests) events
 // go nowhere. Failure: none.
-#ifndef TLSBRIDGE_ROUTER_LOG_LOG_H_
-#define TLSBRIDGE_ROUTER_LOG_LOG_H_
+#pragma once
 
 #include <stdint.h>
 
@@ -44,7 +43,9 @@ class LogEvent {
   LogEvent& Flag(absl::string_view key, bool value);
   // In milliseconds, to the microsecond.
   LogEvent& Milliseconds(absl::string_view key, absl::Duration value);
-  // `json` is written as it is: a document of our own making.
+  // `json` is written as it is: a document of our own making. Members() takes an object, whose
+  // members become the line's own in JSON.
+  LogEvent& Members(absl::string_view json);
   LogEvent& Json(absl::string_view key, absl::string_view json);
 
  private:
@@ -56,5 +57,3 @@ class LogEvent {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_ROUTER_LOG_LOG_H_

@@ -157,6 +157,7 @@ TEST_F(TimerWheelTest, AgreesWithASortedSetOverARandomWalk) {
   std::map<int, absl::Time> deadlines;
   std::vector<std::unique_ptr<TestEntry>> entries;
   std::set<int> fired;
+  entries.reserve(300);
   for (int i = 0; i < 300; ++i) {
     entries.push_back(std::make_unique<TestEntry>([&fired, i] { fired.insert(i); }));
   }

@@ -1,22 +1,21 @@
-// The close matrix: who did what, what the other peer must see, and the reason.
+// The close matrix: a peer ends its stream or is gone. What the other must see, and the reason.
+
+#include "tests/support/close_matrix.h"
 
 #include <string>
 
 #include "gtest/gtest.h"
-#include "tests/support/router_fixture.h"
 
 namespace tlsbridge::testing {
 namespace {
 
 using Reason = TerminationReason;
 
-class CloseMatrix : public RouterFixture, public ::testing::WithParamInterface<uint16_t> {
- protected:
-  void Connect() {
-    StartRouter();
-    ConnectThrough({.version = GetParam()});
-  }
-};
+const EndedAs kClientFirst = {Reason::kClosedIncoming, Reason::kNormal, Reason::kSocketEnd, "", ""};
+const EndedAs kBackendFirst = {Reason::kClosedOutgoing, Reason::kProxyEnd, Reason::kProxyEnd, "",
+                               ""};
+
+// ---- The client ends its stream.
 
 TEST_P(CloseMatrix, ClientCloseNotifyReachesTheBackendAsFinAndTheAnswerStillArrives) {
   Connect();
@@ -29,14 +28,106 @@ TEST_P(CloseMatrix, ClientCloseNotifyReachesTheBackendAsFinAndTheAnswerStillArri
   const std::string answer(300'000, 'a');
   backend_peer_->Send(answer);
   backend_peer_->Fin();
-  ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+  ASSERT_TRUE(ClientEnded());
   EXPECT_EQ(client_->end(), StreamEnd::kFin);
   EXPECT_TRUE(client_->close_notify_received());
   EXPECT_EQ(client_->received(), answer);
   client_->socket().Close();
-  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
-  ExpectOneEnd(Reason::kClosedIncoming, Reason::kNormal, Reason::kSocketEnd);
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(kClientFirst);
 }
+
+TEST_P(CloseMatrix, ClientCloseNotifyWithFinIsTheSameAsWithout) {
+  Connect();
+  client_->Send("question");
+  client_->SendCloseNotify();
+  client_->socket().Fin();
+  ASSERT_TRUE(Until([this] { return backend_peer_->end() == StreamEnd::kFin; }));
+  EXPECT_EQ(backend_peer_->received(), "question");
+
+  const std::string answer(300'000, 'a');
+  backend_peer_->Send(answer);
+  backend_peer_->Fin();
+  ASSERT_TRUE(ClientEnded());
+  EXPECT_EQ(client_->end(), StreamEnd::kFin);
+  EXPECT_TRUE(client_->close_notify_received());
+  EXPECT_EQ(client_->received(), answer);
+  ASSERT_TRUE(Until([this] { return live_connections() == 0; })) << "nothing is left to wait for";
+  ExpectEnd(kClientFirst);
+}
+
+TEST_P(CloseMatrix, AClientThatSaysCloseNotifyAndNeverClosesIsDestroyedAfterTheGrace) {
+  Connect();
+  client_->SendCloseNotify();
+  ASSERT_TRUE(BackendEnded());
+  backend_peer_->Fin();
+  ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
+  Advance(config_.route.bridge.grace - absl::Milliseconds(1));
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Milliseconds(1));
+  ExpectEnd(kClientFirst);
+}
+
+TEST_P(CloseMatrix, AClientThatSendsAndLeavesAtOnceHasAllOfItDelivered) {
+  StartRouter();
+  client_ = ConnectTls(Tls());
+  const std::string message(100'000, 'm');
+  client_->Send(message);
+  client_->SendCloseNotify();
+  ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
+  client_->socket().Fin();
+  ASSERT_TRUE(Until([this] {
+    if (backend_peer_ == nullptr) backend_peer_ = backend_->Accept();
+    return backend_peer_ != nullptr && backend_peer_->end() != StreamEnd::kOpen;
+  }));
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
+  EXPECT_EQ(backend_peer_->received(), message);
+  backend_peer_->Fin();
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(kClientFirst);
+}
+
+TEST_P(CloseMatrix, ClientFinWithoutCloseNotifyIsATruncationThatTheBackendSeesAsReset) {
+  Connect();
+  client_->Send("half a requ");
+  client_->socket().Fin();
+  ASSERT_TRUE(BackendEnded());
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
+  EXPECT_EQ(backend_peer_->received(), "half a requ");
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(EndedAs::Both(Reason::kTruncated));
+}
+
+TEST_P(CloseMatrix, TruncationMayBeAcceptedAsAnEnd) {
+  config_.route.bridge.accept_truncation = true;
+  Connect();
+  client_->Send("all of it");
+  client_->socket().Fin();
+  ASSERT_TRUE(BackendEnded());
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
+  EXPECT_EQ(backend_peer_->received(), "all of it");
+  backend_peer_->Send("answer");
+  backend_peer_->Fin();
+  ASSERT_TRUE(AllEnded());
+  EXPECT_EQ(client_->received(), "answer");
+  EXPECT_TRUE(client_->close_notify_received());
+  ExpectEnd(kClientFirst);
+}
+
+TEST_P(CloseMatrix, TruncationAfterTheBackendHasEndedIsStillATruncation) {
+  Connect();
+  backend_peer_->Fin();
+  ASSERT_TRUE(ClientEnded());
+  client_->Send("half");
+  client_->socket().Fin();
+  ASSERT_TRUE(AllEnded());
+  Settle();
+  EXPECT_EQ(backend_peer_->received(), "half");
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
+  ExpectEnd(EndedAs::Both(Reason::kTruncated));
+}
+
+// ---- The backend ends its stream.
 
 TEST_P(CloseMatrix, BackendFinReachesTheClientAsCloseNotifyAndTheClientMayGoOnSending) {
   Connect();
@@ -46,66 +137,105 @@ TEST_P(CloseMatrix, BackendFinReachesTheClientAsCloseNotifyAndTheClientMayGoOnSe
   EXPECT_TRUE(client_->close_notify_received());
   EXPECT_EQ(client_->received(), "greeting");
 
-  client_->Send("still here");
-  ASSERT_TRUE(Until([this] { return backend_peer_->received() == "still here"; }));
+  const std::string more(300'000, 'm');
+  client_->Send(more);
+  ASSERT_TRUE(Until([this, &more] { return backend_peer_->received() == more; }));
   client_->SendCloseNotify();
   client_->socket().Fin();
   ASSERT_TRUE(Until([this] { return backend_peer_->end() == StreamEnd::kFin; }));
   ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
-  ExpectOneEnd(Reason::kClosedOutgoing, Reason::kProxyEnd, Reason::kProxyEnd);
+  ExpectEnd(kBackendFirst);
 }
 
-TEST_P(CloseMatrix, ClientFinWithoutCloseNotifyIsATruncationThatTheBackendSeesAsReset) {
+TEST_P(CloseMatrix, AServerThatSpeaksFirstIsHeardBeforeTheClientHasSaidAWord) {
   Connect();
-  client_->Send("half a requ");
-  client_->socket().Fin();
-  ASSERT_TRUE(UntilWithTime([this] { return backend_peer_->end() != StreamEnd::kOpen; }));
-  EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
-  EXPECT_EQ(backend_peer_->received(), "half a requ");
-  ASSERT_TRUE(UntilWithTime([this] { return live_connections() == 0; }));
-  ExpectOneEnd(Reason::kTruncated, Reason::kTruncated, Reason::kTruncated);
+  backend_peer_->Send("220 ready\r\n");
+  ASSERT_TRUE(Until([this] { return client_->received() == "220 ready\r\n"; }));
+  EXPECT_EQ(backend_peer_->received(), "");
+  client_->Send("QUIT\r\n");
+  ASSERT_TRUE(Until([this] { return backend_peer_->received() == "QUIT\r\n"; }));
+  backend_peer_->Send("221 bye\r\n");
+  backend_peer_->Fin();
+  ASSERT_TRUE(ClientEnded());
+  EXPECT_EQ(client_->received(), "220 ready\r\n221 bye\r\n");
+  ASSERT_TRUE(BothHangUp());
+  ExpectEnd(kBackendFirst);
 }
+
+TEST_P(CloseMatrix, EndsThatCrossOnTheWireAreCountedAfterTheOneThatCameFirst) {
+  Connect();
+  client_->Send("a");
+  client_->SendCloseNotify();
+  client_->socket().Fin();
+  backend_peer_->Send("b");
+  backend_peer_->Fin();
+  ASSERT_TRUE(AllEnded());
+  EXPECT_EQ(backend_peer_->received(), "a");
+  EXPECT_EQ(client_->received(), "b");
+  EXPECT_TRUE(client_->close_notify_received());
+  EXPECT_EQ(Ended(Reason::kClosedIncoming) + Ended(Reason::kClosedOutgoing), 1u);
+}
+
+// ---- A peer is gone.
 
 TEST_P(CloseMatrix, ClientResetReachesTheBackendAsReset) {
   Connect();
   client_->socket().Reset();
-  ASSERT_TRUE(UntilWithTime([this] { return backend_peer_->end() != StreamEnd::kOpen; }));
+  ASSERT_TRUE(BackendEnded());
   EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
-  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
-  ExpectOneEnd(Reason::kEconnreset, Reason::kEconnreset, Reason::kEconnreset);
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
+}
+
+TEST_P(CloseMatrix, ClientResetAfterItsLastByteStillDeliversThatByte) {
+  Connect();
+  client_->Send("last words");
+  client_->socket().Reset();
+  ASSERT_TRUE(BackendEnded());
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
+  EXPECT_EQ(backend_peer_->received(), "last words");
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
+}
+
+TEST_P(CloseMatrix, ClientResetWhileHalfClosedIsAResetNotAnOrderlyEnd) {
+  Connect();
+  client_->SendCloseNotify();
+  ASSERT_TRUE(BackendEnded());
+  client_->socket().Reset();
+  ASSERT_TRUE(AllEnded());
+  backend_peer_->Send("too late");
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
+  ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
 }
 
 TEST_P(CloseMatrix, BackendResetReachesTheClientAsResetWithoutCloseNotify) {
   Connect();
   backend_peer_->Reset();
-  ASSERT_TRUE(UntilWithTime([this] { return client_->end() != StreamEnd::kOpen; }));
+  ASSERT_TRUE(ClientEnded());
   EXPECT_EQ(client_->end(), StreamEnd::kReset);
   EXPECT_FALSE(client_->close_notify_received());
-  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
-  ExpectOneEnd(Reason::kEconnreset, Reason::kEconnreset, Reason::kEconnreset);
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
 }
 
-TEST_P(CloseMatrix, BothIdleAreClosedWithCloseNotifyFirst) {
-  config_.route.timeouts.inactivity = absl::Minutes(10);
-  config_.route.timeouts.initial_data = absl::ZeroDuration();
+TEST_P(CloseMatrix, BackendResetAfterItsLastByteStillDeliversThatByte) {
   Connect();
-  Advance(absl::Minutes(10) - absl::Seconds(1));
-  EXPECT_EQ(live_connections(), 1u);
-  Advance(absl::Seconds(1));
-  ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
-  EXPECT_TRUE(client_->close_notify_received());
-  EXPECT_EQ(client_->end(), StreamEnd::kFin);
-  EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
-  client_->socket().Close();
-  backend_peer_->Close();
-  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
-  ExpectOneEnd(Reason::kInactivity, Reason::kInactivity, Reason::kInactivity);
+  const std::string words(200'000, 'w');
+  backend_peer_->Send(words);
+  ASSERT_TRUE(Until([this] { return backend_peer_->unsent() == 0; }));
+  ASSERT_TRUE(Until([this, &words] { return client_->received() == words; }));
+  backend_peer_->Send("last words");
+  backend_peer_->Reset();
+  ASSERT_TRUE(ClientEnded());
+  EXPECT_EQ(client_->end(), StreamEnd::kReset);
+  EXPECT_FALSE(client_->close_notify_received());
+  EXPECT_EQ(client_->received(), words + "last words");
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Tls, CloseMatrix, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
-                         [](const auto& info) {
-                           return info.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
-                         });
+TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(CloseMatrix);
 
 }  // namespace
 }  // namespace tlsbridge::testing

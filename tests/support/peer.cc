@@ -1,6 +1,10 @@
 #include "tests/support/peer.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +25,11 @@ int NonBlockingSocket(const SocketAddress& address) {
 bool IsReset(int error) { return error == ECONNRESET || error == EPIPE; }
 
 }  // namespace
+
+Peer::Peer(int fd) : fd_(fd) {
+  const int on = 1;  // so that every byte leaves before a reset does; a UNIX socket does not mind
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
 
 std::unique_ptr<Peer> Peer::Connect(const SocketAddress& address) {
   auto peer = std::make_unique<Peer>(NonBlockingSocket(address));
@@ -46,7 +55,7 @@ void Peer::ShrinkBuffers(int bytes) {
   setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
-void Peer::Send(std::string bytes) {
+void Peer::Send(const std::string& bytes) {
   unsent_ += bytes;
   Flush();
 }
@@ -77,6 +86,12 @@ void Peer::Receive() {
   }
 }
 
+int Peer::Unacknowledged() const {
+  int bytes = 0;
+  ioctl(fd_, SIOCOUTQ, &bytes);
+  return bytes;
+}
+
 void Peer::Step() {
   Flush();
   Receive();
@@ -84,9 +99,10 @@ void Peer::Step() {
 
 ListeningPeer::ListeningPeer() : ListeningPeer(*SocketAddress::Parse("127.0.0.1:0")) {}
 
-ListeningPeer::ListeningPeer(const SocketAddress& address) : fd_(NonBlockingSocket(address)) {
+ListeningPeer::ListeningPeer(const SocketAddress& address, int backlog)
+    : fd_(NonBlockingSocket(address)) {
   EXPECT_EQ(bind(fd_, address.get(), address.length()), 0) << errno;
-  EXPECT_EQ(listen(fd_, 128), 0) << errno;
+  EXPECT_EQ(listen(fd_, backlog), 0) << errno;
   address_ = SocketAddress::LocalOf(fd_);
 }
 
@@ -100,5 +116,10 @@ std::unique_ptr<Peer> ListeningPeer::Accept() {
   const int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return fd < 0 ? nullptr : std::make_unique<Peer>(fd);
 }
+
+// A backlog of 0 still holds one.
+BlackHole::BlackHole()
+    : listener_(*SocketAddress::Parse("127.0.0.1:0"), /*backlog=*/0),
+      filler_(Peer::Connect(listener_.address())) {}
 
 }  // namespace tlsbridge::testing

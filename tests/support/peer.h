@@ -3,8 +3,7 @@
 //
 // Thread: the test's. Owner: the test. Failure: CHECKs of gtest where set-up fails; what the
 // network does is noted.
-#ifndef TLSBRIDGE_TESTS_SUPPORT_PEER_H_
-#define TLSBRIDGE_TESTS_SUPPORT_PEER_H_
+#pragma once
 
 #include <memory>
 #include <string>
@@ -21,13 +20,13 @@ class Peer {
  public:
   // Begins to connect; the handshake of TCP goes on by itself.
   static std::unique_ptr<Peer> Connect(const SocketAddress& address);
-  explicit Peer(int fd) : fd_(fd) {}
+  explicit Peer(int fd);
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
   ~Peer();
 
   // Sends as much as the socket takes, now and at each Step().
-  void Send(std::string bytes);
+  void Send(const std::string& bytes);
   // FIN, behind the last byte.
   void Fin() { fin_wanted_ = true, Step(); }
   // RST, now: what is unsent or unread is lost.
@@ -37,7 +36,8 @@ class Peer {
 
   // Reads nothing until told again: a stalled reader.
   void StallReading(bool stalled) { stalled_ = stalled; }
-  // The kernel's buffers, made small so that a stall is felt soon. Before any byte.
+  // The kernel's buffers, made small so that a stall is felt soon. Bytes then trickle at the pace
+  // of the kernel's own timers.
   void ShrinkBuffers(int bytes);
 
   // Sends and receives what is possible now.
@@ -46,6 +46,8 @@ class Peer {
   const std::string& received() const { return received_; }
   std::string TakeReceived() { return std::exchange(received_, {}); }
   size_t unsent() const { return unsent_.size(); }
+  // Of what was sent, the bytes that the other end's kernel does not have yet.
+  int Unacknowledged() const;
   StreamEnd end() const { return end_; }
   int fd() const { return fd_; }
 
@@ -66,7 +68,7 @@ class Peer {
 class ListeningPeer {
  public:
   ListeningPeer();
-  explicit ListeningPeer(const SocketAddress& address);
+  explicit ListeningPeer(const SocketAddress& address, int backlog = 4096);
   ~ListeningPeer();
 
   const SocketAddress& address() const { return address_; }
@@ -80,6 +82,15 @@ class ListeningPeer {
   SocketAddress address_;
 };
 
-}  // namespace tlsbridge::testing
+// A port that never answers: its queue is full, so that the kernel drops whatever else asks for it.
+class BlackHole {
+ public:
+  BlackHole();
+  const SocketAddress& address() const { return listener_.address(); }
 
-#endif  // TLSBRIDGE_TESTS_SUPPORT_PEER_H_
+ private:
+  ListeningPeer listener_;
+  std::unique_ptr<Peer> filler_;
+};
+
+}  // namespace tlsbridge::testing

@@ -5,7 +5,6 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "tls/development_ca.h"
 
 namespace tlsbridge::testing {
@@ -23,7 +22,7 @@ absl::Time RealNow() {
 
 std::shared_ptr<const tls::ServerContext> TestServerContext() {
   static const auto* const context = new std::shared_ptr<const tls::ServerContext>([] {
-    auto identity = tls::MakeDevelopmentIdentity(absl::Now());
+    auto identity = tls::MakeDevelopmentIdentity(absl::UnixEpoch());
     EXPECT_TRUE(identity.ok()) << identity.status();
     auto made = tls::ServerContext::Create(identity->localhost);
     EXPECT_TRUE(made.ok()) << made.status();
@@ -44,7 +43,7 @@ void RouterFixture::SetUp() {
 
 void RouterFixture::StartRouter() {
   if (config_.route.backend.family() == AF_UNSPEC) config_.route.backend = backend_->address();
-  admission_ = std::make_unique<Admission>(config_.limits, /*budget=*/10000);
+  admission_ = std::make_unique<Admission>(config_.limits, budget_);
   manager_ = std::make_unique<ConnectionManager>(&config_, admission_.get(), loop_.get(), &memory_);
   auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
   ASSERT_TRUE(listener.ok()) << listener.status();

@@ -2,8 +2,7 @@
 //
 // The clock moves only by Advance() and, where a test asks for it, a millisecond a turn while it
 // waits. TearDown asserts that nothing is left alive.
-#ifndef TLSBRIDGE_TESTS_SUPPORT_ROUTER_FIXTURE_H_
-#define TLSBRIDGE_TESTS_SUPPORT_ROUTER_FIXTURE_H_
+#pragma once
 
 #include <memory>
 #include <optional>
@@ -62,6 +61,7 @@ class RouterFixture : public ::testing::Test {
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<ListeningPeer> backend_;
   Config config_;
+  int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;
   WorkerMemory memory_;
   std::unique_ptr<ConnectionManager> manager_;
@@ -79,5 +79,3 @@ class RouterFixture : public ::testing::Test {
 std::shared_ptr<const tls::ServerContext> TestServerContext();
 
 }  // namespace tlsbridge::testing
-
-#endif  // TLSBRIDGE_TESTS_SUPPORT_ROUTER_FIXTURE_H_

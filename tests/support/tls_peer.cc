@@ -3,6 +3,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -10,12 +11,15 @@
 namespace tlsbridge::testing {
 
 TlsPeer::TlsPeer(std::unique_ptr<Peer> socket, const Options& options)
-    : socket_(std::move(socket)), ctx_(SSL_CTX_new(TLS_method())) {
+    : socket_(std::move(socket)),
+      ctx_(SSL_CTX_new(TLS_method())),
+      certificate_alert_(options.certificate_alert),
+      allowance_(options.allowance) {
   SSL_CTX_set_min_proto_version(ctx_.get(), options.version);
   SSL_CTX_set_max_proto_version(ctx_.get(), options.version);
   if (!options.ciphers.empty()) SSL_CTX_set_cipher_list(ctx_.get(), options.ciphers.c_str());
-  SSL_CTX_set_custom_verify(ctx_.get(), SSL_VERIFY_NONE,
-                            [](SSL*, uint8_t*) { return ssl_verify_ok; });
+  if (!options.groups.empty()) SSL_CTX_set1_curves_list(ctx_.get(), options.groups.c_str());
+  SSL_CTX_set_custom_verify(ctx_.get(), SSL_VERIFY_PEER, &Verify);
   SSL_CTX_set_info_callback(ctx_.get(), &OnInfo);
   ssl_.reset(SSL_new(ctx_.get()));
   SSL_set_app_data(ssl_.get(), this);
@@ -32,14 +36,30 @@ void TlsPeer::OnInfo(const SSL* ssl, int type, int value) {
   }
 }
 
+ssl_verify_result_t TlsPeer::Verify(SSL* ssl, uint8_t* alert) {
+  *alert = static_cast<TlsPeer*>(SSL_get_app_data(ssl))->certificate_alert_;
+  return *alert == 0 ? ssl_verify_ok : ssl_verify_invalid;
+}
+
 void TlsPeer::MoveOut() {
   const uint8_t* data;
   size_t length;
   BIO* out = SSL_get_wbio(ssl_.get());
   if (BIO_mem_contents(out, &data, &length) == 1 && length > 0) {
-    socket_->Send(std::string(reinterpret_cast<const char*>(data), length));
+    held_back_.append(reinterpret_cast<const char*>(data), length);
     BIO_reset(out);
   }
+  const size_t leaving = std::min(held_back_.size(), allowance_);
+  if (leaving == 0) return;
+  socket_->Send(held_back_.substr(0, leaving));
+  held_back_.erase(0, leaving);
+  if (allowance_ != std::numeric_limits<size_t>::max()) allowance_ -= leaving;
+}
+
+void TlsPeer::Allow(size_t bytes) {
+  const size_t all = std::numeric_limits<size_t>::max();
+  allowance_ = bytes > all - allowance_ ? all : allowance_ + bytes;
+  MoveOut();
 }
 
 void TlsPeer::Step() {

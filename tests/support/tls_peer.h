@@ -2,11 +2,12 @@
 // code under test.
 //
 // Thread: the test's. Owner: the test. Failure: noted, for the test to look at.
-#ifndef TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_
-#define TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_
+#pragma once
 
 #include <openssl/ssl.h>
+#include <stddef.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,12 @@ class TlsPeer {
     uint16_t version = TLS1_3_VERSION;
     std::string server_name = "localhost";
     std::string ciphers;  // for TLS 1.2
+    std::string groups;
+    // The alert with which the client refuses the certificate; 0: it takes any.
+    uint8_t certificate_alert = 0;
+    // How many bytes may leave before Allow() is called, so that a flight is cut where a test
+    // likes.
+    size_t allowance = std::numeric_limits<size_t>::max();
   };
 
   // The ClientHello leaves at once. Certificates are not verified.
@@ -33,6 +40,9 @@ class TlsPeer {
   void SendCloseNotify();
   // A fatal alert, as from a client that refuses something.
   void SendAlert(uint8_t alert);
+  // Lets `bytes` more leave, now or as they come.
+  void Allow(size_t bytes);
+  size_t held_back() const { return held_back_.size(); }
 
   bool handshake_done() const { return handshake_done_; }
   const std::string& received() const { return received_; }
@@ -45,11 +55,15 @@ class TlsPeer {
 
  private:
   static void OnInfo(const SSL* ssl, int type, int value);
+  static ssl_verify_result_t Verify(SSL* ssl, uint8_t* alert);
   void MoveOut();
 
   std::unique_ptr<Peer> socket_;
   bssl::UniquePtr<SSL_CTX> ctx_;
   bssl::UniquePtr<SSL> ssl_;
+  const uint8_t certificate_alert_;
+  size_t allowance_;
+  std::string held_back_;
   std::string unsent_;
   std::string received_;
   bool handshake_done_ = false;
@@ -61,5 +75,3 @@ class TlsPeer {
 };
 
 }  // namespace tlsbridge::testing
-
-#endif  // TLSBRIDGE_TESTS_SUPPORT_TLS_PEER_H_

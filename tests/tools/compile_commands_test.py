@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Tests how tools/compile_commands.py rewrites one of Bazel's compile actions."""
 
 import unittest

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Tests tools/count_tests.py on build events as Bazel 4.2 writes them."""
 
 import json

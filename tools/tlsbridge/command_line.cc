@@ -1,5 +1,7 @@
 #include "tools/tlsbridge/command_line.h"
 
+#include <stdint.h>
+
 #include <algorithm>
 
 #include "absl/flags/commandlineflag.h"
@@ -10,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/time/time.h"
 
 namespace tlsbridge {
 namespace {
@@ -48,8 +51,13 @@ absl::Status SetFlag(absl::CommandLineFlag* flag, absl::string_view typed, std::
   }
   std::string error;
   if (flag->ParseFrom(value, &error)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--", typed, ": '", value, "' is not allowed",
-                                                 error.empty() ? "" : ": ", error));
+  absl::string_view allowed = "a value such as those that --help shows";
+  if (flag->IsOfType<absl::Duration>()) allowed = "a duration such as 500ms, 30s, 5m or 4h";
+  if (flag->IsOfType<int64_t>()) allowed = "a whole number";
+  if (flag->IsOfType<double>()) allowed = "a number";
+  if (flag->IsOfType<bool>()) allowed = "true or false";
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", typed, ": '", value, "' is not allowed; use ", allowed));
 }
 
 }  // namespace

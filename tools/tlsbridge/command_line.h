@@ -4,8 +4,7 @@
 // walks the arguments itself and leaves only the values to abseil.
 //
 // Thread: main's. Failure: a Status of one line that says what is wrong and how to mend it.
-#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_COMMAND_LINE_H_
-#define TLSBRIDGE_TOOLS_TLSBRIDGE_COMMAND_LINE_H_
+#pragma once
 
 #include <string>
 #include <vector>
@@ -38,5 +37,3 @@ absl::Status ParseFlags(absl::Span<char* const> arguments, absl::Span<const Flag
 std::string DescribeFlags(absl::Span<const FlagGroup> groups);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_COMMAND_LINE_H_

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bridge/socket_address.h"
@@ -26,8 +25,6 @@
 #include "tools/tlsbridge/run.h"
 #include "tools/tlsbridge/service_flags.h"
 
-ABSL_FLAG(std::string, demo_listen, "127.0.0.1:8443", "Address that clients connect to.");
-
 namespace tlsbridge {
 namespace {
 
@@ -38,7 +35,8 @@ constexpr char kUsage[] =
     "  tlsbridge demo\n";
 
 std::vector<FlagGroup> FlagGroups() {
-  std::vector<FlagGroup> groups = {{"Demo", {"demo-listen"}}};
+  std::vector<FlagGroup> groups = {
+      {"Demo (listens on 127.0.0.1:8443 unless told otherwise)", {"listen"}}};
   for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
   return groups;
 }
@@ -78,8 +76,9 @@ int Demo() {
   if (!identity.ok()) return RefuseToStart(identity.status());
   auto context = tls::ServerContext::Create(identity->localhost);
   if (!context.ok()) return RefuseToStart(context.status());
-  auto listen = SocketAddress::Parse(absl::GetFlag(FLAGS_demo_listen));
-  if (!listen.ok()) return RefuseToStart(listen.status());
+  auto listeners = ListenFlag();
+  if (!listeners.ok()) return RefuseToStart(listeners.status());
+  if (listeners->empty()) listeners->push_back(*SocketAddress::Parse("127.0.0.1:8443"));
 
   // The backend's thread must not be the one that gets the signals.
   sigset_t all, before;
@@ -95,7 +94,7 @@ int Demo() {
   config.route.name = "demo";
   config.route.backend = (*backend)->address();
   config.route.tls = *std::move(context);
-  config.listeners.push_back(*listen);
+  config.listeners = *std::move(listeners);
   if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return RefuseToStart(status);
   return Serve(std::move(config), *log, [&ca_file](const Router& router) {
     const SocketAddress& address = router.listeners().front()->address();

@@ -1,8 +1,7 @@
 // "tlsbridge demo": everything needed to see it work, with nothing to prepare.
 //
 // Thread: main's. Failure: the exit code.
-#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_DEMO_H_
-#define TLSBRIDGE_TOOLS_TLSBRIDGE_DEMO_H_
+#pragma once
 
 #include "absl/types/span.h"
 
@@ -12,5 +11,3 @@ namespace tlsbridge {
 int RunDemo(absl::Span<char* const> arguments);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_DEMO_H_

@@ -2,8 +2,7 @@
 //
 // Thread: serves on one of its own from Start() until it dies. Owner: the demo. Failure: Start()
 // returns a Status.
-#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_DEMO_BACKEND_H_
-#define TLSBRIDGE_TOOLS_TLSBRIDGE_DEMO_BACKEND_H_
+#pragma once
 
 #include <memory>
 
@@ -28,5 +27,3 @@ class DemoBackend {
 };
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_DEMO_BACKEND_H_

@@ -1,11 +1,11 @@
 // tlsbridge: fronts internal services with TLS.
 
-#include <event2/event.h>
 #include <stdio.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "bridge/event/libevent_ptr.h"
 #include "tls/server_context.h"
 #include "tools/tlsbridge/demo.h"
 #include "tools/tlsbridge/run.h"
@@ -39,7 +39,7 @@ int Main(absl::Span<char* const> arguments) {
     return kExitOk;
   }
   if (command == "--version" || command == "version") {
-    printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), event_get_version());
+    printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), LibeventVersion());
     return kExitOk;
   }
   return RefuseToStart(absl::InvalidArgumentError(

@@ -1,8 +1,7 @@
 // What every command that serves has in common: the log, the router, and what goes wrong at start.
 //
 // Thread: main's. Failure: the exit code; the reason is on standard error.
-#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_RUN_H_
-#define TLSBRIDGE_TOOLS_TLSBRIDGE_RUN_H_
+#pragma once
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -30,5 +29,3 @@ int Serve(Config config, const LogOptions& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_RUN_H_

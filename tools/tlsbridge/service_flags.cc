@@ -9,6 +9,10 @@
 #include "absl/time/time.h"
 
 // Names with dashes on the command line have underscores here.
+ABSL_FLAG(
+    tlsbridge::ValueList, listen, {},
+    "Address that clients connect to: HOST:PORT, [IPV6]:PORT or unix:/PATH. May be repeated.");
+
 ABSL_FLAG(absl::Duration, handshake_timeout, tlsbridge::Timeouts().handshake,
           "How long a client may take for its TLS handshake.");
 ABSL_FLAG(absl::Duration, connect_timeout, tlsbridge::Timeouts().connect,
@@ -20,7 +24,8 @@ ABSL_FLAG(absl::Duration, inactivity_timeout, tlsbridge::Timeouts().inactivity,
 ABSL_FLAG(absl::Duration, half_close_timeout, tlsbridge::Timeouts().half_close,
           "How long it may stay without a byte once one peer has ended its stream; 0 is off.");
 ABSL_FLAG(absl::Duration, max_lifetime, tlsbridge::Timeouts().max_lifetime,
-          "How long a connection may live at all, varied by 5 %; 0 is off.");
+          "How long a connection may live, varied by 5 %; one in use then has --drain-timeout to "
+          "fall idle. 0 is off.");
 ABSL_FLAG(std::string, keep_alive, "standard",
           "Treatment of idle connections: standard, extended (the inactivity timeout times "
           "--keep-alive-multiplier, with a warning before the end) or immortal.");
@@ -32,8 +37,10 @@ ABSL_FLAG(absl::Duration, close_grace, tlsbridge::Bridge::Options().grace,
           "How long a socket may take to end gracefully before it is destroyed.");
 ABSL_FLAG(absl::Duration, tcp_keepalive, tlsbridge::TcpOptions().keepalive_idle,
           "Silence after which the kernel probes a peer; 0 is off.");
-ABSL_FLAG(absl::Duration, tcp_user_timeout, tlsbridge::TcpOptions().user_timeout,
-          "How long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT); 0 is the kernel's.");
+ABSL_FLAG(
+    absl::Duration, tcp_user_timeout, tlsbridge::TcpOptions().user_timeout,
+    "How long a peer may leave sent bytes unacknowledged or take none (TCP_USER_TIMEOUT); 0 is "
+    "the kernel's own limit.");
 ABSL_FLAG(std::string, truncation, "reset",
           "When a client's bytes end without close_notify: reset cuts the backend off, so that a "
           "truncated stream does not look complete; fin passes it on as a normal end.");
@@ -49,6 +56,10 @@ ABSL_FLAG(absl::Duration, drain_delay, tlsbridge::Shutdown().drain_delay,
           "After SIGTERM, go on accepting for this long, while load balancers take notice.");
 ABSL_FLAG(absl::Duration, drain_timeout, tlsbridge::Shutdown().drain_timeout,
           "Then wait this long for connections to end by themselves.");
+
+ABSL_FLAG(std::string, admin_listen, "",
+          "Address for /live, /ready and /connections over HTTP: loopback or unix:/PATH. None by "
+          "default.");
 
 ABSL_FLAG(std::string, log_level, "info", "Least level to log: debug, info, warning, error, off.");
 ABSL_FLAG(std::string, log_format, "text", "Log lines as text or json.");
@@ -97,6 +108,21 @@ absl::Status SetKeepAlive(KeepAlive* keep_alive) {
   return absl::OkStatus();
 }
 
+absl::Status SetAdmin(Config* config) {
+  const std::string text = absl::GetFlag(FLAGS_admin_listen);
+  if (text.empty()) return absl::OkStatus();
+  auto address = SocketAddress::Parse(text);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--admin-listen: ", address.status().message()));
+  }
+  if (!address->is_loopback()) {
+    return NotAllowed("admin-listen", text,
+                      "a loopback address or unix:/PATH: it asks nobody who they are");
+  }
+  config->admin = *address;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<FlagGroup> ServiceFlagGroups() {
@@ -107,8 +133,20 @@ std::vector<FlagGroup> ServiceFlagGroups() {
         "keep-alive-warning", "close-grace", "tcp-keepalive", "tcp-user-timeout", "truncation"}},
       {"Limits", {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute"}},
       {"Shutdown", {"drain-delay", "drain-timeout"}},
-      {"Log", {"log-level", "log-format"}},
+      {"Operation", {"admin-listen", "log-level", "log-format"}},
   };
+}
+
+absl::StatusOr<std::vector<SocketAddress>> ListenFlag() {
+  std::vector<SocketAddress> addresses;
+  for (const std::string& text : absl::GetFlag(FLAGS_listen).values) {
+    auto address = SocketAddress::Parse(text);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--listen: ", address.status().message()));
+    }
+    addresses.push_back(*address);
+  }
+  return addresses;
 }
 
 absl::Status ApplyServiceFlags(Config* config) {
@@ -153,6 +191,7 @@ absl::Status ApplyServiceFlags(Config* config) {
                             &config->shutdown.drain_delay));
   status.Update(SetDuration("drain-timeout", absl::GetFlag(FLAGS_drain_timeout), kOff,
                             &config->shutdown.drain_timeout));
+  status.Update(SetAdmin(config));
   return status;
 }
 

@@ -18,9 +18,6 @@
 #include "tools/tlsbridge/run.h"
 #include "tools/tlsbridge/service_flags.h"
 
-ABSL_FLAG(
-    tlsbridge::ValueList, listen, {},
-    "Address that clients connect to: HOST:PORT, [IPV6]:PORT or unix:/PATH. May be repeated.");
 ABSL_FLAG(std::string, backend, "",
           "Address of the service behind: HOST:PORT, [IPV6]:PORT or unix:/PATH.");
 ABSL_FLAG(std::string, cert, "", "PEM file with the certificate, and then its chain.");
@@ -53,15 +50,10 @@ absl::Status Missing(absl::string_view flag, absl::string_view example) {
 absl::StatusOr<Config> ConfigFromFlags() {
   Config config;
   config.route.name = "sidecar";
-  const ValueList listen = absl::GetFlag(FLAGS_listen);
-  if (listen.values.empty()) return Missing("listen", "0.0.0.0:8443");
-  for (const std::string& text : listen.values) {
-    auto address = SocketAddress::Parse(text);
-    if (!address.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("--listen: ", address.status().message()));
-    }
-    config.listeners.push_back(*address);
-  }
+  auto listeners = ListenFlag();
+  if (!listeners.ok()) return listeners.status();
+  if (listeners->empty()) return Missing("listen", "0.0.0.0:8443");
+  config.listeners = *std::move(listeners);
 
   const std::string backend = absl::GetFlag(FLAGS_backend);
   if (backend.empty()) return Missing("backend", "127.0.0.1:8080");

@@ -1,8 +1,7 @@
 // "tlsbridge sidecar": one service behind TLS, told by flags alone.
 //
 // Thread: main's. Failure: the exit code.
-#ifndef TLSBRIDGE_TOOLS_TLSBRIDGE_SIDECAR_H_
-#define TLSBRIDGE_TOOLS_TLSBRIDGE_SIDECAR_H_
+#pragma once
 
 #include "absl/types/span.h"
 
@@ -12,5 +11,3 @@ namespace tlsbridge {
 int RunSidecar(absl::Span<char* const> arguments);
 
 }  // namespace tlsbridge
-
-#endif  // TLSBRIDGE_TOOLS_TLSBRIDGE_SIDECAR_H_

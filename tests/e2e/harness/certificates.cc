@@ -48,23 +48,32 @@ Certificates::Certificates(const TempDir& dir, absl::string_view authority, KeyT
       NewKey(key_type)));
 }
 
+Certificates::Certificates(const TempDir& dir, CertificateFiles authority)
+    : dir_(dir), authority_(std::move(authority)) {}
+
 CertificateFiles Certificates::Issue(const CertificateOptions& options) const {
+  std::vector<std::string> extensions = {"basicConstraints=critical,CA:FALSE"};
+  if (!options.alt_names.empty()) {
+    extensions.push_back(absl::StrCat("subjectAltName=", absl::StrJoin(options.alt_names, ",")));
+  }
+  return Sign(options, extensions);
+}
+
+Certificates Certificates::IssueAuthority(absl::string_view name) const {
+  return Certificates(
+      dir_, Sign({.name = std::string(name)},
+                 {"basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"}));
+}
+
+CertificateFiles Certificates::Sign(const CertificateOptions& options,
+                                    const std::vector<std::string>& extensions) const {
   CertificateFiles files = FilesOf(dir_, options.name);
   const std::string request = dir_.PathOf(absl::StrCat(options.name, ".csr"));
-  std::vector<std::string> arguments = {"req",
-                                        "-new",
-                                        "-nodes",
-                                        "-subj",
-                                        absl::StrCat("/CN=", options.name),
-                                        "-addext",
-                                        "basicConstraints=critical,CA:FALSE",
-                                        "-keyout",
-                                        files.key,
-                                        "-out",
-                                        request};
-  if (!options.alt_names.empty()) {
-    arguments.push_back("-addext");
-    arguments.push_back(absl::StrCat("subjectAltName=", absl::StrJoin(options.alt_names, ",")));
+  std::vector<std::string> arguments = {
+      "req",     "-new",    "-nodes", "-subj", absl::StrCat("/CN=", options.name),
+      "-keyout", files.key, "-out",   request};
+  for (const std::string& extension : extensions) {
+    arguments.insert(arguments.end(), {"-addext", extension});
   }
   Openssl(Join(std::move(arguments), NewKey(options.key_type)));
   // In two steps, since only this one takes a negative number of days.

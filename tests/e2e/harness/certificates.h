@@ -39,7 +39,14 @@ class Certificates {
 
   CertificateFiles Issue(const CertificateOptions& options = {}) const;
 
+  // An authority whose own certificate this one has signed.
+  Certificates IssueAuthority(absl::string_view name) const;
+
  private:
+  Certificates(const TempDir& dir, CertificateFiles authority);
+  CertificateFiles Sign(const CertificateOptions& options,
+                        const std::vector<std::string>& extensions) const;
+
   const TempDir& dir_;
   CertificateFiles authority_;
 };

@@ -35,10 +35,11 @@ absl::StatusOr<Pipe> MakePipe() {
 // `overrides` in front: getenv() of most programs takes the first of two.
 std::vector<std::string> EnvironmentWith(const std::map<std::string, std::string>& overrides) {
   std::vector<std::string> result;
+  result.reserve(overrides.size());
   for (const auto& [name, value] : overrides) result.push_back(absl::StrCat(name, "=", value));
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const absl::string_view text(*entry);
-    const auto name = std::string(text.substr(0, text.find('=')));
+    const std::string name(text.substr(0, text.find('=')));
     if (overrides.count(name) == 0) result.emplace_back(text);
   }
   return result;
@@ -113,12 +114,11 @@ void Process::SendSignal(int signal) {
 
 std::optional<int> Process::WaitForExit(absl::Duration timeout) {
   if (exit_code_) return exit_code_;
-  const bool forever = timeout == absl::InfiniteDuration();
-  const Deadline deadline(forever ? absl::ZeroDuration() : timeout);
+  const Deadline deadline(timeout);
   pollfd ended{.fd = pid_fd_.get(), .events = POLLIN, .revents = 0};
   int ready;
   do {
-    ready = poll(&ended, 1, forever ? -1 : deadline.PollTimeoutMilliseconds());
+    ready = poll(&ended, 1, deadline.PollTimeoutMilliseconds());
   } while (ready < 0 && errno == EINTR);
   if (ready == 0) return std::nullopt;
 

@@ -13,7 +13,8 @@ namespace tlsbridge::e2e {
 namespace {
 
 std::vector<std::string> CommandLine(std::string binary, const TlsbridgeOptions& options) {
-  std::vector<std::string> argv = {std::move(binary), options.subcommand, "--log-format", "json"};
+  std::vector<std::string> argv = options.wrapper;
+  argv.insert(argv.end(), {std::move(binary), options.subcommand, "--log-format", "json"});
   for (const std::string& address : options.listen) {
     argv.insert(argv.end(), {"--listen", address});
   }

@@ -35,6 +35,8 @@ struct TlsbridgeOptions {
   // Everything else, as on the command line.
   std::vector<std::string> arguments;
   std::map<std::string, std::string> environment;
+  // A command that becomes the program, such as {"prlimit", "--nofile=100"}.
+  std::vector<std::string> wrapper;
 };
 
 class Tlsbridge {

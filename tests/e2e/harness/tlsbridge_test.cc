@@ -12,7 +12,11 @@ void TlsbridgeTest::StartTlsbridge(const TlsbridgeOptions& options) {
 
 void TlsbridgeTest::StartSidecar(const std::string& backend,
                                  const std::vector<std::string>& arguments) {
-  const CertificateFiles files = certificates().Issue();
+  StartSidecar(backend, certificates().Issue(), arguments);
+}
+
+void TlsbridgeTest::StartSidecar(const std::string& backend, const CertificateFiles& files,
+                                 const std::vector<std::string>& arguments) {
   TlsbridgeOptions options;
   options.arguments = {"--backend", backend, "--cert", files.certificate, "--key", files.key};
   options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());

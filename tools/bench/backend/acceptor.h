@@ -1,6 +1,5 @@
 // Accepts every connection that waits and hands it on.
-#ifndef TOOLS_BENCH_BACKEND_ACCEPTOR_H_
-#define TOOLS_BENCH_BACKEND_ACCEPTOR_H_
+#pragma once
 
 #include <functional>
 #include <utility>
@@ -30,5 +29,3 @@ class Acceptor final : public FdHandler {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_BACKEND_ACCEPTOR_H_

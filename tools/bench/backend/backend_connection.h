@@ -1,8 +1,7 @@
 // One plaintext connection of the benchmark's backend: reads a command and carries it out.
 //
 // Owns itself: it is deleted at the end of the readiness event that ends it.
-#ifndef TOOLS_BENCH_BACKEND_BACKEND_CONNECTION_H_
-#define TOOLS_BENCH_BACKEND_BACKEND_CONNECTION_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -54,5 +53,3 @@ class BackendConnection final : public FdHandler {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_BACKEND_BACKEND_CONNECTION_H_

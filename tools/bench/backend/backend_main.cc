@@ -13,7 +13,11 @@
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "address; port 0 takes a free one");
 
 int main(int argc, char** argv) {
-  using namespace tlsbridge::bench;
+  using tlsbridge::bench::Acceptor;
+  using tlsbridge::bench::Address;
+  using tlsbridge::bench::BackendConnection;
+  using tlsbridge::bench::Poller;
+  using tlsbridge::bench::Socket;
   absl::SetProgramUsageMessage(
       "plaintext backend of the benchmark; prints the address it listens on");
   absl::ParseCommandLine(argc, argv);

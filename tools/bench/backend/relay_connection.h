@@ -2,8 +2,7 @@
 //
 // It exists to show what a proxy costs before any TLS: the floor under every other program's
 // figures.
-#ifndef TOOLS_BENCH_BACKEND_RELAY_CONNECTION_H_
-#define TOOLS_BENCH_BACKEND_RELAY_CONNECTION_H_
+#pragma once
 
 #include <functional>
 #include <string>
@@ -40,5 +39,3 @@ class RelayConnection {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_BACKEND_RELAY_CONNECTION_H_

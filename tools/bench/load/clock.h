@@ -1,6 +1,5 @@
 // The clocks of the benchmark.
-#ifndef TOOLS_BENCH_LOAD_CLOCK_H_
-#define TOOLS_BENCH_LOAD_CLOCK_H_
+#pragma once
 
 #include <sys/types.h>
 #include <time.h>
@@ -35,5 +34,3 @@ inline std::optional<absl::Duration> CpuTimeOf(const std::vector<pid_t>& pids) {
 }
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_CLOCK_H_

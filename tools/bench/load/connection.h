@@ -1,7 +1,6 @@
 // One connection from the load generator to the proxy: dials, makes the handshake, lets the mode
 // speak, and ends in order. Each mode derives its own.
-#ifndef TOOLS_BENCH_LOAD_CONNECTION_H_
-#define TOOLS_BENCH_LOAD_CONNECTION_H_
+#pragma once
 
 #include <memory>
 #include <optional>
@@ -68,5 +67,3 @@ class Connection : public FdHandler {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_CONNECTION_H_

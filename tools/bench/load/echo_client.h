@@ -1,6 +1,5 @@
 // A connection that stays and echoes messages, one at a time.
-#ifndef TOOLS_BENCH_LOAD_ECHO_CLIENT_H_
-#define TOOLS_BENCH_LOAD_ECHO_CLIENT_H_
+#pragma once
 
 #include <cstdint>
 #include <deque>
@@ -52,5 +51,3 @@ class EchoClient final : public Connection {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_ECHO_CLIENT_H_

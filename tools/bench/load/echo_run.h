@@ -1,6 +1,5 @@
 // Echoes on a set of connections that stay, as fast as they come back or at a given rate.
-#ifndef TOOLS_BENCH_LOAD_ECHO_RUN_H_
-#define TOOLS_BENCH_LOAD_ECHO_RUN_H_
+#pragma once
 
 #include <memory>
 #include <vector>
@@ -38,5 +37,3 @@ class EchoRun {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_ECHO_RUN_H_

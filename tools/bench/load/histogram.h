@@ -1,7 +1,6 @@
 // A log-linear histogram of durations: constant memory, and a quantile is never more than 1/128
 // above the true one.
-#ifndef TOOLS_BENCH_LOAD_HISTOGRAM_H_
-#define TOOLS_BENCH_LOAD_HISTOGRAM_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -32,5 +31,3 @@ class Histogram {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_HISTOGRAM_H_

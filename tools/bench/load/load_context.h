@@ -1,6 +1,5 @@
 // What the connections of one run share.
-#ifndef TOOLS_BENCH_LOAD_LOAD_CONTEXT_H_
-#define TOOLS_BENCH_LOAD_LOAD_CONTEXT_H_
+#pragma once
 
 #include <functional>
 #include <memory>
@@ -40,5 +39,3 @@ struct LoadContext {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_LOAD_CONTEXT_H_

@@ -1,6 +1,5 @@
 // The window of time that a figure is taken from.
-#ifndef TOOLS_BENCH_LOAD_METER_H_
-#define TOOLS_BENCH_LOAD_METER_H_
+#pragma once
 
 #include <unistd.h>
 
@@ -54,5 +53,3 @@ class Meter {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_METER_H_

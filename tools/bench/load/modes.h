@@ -1,7 +1,6 @@
 // The load generator's modes. Each runs to its end on the calling thread; errors are in the
 // context's tally.
-#ifndef TOOLS_BENCH_LOAD_MODES_H_
-#define TOOLS_BENCH_LOAD_MODES_H_
+#pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -31,5 +30,3 @@ RunResult RunIdle(LoadContext& context);
 RunResult RunStorm(LoadContext& context);
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_MODES_H_

@@ -1,6 +1,5 @@
 // What one run of the load generator is asked to do, checked.
-#ifndef TOOLS_BENCH_LOAD_OPTIONS_H_
-#define TOOLS_BENCH_LOAD_OPTIONS_H_
+#pragma once
 
 #include <sys/types.h>
 
@@ -67,5 +66,3 @@ struct Options {
 absl::StatusOr<Options> CheckOptions(absl::string_view mode, const RawOptions& raw);
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_OPTIONS_H_

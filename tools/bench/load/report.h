@@ -1,6 +1,5 @@
 // The one JSON object that a run prints.
-#ifndef TOOLS_BENCH_LOAD_REPORT_H_
-#define TOOLS_BENCH_LOAD_REPORT_H_
+#pragma once
 
 #include <nlohmann/json.hpp>
 
@@ -13,5 +12,3 @@ namespace tlsbridge::bench {
 nlohmann::ordered_json MakeReport(LoadContext& context, const RunResult& result);
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_REPORT_H_

@@ -1,6 +1,5 @@
 // The client's end of one connection: TLS, or plain bytes for the floor. Non-blocking.
-#ifndef TOOLS_BENCH_LOAD_STREAM_H_
-#define TOOLS_BENCH_LOAD_STREAM_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -48,5 +47,3 @@ class PlainStream final : public Stream {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_STREAM_H_

@@ -1,6 +1,5 @@
 // What went wrong and what was agreed upon, over all connections of a run.
-#ifndef TOOLS_BENCH_LOAD_TALLY_H_
-#define TOOLS_BENCH_LOAD_TALLY_H_
+#pragma once
 
 #include <array>
 #include <cstdint>
@@ -54,5 +53,3 @@ class Tally {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_TALLY_H_

@@ -1,7 +1,6 @@
 // What all TLS connections of a run have in common: parameters, trust in the test certificate, and
 // the newest ticket.
-#ifndef TOOLS_BENCH_LOAD_TLS_CLIENT_H_
-#define TOOLS_BENCH_LOAD_TLS_CLIENT_H_
+#pragma once
 
 #include <openssl/ssl.h>
 
@@ -41,5 +40,3 @@ class TlsClient {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_TLS_CLIENT_H_

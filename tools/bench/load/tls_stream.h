@@ -1,6 +1,5 @@
 // A TLS client over a non-blocking socket.
-#ifndef TOOLS_BENCH_LOAD_TLS_STREAM_H_
-#define TOOLS_BENCH_LOAD_TLS_STREAM_H_
+#pragma once
 
 #include <openssl/ssl.h>
 
@@ -45,5 +44,3 @@ class TlsStream final : public Stream {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_LOAD_TLS_STREAM_H_

@@ -1,6 +1,5 @@
 // A numeric socket address, as given on a command line.
-#ifndef TOOLS_BENCH_NET_ADDRESS_H_
-#define TOOLS_BENCH_NET_ADDRESS_H_
+#pragma once
 
 #include <sys/socket.h>
 
@@ -30,5 +29,3 @@ class Address {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_NET_ADDRESS_H_

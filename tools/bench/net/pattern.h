@@ -1,7 +1,6 @@
 // The bytes that every transfer carries, so that the far end can tell lost, doubled or swapped
 // bytes.
-#ifndef TOOLS_BENCH_NET_PATTERN_H_
-#define TOOLS_BENCH_NET_PATTERN_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -24,5 +23,3 @@ absl::string_view PatternAt(uint64_t offset, size_t limit);
 size_t MatchingBytes(uint64_t offset, absl::string_view bytes);
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_NET_PATTERN_H_

@@ -3,8 +3,7 @@
 // One thread. A handler is registered once for both directions; closing its descriptor unregisters
 // it. It must live until the turn in which its descriptor is closed has ended, unless it is the
 // handler that runs.
-#ifndef TOOLS_BENCH_NET_POLLER_H_
-#define TOOLS_BENCH_NET_POLLER_H_
+#pragma once
 
 #include <cstdint>
 
@@ -34,5 +33,3 @@ class Poller {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_NET_POLLER_H_

@@ -1,6 +1,5 @@
 // What a connection's first bytes tell the benchmark's backend to do.
-#ifndef TOOLS_BENCH_NET_PROTOCOL_H_
-#define TOOLS_BENCH_NET_PROTOCOL_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -44,5 +43,3 @@ inline std::string EncodeCommand(Command command, uint64_t length) {
 }
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_NET_PROTOCOL_H_

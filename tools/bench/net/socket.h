@@ -2,8 +2,7 @@
 //
 // Used with an edge-triggered poller: the socket remembers that a short read has emptied the
 // kernel's buffer, which saves the recv() that would only answer EAGAIN.
-#ifndef TOOLS_BENCH_NET_SOCKET_H_
-#define TOOLS_BENCH_NET_SOCKET_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -62,5 +61,3 @@ class Socket {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_NET_SOCKET_H_

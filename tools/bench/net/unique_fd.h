@@ -1,6 +1,5 @@
 // A file descriptor that closes itself.
-#ifndef TOOLS_BENCH_NET_UNIQUE_FD_H_
-#define TOOLS_BENCH_NET_UNIQUE_FD_H_
+#pragma once
 
 #include <unistd.h>
 
@@ -31,5 +30,3 @@ class UniqueFd {
 };
 
 }  // namespace tlsbridge::bench
-
-#endif  // TOOLS_BENCH_NET_UNIQUE_FD_H_

@@ -1,0 +1,277 @@
+// The close matrix: nobody does anything, or not soon enough.
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/support/close_matrix.h"
+
+namespace tlsbridge::testing {
+namespace {
+
+using Reason = TerminationReason;
+
+class CloseMatrixDeadlines : public CloseMatrix {
+ protected:
+  void SetUp() override {
+    CloseMatrix::SetUp();
+    Timeouts& timeouts = config_.route.timeouts;
+    timeouts.initial_data = timeouts.inactivity = timeouts.half_close = timeouts.max_lifetime =
+        absl::ZeroDuration();
+  }
+
+  // Both peers see an orderly end.
+  void ExpectPolite(Reason reason) {
+    ASSERT_TRUE(ClientEnded());
+    EXPECT_TRUE(client_->close_notify_received());
+    EXPECT_EQ(client_->end(), StreamEnd::kFin);
+    ASSERT_TRUE(BackendEnded());
+    EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
+    ASSERT_TRUE(BothHangUp());
+    ExpectEnd(EndedAs::Both(reason));
+  }
+
+  void ExpectAliveFor(absl::Duration time) {
+    Advance(time - absl::Milliseconds(1));
+    ASSERT_EQ(live_connections(), 1u);
+    EXPECT_EQ(client_->end(), StreamEnd::kOpen);
+    Advance(absl::Milliseconds(1));
+  }
+
+  const absl::Time started_ = clock_.Monotonic();
+
+  void SendEitherWay(const std::string& bytes) {
+    client_->Send(bytes);
+    Settle();
+    backend_peer_->Send(bytes);
+    Settle();
+  }
+};
+
+// ---- Inactivity.
+
+TEST_P(CloseMatrixDeadlines, BothIdleAreClosedWithCloseNotifyFirst) {
+  config_.route.timeouts.inactivity = absl::Minutes(10);
+  Connect();
+  ExpectAliveFor(absl::Minutes(10));
+  ExpectPolite(Reason::kInactivity);
+}
+
+TEST_P(CloseMatrixDeadlines, AByteFromEitherPeerStartsInactivityAnew) {
+  config_.route.timeouts.inactivity = absl::Minutes(10);
+  Connect();
+  Advance(absl::Minutes(9));
+  client_->Send("c");
+  Settle();
+  Advance(absl::Minutes(9));
+  backend_peer_->Send("b");
+  Settle();
+  ExpectAliveFor(absl::Minutes(10));
+  ExpectPolite(Reason::kInactivity);
+}
+
+TEST_P(CloseMatrixDeadlines, AnExtendedConnectionIsWarnedOfBeforeItsLongerEnd) {
+  config_.route.timeouts.inactivity = absl::Hours(1);
+  config_.route.keep_alive = {KeepAliveTreatment::kExtended, 6, absl::Minutes(10)};
+  Connect();
+  Advance(absl::Hours(6) - absl::Minutes(10) - absl::Milliseconds(1));
+  EXPECT_EQ(log_.Events("inactivity_warning").size(), 0u);
+  Advance(absl::Milliseconds(1));
+  ASSERT_EQ(log_.Events("inactivity_warning").size(), 1u);
+  EXPECT_EQ(log_.Events("inactivity_warning")[0].value("closes_in_ms", 0.0), 600'000);
+  ExpectAliveFor(absl::Minutes(10));
+  ExpectPolite(Reason::kInactivity);
+  EXPECT_EQ(log_.Events("inactivity_warning").size(), 1u);
+  EXPECT_EQ(log_.Events("inactivity_warning_withdrawn").size(), 0u);
+}
+
+TEST_P(CloseMatrixDeadlines, ActivityWithdrawsTheWarningAndAnotherOneMayFollow) {
+  config_.route.timeouts.inactivity = absl::Hours(1);
+  config_.route.keep_alive = {KeepAliveTreatment::kExtended, 6, absl::Minutes(10)};
+  Connect();
+  Advance(absl::Hours(6) - absl::Minutes(5));
+  EXPECT_EQ(log_.Events("inactivity_warning").size(), 1u);
+  Advance(absl::Minutes(1));
+  client_->Send("still here");
+  Settle();
+  Advance(absl::Minutes(6));
+  EXPECT_EQ(log_.Events("inactivity_warning_withdrawn").size(), 1u);
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Hours(6) - absl::Minutes(16));
+  EXPECT_EQ(log_.Events("inactivity_warning").size(), 2u);
+  ExpectAliveFor(absl::Minutes(10));
+  ExpectPolite(Reason::kInactivity);
+}
+
+TEST_P(CloseMatrixDeadlines, AnImmortalConnectionIsNeverClosedForSilence) {
+  config_.route.timeouts.inactivity = absl::Hours(1);
+  config_.route.keep_alive.treatment = KeepAliveTreatment::kImmortal;
+  Connect();
+  for (int day = 0; day < 400; ++day) Advance(absl::Hours(24));
+  EXPECT_EQ(live_connections(), 1u);
+  SendEitherWay("x");
+  EXPECT_EQ(client_->received(), "x");
+  EXPECT_EQ(backend_peer_->received(), "x");
+}
+
+TEST_P(CloseMatrixDeadlines, AStallThatEndsJustBeforeTheDeadlineIsActivity) {
+  config_.route.timeouts.inactivity = absl::Minutes(10);
+  Connect();
+  client_->socket().StallReading(true);
+  backend_peer_->Send(std::string(20'000'000, 'b'));
+  Settle();
+  Advance(absl::Minutes(9));
+  client_->socket().StallReading(false);
+  ASSERT_TRUE(Until([this] { return client_->received().size() == 20'000'000; }));
+  ExpectAliveFor(absl::Minutes(10));
+  ExpectPolite(Reason::kInactivity);
+}
+
+// ---- Half-closed.
+
+TEST_P(CloseMatrixDeadlines, AHalfClosedConnectionWithoutAByteIsClosed) {
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  Connect();
+  client_->SendCloseNotify();
+  Settle();
+  ExpectAliveFor(absl::Seconds(60));
+  ExpectPolite(Reason::kHalfCloseTimeout);
+}
+
+TEST_P(CloseMatrixDeadlines, EveryByteThatStillFlowsStartsTheHalfCloseTimeoutAnew) {
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  Connect();
+  backend_peer_->Fin();
+  Settle();
+  for (int i = 0; i < 10; ++i) {
+    Advance(absl::Seconds(59));
+    client_->Send("c");
+    Settle();
+  }
+  EXPECT_EQ(backend_peer_->received(), std::string(10, 'c'));
+  Advance(absl::Seconds(60) - absl::Milliseconds(1));
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Milliseconds(1));
+  ExpectPolite(Reason::kHalfCloseTimeout);
+}
+
+TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutDoesNotApplyBeforeAPeerHasEnded) {
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  Connect();
+  Advance(absl::Hours(1));
+  EXPECT_EQ(live_connections(), 1u);
+}
+
+TEST_P(CloseMatrixDeadlines, AClientThatSlowlyTakesABufferedAnswerIsNotSilent) {
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  Connect();
+  client_->socket().StallReading(true);
+  std::string answer(20'000'000, 'a');
+  backend_peer_->Send(answer);
+  Settle();
+  client_->SendCloseNotify();
+  Settle();
+  Advance(absl::Seconds(10));
+  // In each minute it takes what its kernel holds, and nothing of ours is asked for.
+  for (int minute = 0; minute < 3; ++minute) {
+    client_->socket().StallReading(false);
+    client_->Step();
+    client_->socket().StallReading(true);
+    Advance(absl::Seconds(55));
+    ASSERT_EQ(live_connections(), 1u);
+  }
+  client_->socket().StallReading(false);
+  backend_peer_->Fin();
+  ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+  EXPECT_EQ(client_->received().size(), answer.size());
+  EXPECT_TRUE(client_->close_notify_received());
+  ASSERT_TRUE(BothHangUp());
+  ExpectEnd({Reason::kClosedIncoming, Reason::kNormal, Reason::kSocketEnd, "", ""});
+}
+
+TEST_P(CloseMatrixDeadlines, AClientThatTakesNothingOfABufferedAnswerIsSilent) {
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  Connect();
+  client_->socket().StallReading(true);
+  backend_peer_->Send(std::string(20'000'000, 'a'));
+  Settle();
+  client_->SendCloseNotify();
+  Settle();
+  Advance(absl::Seconds(10));
+  Advance(absl::Seconds(61));
+  Advance(config_.route.bridge.grace);
+  ExpectEnd({Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, "",
+             "", /*dropped=*/true});
+}
+
+// ---- The first byte.
+
+TEST_P(CloseMatrixDeadlines, AConnectionWithoutAFirstByteIsClosed) {
+  config_.route.timeouts.initial_data = absl::Seconds(60);
+  Connect();
+  ExpectAliveFor(absl::Seconds(60));
+  ExpectPolite(Reason::kInitialTimeout);
+}
+
+TEST_P(CloseMatrixDeadlines, AServerThatSpeaksFirstTurnsTheInitialTimeoutOff) {
+  config_.route.timeouts.initial_data = absl::Seconds(60);
+  Connect();
+  backend_peer_->Send("220 ready\r\n");
+  Settle();
+  Advance(absl::Hours(10));
+  EXPECT_EQ(live_connections(), 1u);
+  EXPECT_EQ(client_->received(), "220 ready\r\n");
+}
+
+TEST_P(CloseMatrixDeadlines, AClientThatSpeaksFirstTurnsTheInitialTimeoutOff) {
+  config_.route.timeouts.initial_data = absl::Seconds(60);
+  Connect();
+  client_->Send("x");
+  Settle();
+  Advance(absl::Hours(10));
+  EXPECT_EQ(live_connections(), 1u);
+}
+
+// ---- Age.
+
+TEST_P(CloseMatrixDeadlines, AnIdleConnectionThatIsTooOldIsClosedPolitely) {
+  config_.route.timeouts.max_lifetime = absl::Hours(24);
+  Connect();
+  Advance(absl::Hours(22));
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Hours(24) * 1.05 - absl::Hours(22));
+  ExpectPolite(Reason::kMaxLifetime);
+}
+
+TEST_P(CloseMatrixDeadlines, AConnectionInUseThatIsTooOldIsClosedAsItFallsIdle) {
+  config_.route.timeouts.max_lifetime = absl::Minutes(10);
+  config_.shutdown.drain_timeout = absl::Minutes(5);
+  Connect();
+  // An exchange each half second, long past the oldest that jitter allows.
+  while (clock_.Monotonic() < started_ + absl::Minutes(12)) {
+    Advance(absl::Milliseconds(500));
+    SendEitherWay("x");
+  }
+  EXPECT_EQ(live_connections(), 1u);
+  EXPECT_EQ(client_->received(), backend_peer_->received());
+  for (int i = 0; i < 12; ++i) Advance(absl::Milliseconds(100));
+  ExpectPolite(Reason::kMaxLifetime);
+}
+
+TEST_P(CloseMatrixDeadlines, AConnectionThatNeverFallsIdleIsClosedWhenTheDrainIsOver) {
+  config_.route.timeouts.max_lifetime = absl::Minutes(10);
+  config_.shutdown.drain_timeout = absl::Minutes(1);
+  Connect();
+  while (clock_.Monotonic() < started_ + absl::Minutes(12) && live_connections() > 0) {
+    Advance(absl::Milliseconds(500));
+    SendEitherWay("x");
+  }
+  EXPECT_LT(clock_.Monotonic(), started_ + absl::Minutes(11.6));
+  EXPECT_EQ(live_connections(), 0u);
+  EXPECT_TRUE(client_->close_notify_received());
+  EXPECT_EQ(Ended(Reason::kMaxLifetime), 1u);
+}
+
+TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(CloseMatrixDeadlines);
+
+}  // namespace
+}  // namespace tlsbridge::testing

@@ -1,0 +1,46 @@
+// A TLS client of BoringSSL's on memory, to talk to a Session without a socket.
+//
+// Thread: the test's. Owner: the test. Failure: handshake_failed(), for the test to look at.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <string>
+
+#include "absl/functional/function_ref.h"
+
+namespace tlsbridge::testing {
+
+class MemoryClient {
+ public:
+  // `configure` may change the context before the session is made.
+  explicit MemoryClient(
+      uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure = [](SSL_CTX*) {});
+
+  // Takes ciphertext from the server and goes on with the handshake, or reads.
+  void Receive(const std::string& ciphertext);
+  void Send(const std::string& plaintext);
+  void SendCloseNotify();
+  void SendAlert(uint8_t alert);
+
+  // What is to go to the server; empties it.
+  std::string TakeOutput();
+
+  bool handshake_done() const { return handshake_done_; }
+  const std::string& received() const { return received_; }
+  bool close_notify_received() const;
+  int alert_received() const { return alert_received_; }
+  SSL* ssl() { return ssl_.get(); }
+
+ private:
+  void Proceed();
+
+  bssl::UniquePtr<SSL_CTX> ctx_;
+  bssl::UniquePtr<SSL> ssl_;
+  std::string received_;
+  bool handshake_done_ = false;
+  bool handshake_failed_ = false;
+  int alert_received_ = -1;
+};
+
+}  // namespace tlsbridge::testing
