@@ -9,6 +9,7 @@ namespace tlsbridge::chaos {
 namespace {
 
 constexpr size_t kBytesPerStep = 256 * 1024;
+constexpr int kSmallBufferBytes = 64 * 1024;
 
 }  // namespace
 
@@ -18,7 +19,10 @@ Backend::Backend(BackendMode mode, World* world, Ledger* ledger, absl::Duration 
 absl::Status Backend::Open() {
   const bool never = mode_ == BackendMode::kNeverAnswers;
   const int backlog = mode_ == BackendMode::kRefuses ? -1 : never ? 0 : 4096;
-  absl::StatusOr<Socket> listener = Socket::Listen(backlog);
+  // A receive buffer cannot shrink under a window that the peer has been told of: only what the
+  // listener has is inherited.
+  const int buffer_bytes = mode_ == BackendMode::kServerFirst ? kSmallBufferBytes : 0;
+  absl::StatusOr<Socket> listener = Socket::Listen(backlog, buffer_bytes);
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
   if (mode_ == BackendMode::kRefuses) return absl::OkStatus();
@@ -61,8 +65,8 @@ void Backend::Claim(uint64_t token, uint64_t number) {
   }
   const auto found = connections_.find(token);
   if (found == connections_.end()) {
-    return ledger_->Violation(absl::StrCat("connection ", number,
-                                           " received a header of no backend's connection"));
+    return ledger_->Violation(
+        absl::StrCat("connection ", number, " received a header of no backend's connection"));
   }
   found->second->Bind(number);
 }
@@ -90,7 +94,7 @@ void BackendConnection::Bind(uint64_t number) {
   c_->backend.sent = header_sent_;
   content_.emplace(c_->plan.number, From::kBackend);
   expected_.emplace(c_->plan.number, From::kClient);
-  if (c_->plan.backend.buffer_bytes > 0) socket_.ShrinkBuffers(c_->plan.backend.buffer_bytes);
+  if (c_->plan.backend.buffer_bytes > 0) socket_.ShrinkSendBuffer(c_->plan.backend.buffer_bytes);
   backend_->world_->WakeSoon(this);
 }
 

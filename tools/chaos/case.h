@@ -23,9 +23,9 @@ struct ClientSide {
   bool hung = false;
   int port = 0;
   bool handshake_done = false;
-  uint64_t handshake_bytes = 0;  // of ours on the wire
-  uint64_t sent = 0;             // plaintext, with the header, in records that went out whole
-  bool fouled = false;           // something wrong has been sent
+  uint64_t handshake_bytes = 0;    // of ours on the wire
+  uint64_t sent = 0;               // plaintext, with the header, in records that went out whole
+  bool fouled = false;             // something wrong has been sent
   bool close_notify_sent = false;  // whole, on the wire, and nothing wrong before it
   OwnEnd own_end = OwnEnd::kNone;
   uint64_t received = 0;

@@ -19,9 +19,9 @@ constexpr int64_t kAllowedGrowthBytes = 2 << 20;
 std::vector<std::string> Timeouts() {
   const int64_t factor = kSanitized ? 2 : 1;
   const auto seconds = [factor](int64_t s) { return absl::StrCat(s * factor, "s"); };
-  return {"--handshake-timeout",  seconds(3), "--connect-timeout",    seconds(1),
+  return {"--handshake-timeout",    seconds(5), "--connect-timeout",    seconds(1),
           "--initial-data-timeout", seconds(4), "--inactivity-timeout", seconds(6),
-          "--half-close-timeout", seconds(4)};
+          "--half-close-timeout",   seconds(4)};
 }
 
 uint64_t Sum(const nlohmann::json& counts) {
@@ -85,7 +85,8 @@ void ChaosRun::Launch(uint64_t number) {
   const Stage& stage = stages_[static_cast<size_t>(plan.mode)];
   auto client = std::make_shared<Client>(stage.around[plan.tls13 ? 1 : 0]);
   clients_[client.get()] = client;
-  client->Start(ledger_.Begin(number, client));
+  Case* c = ledger_.Begin(number, client);
+  client->Start(c);
 }
 
 void ChaosRun::Run(uint64_t first, uint64_t last) {
@@ -111,9 +112,9 @@ void ChaosRun::ExpectEmpty() {
   for (size_t mode = 0; mode < stages_.size(); ++mode) {
     Program& program = *stages_[mode].program;
     if (program.WaitUntilEmpty(kSettlePatience)) continue;
-    ledger_.Violation(absl::StrCat("program ", kModeNames[mode],
-                                   " has something alive after the last connection: ",
-                                   program.last_dump()));
+    ledger_.Violation(
+        absl::StrCat("program ", kModeNames[mode],
+                     " has something alive after the last connection: ", program.last_dump()));
   }
   Settle();
 }
@@ -146,8 +147,8 @@ void ChaosRun::Stop() {
     const std::optional<int> code = stage.program->Stop(kSettlePatience);
     if (code != 0) {
       ledger_.Violation(absl::StrCat("program ", kModeNames[mode], " ended with ",
-                                     code ? absl::StrCat(*code) : "nothing", "; it wrote: ",
-                                     stage.program->other_output()));
+                                     code ? absl::StrCat(*code) : "nothing",
+                                     "; it wrote: ", stage.program->other_output()));
     }
     CheckSummary(stage);
   }
@@ -183,15 +184,16 @@ void ChaosRun::CheckSummary(const Stage& stage) {
     const auto bound = bounds.find(reason);
     const uint64_t most = bound == bounds.end() ? 0 : bound->second.most;
     if (count > most) {
-      ledger_.Violation(absl::StrCat(name, ": ", reason, " was counted ", count,
-                                     " times; only ", most, " plans allow it"));
+      ledger_.Violation(
+          absl::StrCat(name, ": ", reason, " was counted ", count, " times; only ", most,
+                       " plans allow it; the last: ", stage.program->LogOfReason(reason)));
     }
   }
   for (const auto& [reason, bound] : bounds) {
     const auto count = summary["reasons"].value(reason, uint64_t{0});
     if (count < bound.least) {
-      ledger_.Violation(absl::StrCat(name, ": ", reason, " was counted ", count,
-                                     " times; ", bound.least, " plans allow nothing else"));
+      ledger_.Violation(absl::StrCat(name, ": ", reason, " was counted ", count, " times; ",
+                                     bound.least, " plans allow nothing else"));
     }
   }
 }
@@ -203,8 +205,8 @@ std::string ChaosRun::Explain(const Case& c) const {
 void ChaosRun::Report(absl::Duration took, const std::vector<int64_t>& before,
                       const std::vector<int64_t>& after) const {
   printf("seed %lu: %lu connections in %.1f s, %.0f a second; %.1f MiB checked\n",
-         static_cast<unsigned long>(options_.seed),
-         static_cast<unsigned long>(ledger_.begun()), absl::ToDoubleSeconds(took),
+         static_cast<unsigned long>(options_.seed), static_cast<unsigned long>(ledger_.begun()),
+         absl::ToDoubleSeconds(took),
          static_cast<double>(ledger_.begun()) / absl::ToDoubleSeconds(took),
          static_cast<double>(ledger_.bytes_checked()) / (1 << 20));
   printf("plans:");

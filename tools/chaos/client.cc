@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kBytesPerStep = 256 * 1024;
 constexpr size_t kWireBytes = 64 * 1024;
+constexpr int kPiecesPerStep = 3;
 
 std::string Garbage(uint64_t number, size_t bytes) {
   Random random(number, bytes);
@@ -70,13 +71,13 @@ void Client::Step() {
   }
   if (!connected_ && !FinishConnecting()) return;
   Receive();
-  const uint64_t before = queued_;
+  const uint64_t before = on_wire_;
   Produce();
   Transmit();
   if (finished_) return;
   if (Finished()) return Done();
   // What the kernel took all of makes no event; there may be more to write.
-  if (wire_.empty() && queued_ > before) around_.world->WakeSoon(this);
+  if (wire_.empty() && on_wire_ > before) around_.world->WakeSoon(this);
 }
 
 // ---- Receiving.
@@ -172,11 +173,15 @@ bool Client::ProduceSome() {
   uint64_t length = std::min<uint64_t>(script.write_size, script.bytes - body_sent_);
   if (script.hold_at > body_sent_) length = std::min(length, script.hold_at - body_sent_);
   if (plan().foul_at > body_sent_) length = std::min(length, plan().foul_at - body_sent_);
-  const absl::string_view bytes = content_->At(body_sent_, length);
-  tls_->Send(bytes);
-  MoveToWire();
-  body_sent_ += bytes.size();
-  written_.emplace_back(queued_, header_bytes() + body_sent_);
+  // A record at a time, so that it is known what is whole when the wire is cut.
+  for (const uint64_t end = body_sent_ + length; body_sent_ < end;) {
+    const uint64_t most = std::min<uint64_t>(end - body_sent_, TlsClient::kMostPlaintextBytes);
+    const absl::string_view bytes = content_->At(body_sent_, most);
+    tls_->Send(bytes);
+    MoveToWire();
+    body_sent_ += bytes.size();
+    written_.emplace_back(queued_, header_bytes() + body_sent_);
+  }
   if (writes_++ < script.pauses) {
     paused_until_ = World::Now() + script.pause;
     around_.world->WakeAfter(this, script.pause);
@@ -263,6 +268,7 @@ void Client::EndStream() {
 
 void Client::Transmit() {
   if (left_) return;
+  int pieces = 0;
   for (size_t taken = 0; !wire_.empty() && !socket_.broken();) {
     size_t limit = wire_.size();
     const bool split = on_wire_ < plan().split_until;
@@ -275,8 +281,9 @@ void Client::Transmit() {
     on_wire_ += sent;
     taken += sent;
     CountSent();
-    if (split || taken >= kBytesPerStep) {
-      around_.world->WakeSoon(this);  // what is split must not become one segment again
+    // Pieces that leave together may be received together; after a few the program gets its turn.
+    if (split ? ++pieces >= kPiecesPerStep : taken >= kBytesPerStep) {
+      around_.world->WakeSoon(this);
       break;
     }
   }

@@ -17,9 +17,9 @@ constexpr Share kShares[] = {
     {Kind::kExchange, 4000},     {Kind::kConnectAndLeave, 200}, {Kind::kHandshakeCut, 1500},
     {Kind::kHandshakeStall, 30}, {Kind::kBodyCut, 1000},        {Kind::kGarbage, 250},
     {Kind::kPlainHttp, 150},     {Kind::kCorrupt, 500},         {Kind::kInjected, 200},
-    {Kind::kForged, 760},        {Kind::kBackendResets, 700},
-    {Kind::kBackendVanishes, 450}, {Kind::kUnreachable, 220},   {Kind::kSilence, 10},
-    {Kind::kIdle, 15},           {Kind::kHalfClosedIdle, 15},
+    {Kind::kForged, 760},        {Kind::kBackendResets, 700},   {Kind::kBackendVanishes, 450},
+    {Kind::kUnreachable, 220},   {Kind::kSilence, 10},          {Kind::kIdle, 15},
+    {Kind::kHalfClosedIdle, 15},
 };
 
 // A little more than the longest handshake of a client, so that every byte of it is a place to cut.
@@ -60,7 +60,10 @@ void DrawPace(Random& random, Script& script) {
     script.stall_at = random.Below(2) * random.Below(64 * 1024);
     script.stall = absl::Milliseconds(random.Between(1, 400));
   }
-  if (random.Percent(10)) script.buffer_bytes = static_cast<int>(random.Between(1024, 32 * 1024));
+  // Large streams through tiny buffers would take seconds of the kernel's timers.
+  if (random.Percent(10)) {
+    script.buffer_bytes = static_cast<int>(random.Between(1024, 32 * 1024) + script.bytes / 20);
+  }
 }
 
 void DrawOrderOfEnds(Random& random, Plan& plan) {
@@ -187,23 +190,25 @@ void DrawFault(Random& random, Plan& plan) {
 
 absl::string_view KindName(Kind kind) {
   constexpr absl::string_view kNames[kKinds] = {
-      "exchange",        "connect_and_leave", "handshake_cut",     "handshake_stall", "body_cut",
-      "garbage",         "plain_http",        "corrupt",           "injected",        "forged",
-      "backend_resets",   "backend_vanishes",  "unreachable",     "silence",
-      "idle",            "half_closed_idle"};
+      "exchange",        "connect_and_leave", "handshake_cut", "handshake_stall", "body_cut",
+      "garbage",         "plain_http",        "corrupt",       "injected",        "forged",
+      "backend_resets",  "backend_vanishes",  "unreachable",   "silence",         "idle",
+      "half_closed_idle"};
   return kNames[static_cast<int>(kind)];
 }
 
 absl::string_view ForgeryName(Forgery forgery) {
   constexpr absl::string_view kNames[kForgeries] = {
-      "empty_records",   "too_many_empty", "padded_records", "key_updates", "too_many_key_updates", "user_canceled", "too_many_warnings",
-      "data_behind_end", "renegotiation",  "fatal_alert",    "unknown_record_type", "oversized_record"};
+      "empty_records",        "too_many_empty", "padded_records",      "key_updates",
+      "too_many_key_updates", "user_canceled",  "too_many_warnings",   "data_behind_end",
+      "renegotiation",        "fatal_alert",    "unknown_record_type", "oversized_record"};
   return kNames[static_cast<int>(forgery)];
 }
 
 bool IsHarmless(Forgery forgery) {
   return forgery == Forgery::kEmptyRecords || forgery == Forgery::kPaddedRecords ||
-         forgery == Forgery::kKeyUpdates || forgery == Forgery::kUserCanceled || forgery == Forgery::kDataBehindTheEnd;
+         forgery == Forgery::kKeyUpdates || forgery == Forgery::kUserCanceled ||
+         forgery == Forgery::kDataBehindTheEnd;
 }
 
 Plan DrawPlan(uint64_t seed, uint64_t number) {
@@ -256,18 +261,17 @@ std::string Describe(const Plan& plan) {
   constexpr absl::string_view kModes[kBackendModes] = {"client first", "backend first", "refuses",
                                                        "resets", "never answers"};
   constexpr absl::string_view kLeaves[] = {"FIN", "RST", "close()"};
-  std::string text = absl::StrCat(KindName(plan.kind), ", TLS ", plan.tls13 ? "1.3" : "1.2",
-                                  plan.resume ? " resumed" : "", ", backend: ",
-                                  kModes[static_cast<int>(plan.mode)], "; client: ",
-                                  DescribeScript(plan.client), "; backend: ",
-                                  DescribeScript(plan.backend));
+  std::string text = absl::StrCat(
+      KindName(plan.kind), ", TLS ", plan.tls13 ? "1.3" : "1.2", plan.resume ? " resumed" : "",
+      ", backend: ", kModes[static_cast<int>(plan.mode)], "; client: ", DescribeScript(plan.client),
+      "; backend: ", DescribeScript(plan.backend));
   if (plan.split_until > 0) {
     absl::StrAppend(&text, "; first ", plan.split_until, " on the wire by ", plan.split_size);
   }
   if (plan.cut_at != kNever) {
-    absl::StrAppend(&text, "; cut on the wire at ", plan.cut_at, " with ",
-                    plan.kind == Kind::kHandshakeStall ? "silence"
-                                                       : kLeaves[static_cast<int>(plan.leave)]);
+    absl::StrAppend(
+        &text, "; cut on the wire at ", plan.cut_at, " with ",
+        plan.kind == Kind::kHandshakeStall ? "silence" : kLeaves[static_cast<int>(plan.leave)]);
   }
   if (plan.corrupt_at != kNever) {
     absl::StrAppend(&text, "; bit ", plan.corrupt_bit, " of byte ", plan.corrupt_at,

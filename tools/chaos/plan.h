@@ -31,9 +31,9 @@ enum class Kind : uint8_t {
   kBodyCut,          // the client leaves after some byte behind its handshake
   kGarbage,          // no TLS at all
   kPlainHttp,
-  kCorrupt,          // one bit of what the client sends is wrong
-  kInjected,         // garbage between two records
-  kForged,           // well-encrypted records that BoringSSL would not write; see Forgery
+  kCorrupt,   // one bit of what the client sends is wrong
+  kInjected,  // garbage between two records
+  kForged,    // well-encrypted records that BoringSSL would not write; see Forgery
   kBackendResets,
   kBackendVanishes,  // close() without having read everything
   kUnreachable,      // the backend refuses, resets at once or never answers
@@ -49,15 +49,15 @@ absl::string_view KindName(Kind kind);
 enum class Leave : uint8_t { kFin, kReset, kClose };
 
 enum class Forgery : uint8_t {
-  kEmptyRecords,       // up to 32 in a row are allowed
+  kEmptyRecords,  // up to 32 in a row are allowed
   kTooManyEmpty,
   kPaddedRecords,      // TLS 1.3
   kKeyUpdates,         // TLS 1.3; up to 32 in a row are allowed
   kTooManyKeyUpdates,  // TLS 1.3
   kUserCanceled,       // a warning alert; up to 4 in a row are allowed
   kTooManyWarnings,
-  kDataBehindTheEnd,   // more data behind close_notify
-  kRenegotiation,      // a ClientHello inside the session
+  kDataBehindTheEnd,  // more data behind close_notify
+  kRenegotiation,     // a ClientHello inside the session
   kFatalAlert,
   kUnknownRecordType,
   kOversizedRecord,

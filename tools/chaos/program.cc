@@ -7,11 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <fstream>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace tlsbridge::chaos {
@@ -20,14 +21,19 @@ namespace {
 constexpr absl::Duration kStartPatience = absl::Seconds(20);
 constexpr absl::Duration kDumpEvery = absl::Milliseconds(50);
 
+absl::string_view Behind(absl::string_view line, absl::string_view mark) {
+  const size_t at = line.find(mark);
+  return at == absl::string_view::npos ? "" : line.substr(at + mark.size());
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Program>> Program::Start(World* world, const std::string& path,
                                                         const bench::Address& backend,
                                                         std::vector<std::string> arguments) {
   std::shared_ptr<Program> program(new Program(world));
-  const std::vector<std::string> fixed = {path,        "sidecar",          "--listen",
-                                          "127.0.0.1:0", "--backend",      backend.ToString(),
+  const std::vector<std::string> fixed = {path,           "sidecar",   "--listen",
+                                          "127.0.0.1:0",  "--backend", backend.ToString(),
                                           "--log-format", "json"};
   arguments.insert(arguments.begin(), fixed.begin(), fixed.end());
   if (absl::Status status = program->Spawn(path, arguments); !status.ok()) return status;
@@ -94,9 +100,11 @@ void Program::Step() {
 void Program::TakeLine(const std::string& line) {
   if (absl::StrContains(line, "\"event\":\"connection_end\"")) {
     // Far too many to parse them all.
-    constexpr absl::string_view kPeer = "\"peer\":\"127.0.0.1:";
-    const size_t peer = line.find(kPeer.data());
-    if (peer != std::string::npos) lines_[std::atoi(line.c_str() + peer + kPeer.size())] = line;
+    const absl::string_view peer = Behind(line, "\"peer\":\"127.0.0.1:");
+    const absl::string_view reason = Behind(line, "\"reason\":\"");
+    int port = 0;
+    if (absl::SimpleAtoi(peer.substr(0, peer.find('"')), &port)) lines_[port] = line;
+    reason_lines_[std::string(reason.substr(0, reason.find('"')))] = line;
     return;
   }
   const auto event = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -162,6 +170,11 @@ int64_t Program::ProcKib(const char* file, const std::string& key) const {
 std::string Program::LogOf(int client_port) const {
   const auto found = lines_.find(client_port);
   return found == lines_.end() ? "" : found->second;
+}
+
+std::string Program::LogOfReason(const std::string& reason) const {
+  const auto found = reason_lines_.find(reason);
+  return found == reason_lines_.end() ? "" : found->second;
 }
 
 }  // namespace tlsbridge::chaos

@@ -52,6 +52,8 @@ class Program final : public Actor {
 
   // The last line about the client at that port; empty if there was none.
   std::string LogOf(int client_port) const;
+  // The last line that tells of that reason.
+  std::string LogOfReason(const std::string& reason) const;
   // Lines that are no events: a sanitizer writes them.
   const std::string& other_output() const { return other_output_; }
 
@@ -74,6 +76,7 @@ class Program final : public Actor {
   std::string last_dump_;
   nlohmann::json summary_;
   std::unordered_map<int, std::string> lines_;  // by the client's port
+  std::map<std::string, std::string> reason_lines_;
 };
 
 }  // namespace tlsbridge::chaos

@@ -87,8 +87,7 @@ bool RecordForge::UseSecret(std::string secret) {
 }
 
 std::string RecordForge::SealKeyUpdate() {
-  const std::string record =
-      Seal(SSL3_RT_HANDSHAKE, absl::string_view("\x18\x00\x00\x01\x00", 5));
+  const std::string record = Seal(SSL3_RT_HANDSHAKE, absl::string_view("\x18\x00\x00\x01\x00", 5));
   std::string next(secret_.size(), '\0');
   ExpandLabel(digest_, secret_, "traffic upd", reinterpret_cast<uint8_t*>(next.data()),
               next.size());

@@ -18,6 +18,11 @@ absl::StatusOr<bench::UniqueFd> NewSocket() {
   return fd;
 }
 
+// Before there is a connection.
+void ShrinkReceiveBuffer(int fd, int bytes) {
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
 }  // namespace
 
 absl::string_view PeerEndName(PeerEnd end) {
@@ -41,16 +46,20 @@ absl::StatusOr<Socket> Socket::Dial(const bench::Address& address, int buffer_by
   absl::StatusOr<bench::UniqueFd> fd = NewSocket();
   if (!fd.ok()) return fd.status();
   Socket socket(*std::move(fd));
-  if (buffer_bytes > 0) socket.ShrinkBuffers(buffer_bytes);
+  if (buffer_bytes > 0) {
+    socket.ShrinkSendBuffer(buffer_bytes);
+    ShrinkReceiveBuffer(socket.fd(), buffer_bytes);
+  }
   if (connect(socket.fd(), address.get(), address.length()) != 0 && errno != EINPROGRESS) {
     return absl::ErrnoToStatus(errno, "connect");
   }
   return socket;
 }
 
-absl::StatusOr<Socket> Socket::Listen(int backlog) {
+absl::StatusOr<Socket> Socket::Listen(int backlog, int receive_buffer_bytes) {
   absl::StatusOr<bench::UniqueFd> fd = NewSocket();
   if (!fd.ok()) return fd.status();
+  if (receive_buffer_bytes > 0) ShrinkReceiveBuffer(fd->get(), receive_buffer_bytes);
   const bench::Address address = *bench::Address::Parse("127.0.0.1:0");
   if (bind(fd->get(), address.get(), address.length()) != 0 ||
       (backlog >= 0 && listen(fd->get(), backlog) != 0)) {
@@ -63,9 +72,8 @@ Socket Socket::Accept() const {
   return Socket(bench::UniqueFd(accept4(fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)));
 }
 
-void Socket::ShrinkBuffers(int bytes) {
+void Socket::ShrinkSendBuffer(int bytes) {
   setsockopt(fd(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-  setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
 int Socket::ConnectResult() const {

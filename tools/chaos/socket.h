@@ -26,14 +26,14 @@ class Socket {
   // Begins to connect, or is refused later. `buffer_bytes` of the kernel each way; 0: its default.
   static absl::StatusOr<Socket> Dial(const bench::Address& address, int buffer_bytes);
   // `backlog` of -1 only binds: the port is taken, and refuses.
-  static absl::StatusOr<Socket> Listen(int backlog);
+  static absl::StatusOr<Socket> Listen(int backlog, int receive_buffer_bytes);
   // An invalid socket when nobody waits.
   Socket Accept() const;
 
   bool valid() const { return fd_.valid(); }
   int fd() const { return fd_.get(); }
   bench::Address LocalAddress() const { return bench::Address::OfSocket(fd()); }
-  void ShrinkBuffers(int bytes);
+  void ShrinkSendBuffer(int bytes);
   // -1 while it is connecting, 0 when connected, else the errno.
   int ConnectResult() const;
 

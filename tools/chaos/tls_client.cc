@@ -13,8 +13,6 @@
 namespace tlsbridge::chaos {
 namespace {
 
-constexpr size_t kMostPlaintextBytes = 16384;
-
 TlsClient* FromSsl(const SSL* ssl) { return static_cast<TlsClient*>(SSL_get_app_data(ssl)); }
 
 }  // namespace
@@ -118,11 +116,7 @@ void TlsClient::MoveOut() {
 
 void TlsClient::Send(absl::string_view plaintext) {
   if (forge_ != nullptr) {
-    for (; !plaintext.empty();
-         plaintext.remove_prefix(std::min(plaintext.size(), kMostPlaintextBytes))) {
-      SendRaw(forge_->Seal(SSL3_RT_APPLICATION_DATA, plaintext.substr(0, kMostPlaintextBytes)));
-    }
-    return;
+    return SendRaw(forge_->Seal(SSL3_RT_APPLICATION_DATA, plaintext));
   }
   if (failed_) return;
   ERR_clear_error();
@@ -143,7 +137,8 @@ void TlsClient::SendCloseNotify() {
 
 void TlsClient::SendKeyUpdate(bool request_answer) {
   ERR_clear_error();
-  SSL_key_update(ssl_.get(), request_answer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+  SSL_key_update(ssl_.get(),
+                 request_answer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
   MoveOut();
 }
 

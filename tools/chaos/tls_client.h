@@ -30,13 +30,16 @@ class TlsClientContext {
 
 class TlsClient {
  public:
+  // Of one record.
+  static constexpr size_t kMostPlaintextBytes = 16384;
+
   TlsClient(TlsClientContext* context, bool resume);
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
 
   // Takes what the socket received and appends the plaintext in it.
   void Receive(absl::string_view raw, std::string* plaintext);
-  // REQUIRES: handshake_done().
+  // One record. REQUIRES: handshake_done().
   void Send(absl::string_view plaintext);
   void SendCloseNotify();
   void SendKeyUpdate(bool request_answer);
