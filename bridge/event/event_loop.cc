@@ -24,8 +24,6 @@ EventBasePtr MakeBase() {
   return EventBasePtr(event_base_new_with_config(config.get()));
 }
 
-void DoNothing(int, short, void*) {}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock* clock) {
@@ -43,7 +41,7 @@ EventLoop::EventLoop(const Clock* clock, EventBasePtr base, int wake_fd)
       now_(clock->Monotonic()),
       connection_timers_(now_),
       service_timers_(now_),
-      alarm_(event_new(base_.get(), -1, 0, &DoNothing, nullptr)),
+      alarm_(event_new(base_.get(), -1, 0, &OnAlarm, this)),
       wake_(event_new(base_.get(), wake_fd, EV_READ | EV_PERSIST, &OnWakeUp, this)) {
   event_add(wake_.get(), nullptr);
 }
@@ -85,6 +83,12 @@ void EventLoop::SetAlarm() {
   if (next == kNever) return;
   const timeval delay = absl::ToTimeval(std::max(next - now(), absl::ZeroDuration()));
   event_add(alarm_.get(), &delay);
+}
+
+// libevent's clock is coarse, so that an alarm may ring before our clock says that it is due. The
+// next turn sets it anew.
+void EventLoop::OnAlarm(int, short, void* self) {
+  static_cast<EventLoop*>(self)->alarm_at_ = absl::InfiniteFuture();
 }
 
 void EventLoop::Post(absl::AnyInvocable<void()> task) {
