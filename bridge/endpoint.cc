@@ -31,6 +31,12 @@ size_t Unacknowledged(int fd) {
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
 }
 
+bool IsUnixSocket(int fd) {
+  int domain = 0;
+  socklen_t length = sizeof(domain);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
+}
+
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
@@ -254,6 +260,12 @@ int Endpoint::FinishWriting() {
   if (tls_ != nullptr) {
     tls_->SendCloseNotify();
     error = TransmitRecords();
+    if (error == EPIPE && tls_->close_notify_received() && IsUnixSocket(fd_)) {
+      // The client said goodbye and left. A UNIX socket tells so at once, where TCP would take our
+      // goodbye; had anything been left unread, it would be ECONNRESET.
+      writing_ = Writing::kFinished;
+      return 0;
+    }
   }
   if (error == 0) ShutWriteIfDrained();
   return error;
