@@ -79,8 +79,10 @@ void EventLoop::SetAlarm() {
   constexpr absl::Time kNever = absl::InfiniteFuture();
   const absl::Time next = std::min(connection_timers_.NextWakeUp().value_or(kNever),
                                    service_timers_.NextWakeUp().value_or(kNever));
-  // An alarm that is too early costs one empty turn; moving it costs as much, so it stays.
-  if (next >= alarm_at_ && alarm_at_ > now()) return;
+  // An alarm that is too early costs one empty turn; moving it costs as much, so it stays. Whether
+  // it has gone off only libevent knows: its clock is coarser, so that it may ring before
+  // alarm_at_.
+  if (next >= alarm_at_ && event_pending(alarm_.get(), EV_TIMEOUT, nullptr) != 0) return;
   alarm_at_ = next;
   if (next == kNever) return;
   const timeval delay = absl::ToTimeval(std::max(next - now(), absl::ZeroDuration()));
