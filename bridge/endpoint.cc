@@ -104,6 +104,7 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
   auto* endpoint = static_cast<Endpoint*>(self);
   if (endpoint->state_ == State::kClosed) return;
   if ((what & BEV_EVENT_CONNECTED) != 0) {
+    if (endpoint->state_ == State::kClosing) return;  // its queue is being sent
     endpoint->state_ = State::kOpen;
     endpoint->ResumeReading(kNotStarted);
     endpoint->ShutWriteIfDrained();
@@ -252,8 +253,14 @@ int Endpoint::FinishWriting() {
   writing_ = Writing::kFinishing;
   int error = 0;
   if (tls_ != nullptr) {
+    const bool only_goodbye = queued_bytes() == 0;
     tls_->SendCloseNotify();
     error = TransmitRecords();
+    if (error == EPIPE && only_goodbye && tls_->close_notify_received()) {
+      // The client has said goodbye and closed; a UNIX socket tells so at once. It misses nothing.
+      writing_ = Writing::kFinished;
+      return 0;
+    }
   }
   if (error == 0) ShutWriteIfDrained();
   return error;
@@ -269,9 +276,10 @@ void Endpoint::ShutWriteIfDrained() {
 
 void Endpoint::CleanupSocket(Ending ending) {
   if (state_ == State::kClosing || state_ == State::kClosed) return;
-  if (state_ == State::kConnecting || failed_ || ending == Ending::kReset) {
-    return Destroy(/*reset=*/true);
-  }
+  // A backend that is still being dialled shall have what came for it, as far as the grace goes.
+  const bool owes_nothing =
+      state_ == State::kConnecting && (ending != Ending::kFlushReset || queued_bytes() == 0);
+  if (owes_nothing || failed_ || ending == Ending::kReset) return Destroy(/*reset=*/true);
   state_ = State::kClosing;
   ending_ = ending;
   if (tls_ != nullptr && ending != Ending::kFlushReset) {
