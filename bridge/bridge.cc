@@ -16,6 +16,7 @@ constexpr size_t kBytesPerTurn = 4 * Endpoint::kHighMark;
 
 // How soon to look whether the peer's kernel has taken the last bytes; doubled each time.
 constexpr absl::Duration kFirstLook = absl::Milliseconds(1);
+constexpr absl::Duration kLastLook = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -155,8 +156,8 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
       return true;
     case Outcome::kEnded:
       // The kernel says EPIPE where a FIN came before the reset, and only then was this all.
-      if (deferred_end_ != nullptr && deferred_end_->error != EPIPE) {
-        ReportEnd(*deferred_end_);
+      if (deferred_end_ != nullptr && deferred_end_->end.error != EPIPE) {
+        ReportEnd(deferred_end_->end);
       } else {
         StreamEnded(from);
       }
@@ -202,9 +203,9 @@ void Bridge::OnDrained(Endpoint& to) {
 }
 
 void Bridge::CheckBothStreamsEnded() {
-  if (ended() || outgoing_ == nullptr || !incoming_.writing_finished()) return;
-  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
-  if (!outgoing_->writing_finished()) return;
+  if (ended() || outgoing_ == nullptr) return;
+  if (deferred_end_ != nullptr) return CheckDeferredEnd();
+  if (!incoming_.writing_finished() || !outgoing_->writing_finished()) return;
   if (first_ended_ == Side::kIncoming) {
     ReportEnd({TerminationReason::kClosedIncoming,
                TerminationReason::kNormal,
@@ -220,11 +221,35 @@ void Bridge::CheckBothStreamsEnded() {
   }
 }
 
+void Bridge::DeferEnd(Side still_served, const End& end) {
+  deferred_end_ = std::make_unique<Deferred>(loop_, [this] { CheckDeferredEnd(); });
+  deferred_end_->end = end;
+  deferred_end_->still_served = still_served;
+  if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
+  if (!first_ended_.has_value()) {
+    first_ended_ = Other(still_served);
+    observer_->OnHalfClosed();
+  }
+  CheckBothStreamsEnded();
+}
+
+// Until the peer's kernel has all, a close() could still make ours drop what it has not sent. No
+// event tells when, so it is looked for.
+void Bridge::CheckDeferredEnd() {
+  if (ended()) return;
+  const Endpoint& to = deferred_end_->still_served == Side::kIncoming ? incoming_ : *outgoing_;
+  if (!to.writing_finished()) return;
+  if (to.undelivered_bytes() == 0) return ReportEnd(deferred_end_->end);
+  deferred_end_->timer.ArmAfter(deferred_end_->next_look);
+  deferred_end_->next_look = std::min(2 * deferred_end_->next_look, kLastLook);
+}
+
 bool Bridge::LookForProgress() {
-  // What the kernel has taken it delivers by itself, even after close().
-  if (queued_to_client() + queued_to_backend() == 0) return false;
   const size_t undelivered =
       incoming_.undelivered_bytes() + (outgoing_ == nullptr ? 0 : outgoing_->undelivered_bytes());
+  // What the kernel has taken it delivers by itself, even after an orderly close().
+  const bool kernel_has_all = queued_to_client() + queued_to_backend() == 0;
+  if (undelivered == 0 || (kernel_has_all && deferred_end_ == nullptr)) return false;
   const bool looked_since = last_look_ >= last_activity_;
   const bool progress = !looked_since || undelivered < undelivered_;
   undelivered_ = undelivered;
@@ -240,19 +265,13 @@ void Bridge::OnWriteError(Endpoint& to, int error) {
   if (deferred_end_ != nullptr) return;
   // The backend wants no more. What it sent before, perhaps its whole answer, is in the kernel or
   // on its way; the client shall have all of that before it learns.
-  deferred_end_ = std::make_unique<End>(End::OfBoth(ReasonForErrno(to.side(), error), error));
   incoming_.PauseReading(Endpoint::kStreamEnded);
-  if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
-  if (!first_ended_.has_value()) {
-    first_ended_ = Side::kOutgoing;
-    observer_->OnHalfClosed();
-  }
-  CheckBothStreamsEnded();
+  DeferEnd(Side::kIncoming, End::OfBoth(ReasonForErrno(to.side(), error), error));
 }
 
 void Bridge::OnError(Endpoint& endpoint, int error) {
   if (ended()) return;
-  if (deferred_end_ != nullptr) return ReportEnd(*deferred_end_);
+  if (deferred_end_ != nullptr) return ReportEnd(deferred_end_->end);
   if (endpoint.side() == Side::kOutgoing && state_ == BridgeState::kConnecting) {
     return FailedToConnect(error);
   }
@@ -262,7 +281,13 @@ void Bridge::OnError(Endpoint& endpoint, int error) {
     end.failure = incoming_.tls()->failure();
     return ReportEnd(end);
   }
-  ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
+  const End end = End::OfBoth(ReasonForErrno(endpoint.side(), error), error);
+  if (endpoint.side() == Side::kIncoming && stream_ended(Side::kIncoming) && outgoing_ != nullptr) {
+    // The client's stream was complete: only the answer is refused. The backend shall have it all.
+    outgoing_->PauseReading(Endpoint::kStreamEnded);
+    return DeferEnd(Side::kOutgoing, end);
+  }
+  ReportEnd(end);
 }
 
 void Bridge::FailedTls(Endpoint& from) {
@@ -287,6 +312,11 @@ void Bridge::Cleanup(Endings endings) {
   if (incoming_.writing_finished() && endings.incoming == Ending::kFlushReset) {
     endings.incoming = Ending::kGraceful;
   }
+  // Nor shall a backend lose a stream that was complete.
+  if (stream_ended(Side::kIncoming) && endings.outgoing == Ending::kFlushReset) {
+    endings.outgoing = Ending::kGraceful;
+  }
+  if (deferred_end_ != nullptr) deferred_end_->timer.Cancel();
   if (failed_dial_ != nullptr) failed_dial_->Cancel();
   dropped_bytes_ += early_bytes_.size();
   std::string().swap(early_bytes_);

@@ -134,6 +134,16 @@ class Bridge final : private Endpoint::Owner {
     absl::Duration next_look;
   };
 
+  // An end that waits until one side has all that is due to it.
+  struct Deferred {
+    Deferred(EventLoop* loop, absl::AnyInvocable<void()> on_expiry)
+        : timer(loop, std::move(on_expiry)) {}
+    End end;
+    Side still_served = Side::kIncoming;
+    Timer timer;
+    absl::Duration next_look = absl::Milliseconds(1);
+  };
+
   void OnConnected(Endpoint& endpoint) override;
   void OnReadable(Endpoint& endpoint) override;
   void OnDrained(Endpoint& to) override;
@@ -151,6 +161,8 @@ class Bridge final : private Endpoint::Owner {
   void FailedTls(Endpoint& from);
   void FailedToConnect(int error);
   void CheckBothStreamsEnded();
+  void DeferEnd(Side still_served, const End& end);
+  void CheckDeferredEnd();
   void ReportEnd(const End& end);
   void ScheduleClosing();
   void OnClosingTimer();
@@ -162,9 +174,8 @@ class Bridge final : private Endpoint::Owner {
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Closing> closing_;
-  // The client's stream can no longer be delivered, but the backend's is still on its way to the
-  // client.
-  std::unique_ptr<End> deferred_end_;
+  // One peer takes no more; what it had sent is still on its way to the other.
+  std::unique_ptr<Deferred> deferred_end_;
   // Reports a connect() that failed at once, in a later turn. Made once: its callback may dial
   // again.
   std::unique_ptr<Timer> failed_dial_;

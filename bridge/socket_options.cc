@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace tlsbridge {
 namespace {
@@ -17,10 +18,15 @@ void SetInt(int fd, int level, int option, int64_t value) {
   setsockopt(fd, level, option, &v, sizeof(v));
 }
 
+// What the kernel takes for its keepalive times (MAX_TCP_KEEPIDLE).
+int64_t WholeSeconds(absl::Duration duration) {
+  return std::clamp<int64_t>(absl::ToInt64Seconds(duration), 1, 32767);
+}
+
 void SetKeepalive(int fd, absl::Duration idle, absl::Duration interval, int probes) {
   SetInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, std::max<int64_t>(1, absl::ToInt64Seconds(idle)));
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max<int64_t>(1, absl::ToInt64Seconds(interval)));
+  SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, WholeSeconds(idle));
+  SetInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, WholeSeconds(interval));
   SetInt(fd, IPPROTO_TCP, TCP_KEEPCNT, probes);
 }
 
@@ -32,7 +38,9 @@ void ApplyTcpOptions(int fd, const TcpOptions& options) {
     SetKeepalive(fd, options.keepalive_idle, options.keepalive_interval, options.keepalive_probes);
   }
   if (options.user_timeout > absl::ZeroDuration()) {
-    SetInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, absl::ToInt64Milliseconds(options.user_timeout));
+    constexpr int64_t kMost = std::numeric_limits<int>::max();
+    SetInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+           std::clamp<int64_t>(absl::ToInt64Milliseconds(options.user_timeout), 1, kMost));
   }
 }
 

@@ -9,7 +9,8 @@ namespace tlsbridge {
 
 struct TcpOptions {
   // First keepalive probe after this much silence, then one each interval; the connection is given
-  // up after `keepalive_probes` of them. Zero: no keepalive.
+  // up after `keepalive_probes` of them, or, where `user_timeout` is set, after that long: Linux
+  // then does not count probes (tcp(7)). Zero: no keepalive.
   absl::Duration keepalive_idle = absl::Seconds(60);
   absl::Duration keepalive_interval = absl::Seconds(15);
   int keepalive_probes = 4;

@@ -73,6 +73,11 @@ Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress) 
       }
       Earliest(&next, progress.last_activity + OrInfinite(timeouts.half_close),
                TerminationReason::kHalfCloseTimeout);
+      if (timeouts.half_close <= absl::ZeroDuration()) {
+        Earliest(&next,
+                 progress.last_activity + EffectiveInactivity(timeouts, record.route->keep_alive),
+                 TerminationReason::kInactivity);
+      }
       break;
     case BridgeState::kDraining:
     case BridgeState::kClosed:

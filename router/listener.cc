@@ -22,6 +22,8 @@ constexpr int kBacklog = 65535;
 
 // Accepted in one turn at most, so that a burst of clients does not hold up those that are served.
 constexpr int kAcceptsPerTurn = 16;
+// And before the listener closes: as many as the kernel's queue holds by default.
+constexpr int kLastRounds = 4096 / kAcceptsPerTurn;
 
 // How long to leave the queue alone once descriptors have run out.
 constexpr absl::Duration kPause = absl::Milliseconds(250);
@@ -77,8 +79,9 @@ ListeningSocket::~ListeningSocket() { Close(); }
 
 void ListeningSocket::Close() {
   if (fd_ < 0) return;
-  close(std::exchange(fd_, -1));
+  // In this order: once closed, the path could be that of a process that takes over.
   if (address_.is_unix()) unlink(address_.unix_path().c_str());
+  close(std::exchange(fd_, -1));
 }
 
 Acceptor::Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_accept)
@@ -90,7 +93,7 @@ Acceptor::Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_a
       readable_(loop, socket->fd(), [this] { AcceptSome(); }) {}
 
 void Acceptor::AcceptAll() {
-  while (!paused() && AcceptSome()) {
+  for (int round = 0; round < kLastRounds && !paused() && AcceptSome(); ++round) {
   }
 }
 
@@ -109,16 +112,22 @@ bool Acceptor::AcceptSome() {
     switch (errno) {
       case EAGAIN:
         return false;
-      case EMFILE:
-      case ENFILE:
-      case ENOBUFS:
-      case ENOMEM:
-        Pause(errno);
-        return false;
-      default:
+      case EINTR:
+      case ECONNABORTED:
+      case EPROTO:
+      case ENETDOWN:
+      case ENOPROTOOPT:
+      case EHOSTDOWN:
+      case ENONET:
+      case EHOSTUNREACH:
+      case EOPNOTSUPP:
+      case ENETUNREACH:
         // The client has left the queue, or the network had an error to tell (accept(2)): on to the
         // next.
         break;
+      default:  // no descriptors, no memory, or no right: it may pass
+        Pause(errno);
+        return false;
     }
   }
   return true;

@@ -31,7 +31,7 @@ enum class FailureDetail : uint8_t {
 
 struct Failure {
   FailureDetail detail = FailureDetail::kNone;
-  // The alert that the peer sent (kClientAlert) or that we sent; -1 for none. RFC 8446 section 6.
+  // kClientAlert: the alert that the peer sent (RFC 8446 section 6). Else -1.
   int16_t alert = -1;
   // kBadClientCert: "expired", "not_yet_valid", "revoked", "wrong_purpose", "chain_too_long",
   // "untrusted", "not_allowed" or "invalid".

@@ -87,6 +87,16 @@ ssl_verify_result_t Session::VerifyClient(SSL* ssl, uint8_t* alert) {
   return ssl_verify_invalid;
 }
 
+// BoringSSL does not look at the certificate of a resumed session again; it may have expired since.
+bool Session::StillTrusted() {
+  if (ClientVerifier::Of(ssl_.get()) == nullptr || !SSL_session_reused(ssl_.get())) return true;
+  bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
+  uint8_t alert;
+  if (leaf == nullptr || VerifyClient(ssl_.get(), &alert) == ssl_verify_ok) return true;
+  SSL_send_fatal_alert(ssl_.get(), alert);
+  return false;
+}
+
 // Also for a resumed session, whose certificate came with its ticket.
 void Session::NoteClientIdentity() {
   const ClientVerifier* verifier = ClientVerifier::Of(ssl_.get());
@@ -117,8 +127,13 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
 
   if (!handshake_done_) {
     const Verdict verdict = Interpret(ssl_.get(), SSL_do_handshake(ssl_.get()));
-    if (verdict != Verdict::kOk) {
-      if (verdict == Verdict::kWantRead) return {{}, verdict};
+    if (verdict == Verdict::kWantRead) return {{}, verdict};
+    if (verdict == Verdict::kCleanEof) {  // close_notify in the middle of it
+      failure_.detail = FailureDetail::kClientGone;
+      finished_writing_ = true;
+      return {{}, Verdict::kFailed};
+    }
+    if (verdict != Verdict::kOk || !StillTrusted()) {
       Fail();
       if (const int16_t alert = PlaintextAlert(ciphertext);
           alert >= 0 && failure_.detail == FailureDetail::kProtocol) {

@@ -83,6 +83,7 @@ class Session {
   Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
 
   void NoteClientHello(const SSL_CLIENT_HELLO* hello);
+  bool StillTrusted();
   void NoteClientIdentity();
   Verdict Fail();
 

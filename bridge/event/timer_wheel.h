@@ -67,7 +67,7 @@ class TimerWheel {
  private:
   static constexpr int kBitsPerLevel = 6;
   static constexpr int kSlots = 1 << kBitsPerLevel;
-  static constexpr int kLevels = 6;  // 2^36 ms: two years
+  static constexpr int kLevels = 7;  // 2^42 ms: 139 years
 
   struct Level {
     std::array<Link, kSlots> slots;

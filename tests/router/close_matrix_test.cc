@@ -208,7 +208,9 @@ TEST_P(CloseMatrix, ClientResetWhileHalfClosedIsAResetNotAnOrderlyEnd) {
   ASSERT_TRUE(BackendEnded());
   client_->socket().Reset();
   ASSERT_TRUE(AllEnded());
+  // The client's stream was complete, so that its FIN stands; an answer finds nobody.
   backend_peer_->Send("too late");
+  backend_peer_->Send("answered by a reset");
   EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
   ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
 }

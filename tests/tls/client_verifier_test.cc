@@ -1,9 +1,11 @@
 #include "tls/client_verifier.h"
 
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -159,6 +161,22 @@ TEST_P(ClientVerifierTest, AResumedSessionKnowsItsClientAndIsJudgedByTheSameRule
   EXPECT_TRUE(server_->resumed());
   EXPECT_EQ(server_->client_identity(), "spiffe://prod/ns/a/sa/api");
   EXPECT_EQ(server_->allowed_by(), "cn:orders");
+}
+
+TEST_P(ClientVerifierTest, AResumedSessionWhoseClientIsNoLongerTrustedIsRefused) {
+  const auto context = Context(ClientCertificates::kRequired);
+  // Two seconds are left when it connects first.
+  const TestCertificate brief = MakeCertificate({.lives_for = absl::Seconds(2)}, &ca_);
+  last_session_.reset();
+  Connect(*context, &brief);
+  ASSERT_TRUE(server_->handshake_done());
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  while (X509_cmp_current_time(X509_get0_notAfter(brief.certificate.get())) > 0) {
+    std::this_thread::yield();
+  }
+  Connect(*context, nullptr, session.get());
+  ExpectRefused("bad_client_cert:expired", SSL_AD_CERTIFICATE_EXPIRED);
 }
 
 TEST(ClientPolicyTest, WhatIsNoBundleOfCasIsRefused) {

@@ -157,6 +157,12 @@ TEST_P(SessionTest, AnEofBeforeAnyByteIsATcpProbeAndInTheHandshakeAClientThatHas
   EXPECT_EQ(Describe(server_->failure()), "client_gone");
 }
 
+TEST_P(SessionTest, ACloseNotifyInsteadOfAHandshakeIsAClientThatHasGone) {
+  Deliver(std::string("\x15\x03\x03\x00\x02\x01\x00", 7));
+  EXPECT_EQ(verdict_, Verdict::kFailed);
+  EXPECT_EQ(Describe(server_->failure()), "client_gone");
+}
+
 TEST_P(SessionTest, PlainHttpIsRecognised) {
   Deliver("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(verdict_, Verdict::kFailed);

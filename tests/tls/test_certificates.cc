@@ -76,7 +76,8 @@ TestCertificate MakeCertificate(const CertificateShape& shape, const TestCertifi
   RAND_bytes(reinterpret_cast<uint8_t*>(&serial), sizeof(serial));
   ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial);
   SetTime(X509_getm_notBefore(certificate), shape.not_before, -kHour);
-  SetTime(X509_getm_notAfter(certificate), shape.not_after, kHour);
+  SetTime(X509_getm_notAfter(certificate), shape.not_after,
+          static_cast<int>(absl::ToInt64Seconds(shape.lives_for)));
   X509_set_pubkey(certificate, made.key.get());
   AddSubject(X509_get_subject_name(certificate), "OU", shape.organizational_unit);
   AddSubject(X509_get_subject_name(certificate), "CN", shape.common_name);
