@@ -31,6 +31,12 @@ size_t Unacknowledged(int fd) {
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
 }
 
+bool IsUnixSocket(int fd) {
+  int domain = 0;
+  socklen_t length = sizeof(domain);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
+}
+
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
@@ -104,6 +110,7 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
   auto* endpoint = static_cast<Endpoint*>(self);
   if (endpoint->state_ == State::kClosed) return;
   if ((what & BEV_EVENT_CONNECTED) != 0) {
+    if (endpoint->state_ == State::kClosing) return;  // its queue is being sent
     endpoint->state_ = State::kOpen;
     endpoint->ResumeReading(kNotStarted);
     endpoint->ShutWriteIfDrained();
@@ -252,8 +259,15 @@ int Endpoint::FinishWriting() {
   writing_ = Writing::kFinishing;
   int error = 0;
   if (tls_ != nullptr) {
+    const bool only_goodbye = queued_bytes() == 0;
     tls_->SendCloseNotify();
     error = TransmitRecords();
+    if (error == EPIPE && only_goodbye && tls_->close_notify_received() && IsUnixSocket(fd_)) {
+      // The client said goodbye and left. A UNIX socket tells so at once, where TCP would take our
+      // goodbye; had anything been left unread, it would be ECONNRESET.
+      writing_ = Writing::kFinished;
+      return 0;
+    }
   }
   if (error == 0) ShutWriteIfDrained();
   return error;
@@ -269,9 +283,10 @@ void Endpoint::ShutWriteIfDrained() {
 
 void Endpoint::CleanupSocket(Ending ending) {
   if (state_ == State::kClosing || state_ == State::kClosed) return;
-  if (state_ == State::kConnecting || failed_ || ending == Ending::kReset) {
-    return Destroy(/*reset=*/true);
-  }
+  // A backend that is still being dialled shall have what came for it, as far as the grace goes.
+  const bool owes_nothing =
+      state_ == State::kConnecting && (ending != Ending::kFlushReset || queued_bytes() == 0);
+  if (owes_nothing || failed_ || ending == Ending::kReset) return Destroy(/*reset=*/true);
   state_ = State::kClosing;
   ending_ = ending;
   if (tls_ != nullptr && ending != Ending::kFlushReset) {

@@ -59,9 +59,8 @@ std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* 
 Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)
     : staging_(staging), ssl_(std::move(ssl)) {
   SSL_set_app_data(ssl_.get(), this);
-  BIO_up_ref(staging->bio());
-  BIO_up_ref(staging->bio());
-  SSL_set_bio(ssl_.get(), staging->bio(), staging->bio());  // takes both references
+  BIO_up_ref(staging->bio());  // one, since both are the same
+  SSL_set_bio(ssl_.get(), staging->bio(), staging->bio());
   // Ciphers, groups and callbacks are of no use after the handshake: about 1 KiB a connection.
   SSL_set_shed_handshake_config(ssl_.get(), 1);
 }

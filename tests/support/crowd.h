@@ -1,8 +1,7 @@
 // Many clients at once, each with its backend's end.
 //
 // Thread: the test's. Owner: the test. Failure: EXPECTs.
-#ifndef TLSBRIDGE_TESTS_SUPPORT_CROWD_H_
-#define TLSBRIDGE_TESTS_SUPPORT_CROWD_H_
+#pragma once
 
 #include <memory>
 #include <vector>
@@ -28,5 +27,3 @@ class CrowdFixture : public RouterFixture {
 };
 
 }  // namespace tlsbridge::testing
-
-#endif  // TLSBRIDGE_TESTS_SUPPORT_CROWD_H_

@@ -19,7 +19,8 @@ bool DialsNobody(const Plan& plan) {
 
 class Judgement {
  public:
-  explicit Judgement(const Case& c) : plan_(c.plan), client_(c.client), backend_(c.backend) {}
+  explicit Judgement(const Case& c)
+      : timed_out_(c.timed_out()), plan_(c.plan), client_(c.client), backend_(c.backend) {}
 
   std::vector<std::string> Take() {
     if (!client_.connected) Say("the program did not accept the client");
@@ -51,7 +52,7 @@ class Judgement {
 
   // A stream looks complete only if it is.
   void JudgeApparentEnds() {
-    if (plan_.waits_for_timeout()) return;  // there the program itself ends streams
+    if (timed_out_) return;
     if (backend_.peer_end == PeerEnd::kFin) {
       Require(client_.close_notify_sent,
               "the backend saw FIN, but the client has not ended its stream");
@@ -96,7 +97,7 @@ class Judgement {
       case Kind::kCorrupt:
       case Kind::kInjected:
       case Kind::kForged:
-        if (client_.fouled && !plan_.orderly()) JudgeFouled();
+        if (client_.fouled && !plan_.orderly() && !timed_out_) JudgeFouled();
         break;
       case Kind::kBackendResets:
         if (backend_.own_end == OwnEnd::kReset) {
@@ -149,6 +150,7 @@ class Judgement {
     }
   }
 
+  const bool timed_out_;
   const Plan& plan_;
   const ClientSide& client_;
   const BackendSide& backend_;
@@ -185,9 +187,11 @@ std::set<std::string> PossibleReasons(const Case& c) {
       if (c.client.own_end == OwnEnd::kFin) reasons.erase("econnreset");
       break;
     case Kind::kCorrupt:
-      // A length that has grown makes the program wait for more, until the client leaves.
-      reasons = {"tls_error", "tls_handshake_failed", "handshake_timeout",
-                 "truncated", "econnreset",           "inactivity"};
+      reasons = {"tls_error", "tls_handshake_failed", "handshake_timeout", "truncated",
+                 "econnreset"};
+      if (c.may_have_timed_out()) {
+        reasons.insert({"initial_timeout", "inactivity", "half_close_timeout"});
+      }
       break;
     case Kind::kInjected:
       reasons = {"tls_error", "econnreset"};

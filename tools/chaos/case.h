@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "tools/chaos/plan.h"
 #include "tools/chaos/socket.h"
 
@@ -20,6 +21,7 @@ struct ClientSide {
   bool connected = false;
   bool done = false;
   bool hung = false;
+  absl::Duration took;
   int port = 0;
   bool handshake_done = false;
   uint64_t handshake_bytes = 0;    // of ours on the wire
@@ -46,10 +48,20 @@ struct BackendSide {
   PeerEnd peer_end = PeerEnd::kOpen;
 };
 
+// The shortest timeout that ends a connection in order.
+inline constexpr absl::Duration kShortestTimeout = absl::Seconds(4);
+
 struct Case {
   Plan plan;
   ClientSide client;
   BackendSide backend;
+
+  // A record whose length has grown makes the program wait for its rest, as for any silent client.
+  bool may_have_timed_out() const {
+    return plan.kind == Kind::kCorrupt && client.fouled && client.took >= kShortestTimeout;
+  }
+  // The program itself has ended both streams.
+  bool timed_out() const { return plan.waits_for_timeout() || may_have_timed_out(); }
 };
 
 // Everything that is wrong with a case that has ended.

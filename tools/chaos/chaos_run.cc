@@ -15,11 +15,12 @@ constexpr absl::Duration kSettlePatience = absl::Seconds(20);
 constexpr absl::Duration kTurn = absl::Milliseconds(100);
 constexpr int64_t kAllowedGrowthBytes = 2 << 20;
 
-// Short, but longer than any pause of a plan, even when everything is slow.
+// Short, but longer than any pause of a plan, even when everything is slow. None is shorter than
+// kShortestTimeout but that for connecting.
 std::vector<std::string> Timeouts() {
   const int64_t factor = kSanitized ? 2 : 1;
   const auto seconds = [factor](int64_t s) { return absl::StrCat(s * factor, "s"); };
-  return {"--handshake-timeout",    seconds(5), "--connect-timeout",    seconds(1),
+  return {"--handshake-timeout",    seconds(8), "--connect-timeout",    seconds(1),
           "--initial-data-timeout", seconds(4), "--inactivity-timeout", seconds(6),
           "--half-close-timeout",   seconds(4)};
 }

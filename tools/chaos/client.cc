@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kBytesPerStep = 256 * 1024;
 constexpr size_t kWireBytes = 64 * 1024;
-constexpr int kPiecesPerStep = 3;
+constexpr int kPiecesPerStep = 8;
 
 std::string Garbage(uint64_t number, size_t bytes) {
   Random random(number, bytes);
@@ -343,6 +343,7 @@ bool Client::Finished() const {
 
 void Client::Done() {
   finished_ = true;
+  seen().took = World::Now() - (deadline_ - around_.patience);
   socket_.Close();
   around_.ledger->ClientDone(c_);
   around_.on_done(this);

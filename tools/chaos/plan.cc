@@ -60,10 +60,13 @@ void DrawPace(Random& random, Script& script) {
     script.stall_at = random.Below(2) * random.Below(64 * 1024);
     script.stall = absl::Milliseconds(random.Between(1, 400));
   }
-  // Large streams through tiny buffers would take seconds of the kernel's timers.
-  if (random.Percent(10)) {
-    script.buffer_bytes = static_cast<int>(random.Between(1024, 32 * 1024) + script.bytes / 20);
-  }
+}
+
+// Large streams through tiny buffers would take seconds of the kernel's timers.
+int DrawBuffer(Random& random, const Plan& plan) {
+  if (!random.Percent(10)) return 0;
+  const uint64_t most = std::max(plan.client.bytes, plan.backend.bytes);
+  return static_cast<int>(random.Between(8 * 1024, 48 * 1024) + most / 20);
 }
 
 void DrawOrderOfEnds(Random& random, Plan& plan) {
@@ -225,6 +228,8 @@ Plan DrawPlan(uint64_t seed, uint64_t number) {
   plan.backend.bytes = DrawBytes(random);
   DrawPace(random, plan.client);
   DrawPace(random, plan.backend);
+  plan.client.buffer_bytes = DrawBuffer(random, plan);
+  plan.backend.buffer_bytes = DrawBuffer(random, plan);
   DrawOrderOfEnds(random, plan);
   if (random.Percent(10)) {
     plan.split_until = kHandshakeBytes;
