@@ -16,6 +16,7 @@
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/log/log.h"
 #include "tests/support/log_capture.h"
 #include "tests/support/peer.h"
 
@@ -140,6 +141,8 @@ class AcceptorTest : public ::testing::Test {
 
   // Leaves `descriptors` to be had.
   void LeaveOnly(int descriptors) {
+    // The sanitizers' first look at a type takes a descriptor, so the logger's are looked at now.
+    LogEvent(LogLevel::kDebug, "descriptors_run_out");
     std::vector<int> spare;
     for (int i = 0; i <= descriptors; ++i) spare.push_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
     const rlimit low = {static_cast<rlim_t>(spare.back()), limit_.rlim_max};
