@@ -110,6 +110,7 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
   auto* endpoint = static_cast<Endpoint*>(self);
   if (endpoint->state_ == State::kClosed) return;
   if ((what & BEV_EVENT_CONNECTED) != 0) {
+    if (endpoint->state_ == State::kClosing) return;  // its queue is being sent
     endpoint->state_ = State::kOpen;
     endpoint->ResumeReading(kNotStarted);
     endpoint->ShutWriteIfDrained();
@@ -258,9 +259,10 @@ int Endpoint::FinishWriting() {
   writing_ = Writing::kFinishing;
   int error = 0;
   if (tls_ != nullptr) {
+    const bool only_goodbye = queued_bytes() == 0;
     tls_->SendCloseNotify();
     error = TransmitRecords();
-    if (error == EPIPE && tls_->close_notify_received() && IsUnixSocket(fd_)) {
+    if (error == EPIPE && only_goodbye && tls_->close_notify_received() && IsUnixSocket(fd_)) {
       // The client said goodbye and left. A UNIX socket tells so at once, where TCP would take our
       // goodbye; had anything been left unread, it would be ECONNRESET.
       writing_ = Writing::kFinished;
@@ -281,9 +283,10 @@ void Endpoint::ShutWriteIfDrained() {
 
 void Endpoint::CleanupSocket(Ending ending) {
   if (state_ == State::kClosing || state_ == State::kClosed) return;
-  if (state_ == State::kConnecting || failed_ || ending == Ending::kReset) {
-    return Destroy(/*reset=*/true);
-  }
+  // A backend that is still being dialled shall have what came for it, as far as the grace goes.
+  const bool owes_nothing =
+      state_ == State::kConnecting && (ending != Ending::kFlushReset || queued_bytes() == 0);
+  if (owes_nothing || failed_ || ending == Ending::kReset) return Destroy(/*reset=*/true);
   state_ = State::kClosing;
   ending_ = ending;
   if (tls_ != nullptr && ending != Ending::kFlushReset) {

@@ -62,6 +62,9 @@ class ConnectionManager {
   // All live records as JSON objects, separated by commas.
   std::string DumpRecords() const;
 
+  // Tells what the log has folded. REQUIRES: the loop has stopped.
+  void FinishLog() { log_.Finish(); }
+
   // Called whenever the last connection has gone.
   void set_on_empty(absl::AnyInvocable<void()> on_empty) { on_empty_ = std::move(on_empty); }
 

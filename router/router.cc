@@ -179,6 +179,7 @@ void Router::EndNow() {
 void Router::OnAcceptingStopped() {
   if (--workers_accepting_ > 0) return;
   for (auto& listener : listeners_) listener->Close();
+  LogEvent(LogLevel::kInfo, "draining");  // from here on, new connections are refused
 }
 
 void Router::OnWorkerEmpty() {

@@ -64,6 +64,7 @@ void Worker::Join() {
   if (!thread_.joinable()) return;
   loop_->Stop();
   thread_.join();
+  connections_.FinishLog();
 }
 
 Worker::Snapshot Worker::FinalSnapshot() const { return Take(/*with_records=*/false); }

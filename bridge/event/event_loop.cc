@@ -78,9 +78,8 @@ void EventLoop::SetAlarm() {
   const absl::Time next = std::min(connection_timers_.NextWakeUp().value_or(kNever),
                                    service_timers_.NextWakeUp().value_or(kNever));
   // An alarm that is too early costs one empty turn; moving it costs as much, so it stays.
-  if (next >= alarm_at_ && alarm_at_ > now()) return;
+  if (next >= alarm_at_) return;
   alarm_at_ = next;
-  if (next == kNever) return;
   const timeval delay = absl::ToTimeval(std::max(next - now(), absl::ZeroDuration()));
   event_add(alarm_.get(), &delay);
 }

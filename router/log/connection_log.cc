@@ -47,14 +47,23 @@ bool ConnectionLog::ShouldWrite(const End& end, LogLevel level) {
   return write;
 }
 
-void ConnectionLog::Flush() {
-  folder_.Flush(loop_->now(), [](const std::string& kind, int64_t more) {
+void ConnectionLog::FlushUntil(absl::Time time) {
+  folder_.Flush(time, [](const std::string& kind, int64_t more) {
     LogEvent(LogLevel::kWarning, "folded")
         .Text("kind", kind)
         .Number("more", more)
         .Text("message", absl::StrCat("and ", more, " more like it in 60 s"));
   });
+}
+
+void ConnectionLog::Flush() {
+  FlushUntil(loop_->now());
   if (folder_.next_flush() < absl::InfiniteFuture()) flush_timer_.ArmAt(folder_.next_flush());
+}
+
+void ConnectionLog::Finish() {
+  flush_timer_.Cancel();
+  FlushUntil(absl::InfiniteFuture());
 }
 
 void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {

@@ -23,9 +23,13 @@ class ConnectionLog {
   // For one that was refused before it had a bridge.
   void WriteRefusal(const ConnectionRecord& record);
 
+  // Tells what has been folded so far, before its time is up: nothing more will come.
+  void Finish();
+
  private:
   bool ShouldWrite(const End& end, LogLevel level);
   void Flush();
+  void FlushUntil(absl::Time time);
 
   EventLoop* const loop_;  // Not owned.
   FailureFolder folder_;

@@ -1,7 +1,6 @@
 #include "router/log/log.h"
 
 #include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "router/log/stderr_sink.h"
 
 namespace tlsbridge {
 namespace {
@@ -20,6 +20,10 @@ constexpr size_t kWaitingLines = 1024;
 
 LogLevel least_level = LogLevel::kOff;
 LogFormat log_format = LogFormat::kText;
+std::shared_ptr<StderrSink>& Sink() {
+  static auto* const sink = new std::shared_ptr<StderrSink>;
+  return *sink;
+}
 std::shared_ptr<spdlog::logger>& Logger() {
   static auto* const logger = new std::shared_ptr<spdlog::logger>;
   return *logger;
@@ -60,7 +64,9 @@ void StartLog(LogLevel least, LogFormat format) {
   if (least == LogLevel::kOff) return;
   spdlog::init_thread_pool(kWaitingLines, 1);
   auto& logger = Logger();
-  logger = spdlog::create_async_nb<spdlog::sinks::stderr_sink_mt>("tlsbridge");
+  Sink() = std::make_shared<StderrSink>();
+  logger = std::make_shared<spdlog::async_logger>("tlsbridge", Sink(), spdlog::thread_pool(),
+                                                  spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(ToSpdlog(least));
   logger->set_pattern(format == LogFormat::kJson
                           ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
@@ -71,8 +77,10 @@ void StartLog(LogLevel least, LogFormat format) {
 void StopLog() {
   if (Logger() == nullptr) return;
   least_level = LogLevel::kOff;
+  Sink()->Stop();
   Logger().reset();
-  spdlog::shutdown();
+  spdlog::shutdown();  // joins the thread, which writes what is queued
+  Sink().reset();
 }
 
 bool LogEnabled(LogLevel level) { return level >= least_level && level != LogLevel::kOff; }
@@ -132,7 +140,11 @@ LogEvent& LogEvent::Flag(absl::string_view key, bool value) {
 LogEvent& LogEvent::Milliseconds(absl::string_view key, absl::Duration value) {
   if (!enabled_) return *this;
   Key(key);
-  absl::StrAppendFormat(&line_, "%.3f", absl::ToDoubleMilliseconds(value));
+  if (value == absl::InfiniteDuration()) {
+    absl::StrAppend(&line_, log_format == LogFormat::kJson ? "null" : "inf");
+  } else {
+    absl::StrAppendFormat(&line_, "%.3f", absl::ToDoubleMilliseconds(value));
+  }
   return *this;
 }
 

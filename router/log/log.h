@@ -20,7 +20,8 @@ enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : uint8_t { kText, kJson };
 
 void StartLog(LogLevel least, LogFormat format);
-void StopLog();  // after every line has been written
+// After every line has been written, or its reader has taken nothing for a second.
+void StopLog();
 
 bool LogEnabled(LogLevel level);
 

@@ -148,7 +148,7 @@ TEST_P(CurlIdentityTest, IsAcceptedByCurlForAKibibyteInBothVersions) {
   } else {
     files = certificates().Issue({.key_type = GetParam().key_type});
   }
-  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address(), files));
+  ASSERT_NO_FATAL_FAILURE(StartSidecarWith(files, backend_.address()));
   const std::string body = dir().WriteFile("body", Payload(kKibibyte));
   for (const char* version : {"1.2", "1.3"}) {
     const CurlResult result = Run({absl::StrCat("--tlsv", version), "--tls-max", version,

@@ -1,6 +1,7 @@
 // A client that ends its half of the stream and still gets the whole answer: with gnutls-cli, which
 // does so when its standard input ends, and with a client of the test's own.
 
+#include <future>
 #include <string>
 #include <vector>
 
@@ -116,29 +117,27 @@ TEST_P(ClientHalfCloseTest, FinBehindCloseNotifyChangesNothing) {
 }
 
 TEST_P(ClientHalfCloseTest, TheBackendsEndReachesTheClientWhichMayGoOnSending) {
-  std::string late;
-  {
-    TcpBackend backend([&late](Socket& connection) {
-      (void)connection.Write("goodbye");
-      connection.ShutdownWrite();
-      late = connection.ReadToEnd().value_or("cut short");
-    });
-    ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address()));
-    auto client = TlsClient::Open(tlsbridge().address(), {.version = GetParam()});
-    ASSERT_TRUE(client.ok()) << client.status();
-    EXPECT_EQ(client->ReadToEnd().value_or("failed"), "goodbye");
-    EXPECT_EQ(client->end(), TlsEnd::kCloseNotify);
-    const std::string last_words(300'000, 'w');
-    ASSERT_TRUE(client->Write(last_words).ok());
-    ASSERT_TRUE(client->SendCloseNotify().ok());
-    client->socket().ShutdownWrite();
-    const auto ended = tlsbridge().WaitForConnections(1);
-    ASSERT_EQ(ended.size(), 1u);
-    EXPECT_EQ(ended[0]["reason"], "closed_outgoing");
-    EXPECT_EQ(ended[0]["incoming"], "proxy_end");
-    EXPECT_EQ(ended[0]["outgoing"], "proxy_end");
-  }
-  EXPECT_EQ(late.size(), 300'000u);
+  std::promise<std::string> late;
+  TcpBackend backend([&late](Socket& connection) {
+    (void)connection.Write("goodbye");
+    connection.ShutdownWrite();
+    late.set_value(connection.ReadToEnd().value_or("cut short"));
+  });
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address()));
+  auto client = TlsClient::Open(tlsbridge().address(), {.version = GetParam()});
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(client->ReadToEnd().value_or("failed"), "goodbye");
+  EXPECT_EQ(client->end(), TlsEnd::kCloseNotify);
+  const std::string last_words(300'000, 'w');
+  ASSERT_TRUE(client->Write(last_words).ok());
+  ASSERT_TRUE(client->SendCloseNotify().ok());
+  client->socket().ShutdownWrite();
+  EXPECT_EQ(late.get_future().get().size(), last_words.size());
+  const auto ended = tlsbridge().WaitForConnections(1);
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0]["reason"], "closed_outgoing");
+  EXPECT_EQ(ended[0]["incoming"], "proxy_end");
+  EXPECT_EQ(ended[0]["outgoing"], "proxy_end");
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, ClientHalfCloseTest,

@@ -94,7 +94,7 @@ TEST_F(OpensslClientTest, ItsOrderCountsBetweenCiphersThatTheServerHoldsEqual) {
 
 TEST_F(OpensslClientTest, ACipherWithoutForwardSecrecyIsRefused) {
   ASSERT_NO_FATAL_FAILURE(
-      StartSidecar(backend_.address(), certificates().Issue({.key_type = KeyType::kRsa})));
+      StartSidecarWith(certificates().Issue({.key_type = KeyType::kRsa}), backend_.address()));
   const Result result = Run({"-tls1_2", "-cipher", "AES128-GCM-SHA256"});
   EXPECT_NE(result.exit_code, 0) << result.output;
   EXPECT_THAT(result.output, HasSubstr("alert handshake failure"));

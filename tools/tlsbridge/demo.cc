@@ -69,6 +69,21 @@ class CaFile {
   const std::string folder_;
 };
 
+// What curl needs to reach `address` with a certificate for localhost, 127.0.0.1 and ::1.
+std::string CurlArguments(const SocketAddress& address) {
+  if (address.is_unix()) {
+    return absl::StrCat("--unix-socket ", address.unix_path(), " https://localhost/hello");
+  }
+  const std::string text = address.ToString();
+  const std::string host = text.substr(0, text.rfind(':'));
+  if (host == "[::1]" || host == "[::]") {
+    return absl::StrCat("'https://[::1]:", address.port(), "/hello'");  // shells know brackets
+  }
+  const std::string url = absl::StrCat("https://localhost:", address.port(), "/hello");
+  if (host == "127.0.0.1" || host == "0.0.0.0") return url;
+  return absl::StrCat("--connect-to '::", host, ":' ", url);
+}
+
 int Demo() {
   const absl::StatusOr<LogOptions> log = LogFlags();
   if (!log.ok()) return RefuseToStart(log.status());
@@ -98,15 +113,12 @@ int Demo() {
   if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return RefuseToStart(status);
   return Serve(std::move(config), *log, [&ca_file](const Router& router) {
     const SocketAddress& address = router.listeners().front()->address();
-    const std::string host = address.is_loopback() && !address.is_unix()
-                                 ? absl::StrCat("localhost:", address.port())
-                                 : address.ToString();
     printf(
         "tlsbridge demo: a backend is running, and %s fronts it with TLS. Try, in another "
         "terminal:\n\n"
-        "  curl --cacert %s https://%s/hello\n\n"
+        "  curl --cacert %s %s\n\n"
         "Ctrl-C stops it.\n",
-        address.ToString().c_str(), (*ca_file)->path().c_str(), host.c_str());
+        address.ToString().c_str(), (*ca_file)->path().c_str(), CurlArguments(address).c_str());
     fflush(stdout);
   });
 }

@@ -2,15 +2,19 @@
 
 #include <stdio.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "bridge/event/clock.h"
 
 namespace tlsbridge {
 
 int RefuseToStart(const absl::Status& status) {
-  const std::string message(status.message());
+  std::string message(status.message());
+  // One line, whatever a flag's value holds.
+  std::replace_if(message.begin(), message.end(), absl::ascii_iscntrl, '?');
   fprintf(stderr, "tlsbridge: %s\n", message.c_str());
   return kExitUsage;
 }

@@ -12,11 +12,11 @@ void TlsbridgeTest::StartTlsbridge(const TlsbridgeOptions& options) {
 
 void TlsbridgeTest::StartSidecar(const std::string& backend,
                                  const std::vector<std::string>& arguments) {
-  StartSidecar(backend, certificates().Issue(), arguments);
+  StartSidecarWith(certificates().Issue(), backend, arguments);
 }
 
-void TlsbridgeTest::StartSidecar(const std::string& backend, const CertificateFiles& files,
-                                 const std::vector<std::string>& arguments) {
+void TlsbridgeTest::StartSidecarWith(const CertificateFiles& files, const std::string& backend,
+                                     const std::vector<std::string>& arguments) {
   TlsbridgeOptions options;
   options.arguments = {"--backend", backend, "--cert", files.certificate, "--key", files.key};
   options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());

@@ -22,8 +22,8 @@ class TlsbridgeTest : public testing::Test {
   // Sidecar mode before one backend, with a certificate for localhost. `arguments` come last.
   void StartSidecar(const std::string& backend, const std::vector<std::string>& arguments = {});
   // The same with a certificate of the test's own.
-  void StartSidecar(const std::string& backend, const CertificateFiles& files,
-                    const std::vector<std::string>& arguments = {});
+  void StartSidecarWith(const CertificateFiles& files, const std::string& backend,
+                        const std::vector<std::string>& arguments = {});
 
   // REQUIRES: it was started.
   Tlsbridge& tlsbridge() { return *tlsbridge_; }

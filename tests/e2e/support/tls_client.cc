@@ -102,6 +102,7 @@ absl::Status TlsClient::Write(absl::string_view plaintext) {
 }
 
 absl::StatusOr<std::string> TlsClient::ReadSome() {
+  if (!state_->read_ahead.empty()) return std::exchange(state_->read_ahead, {});
   std::string buffer(kReadBytes, '\0');
   while (true) {
     ERR_clear_error();
@@ -133,6 +134,8 @@ absl::StatusOr<std::string> TlsClient::ReadExactly(size_t bytes) {
     }
     result += *part;
   }
+  state_->read_ahead = result.substr(bytes);
+  result.resize(bytes);
   return result;
 }
 

@@ -61,6 +61,7 @@ class TlsClient {
     bssl::UniquePtr<SSL> ssl;
     TlsEnd end = TlsEnd::kOpen;
     int alert = -1;
+    std::string read_ahead;  // plaintext behind what ReadExactly() was asked for
   };
 
   explicit TlsClient(std::unique_ptr<State> state) : state_(std::move(state)) {}

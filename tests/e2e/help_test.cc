@@ -1,0 +1,124 @@
+// --help and --version, and that help tells the truth: every flag that it lists is taken.
+
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/harness/http_backend.h"
+#include "tests/e2e/harness/tlsbridge_test.h"
+#include "tests/e2e/support/curl.h"
+#include "tests/e2e/support/run_program.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
+struct ListedFlag {
+  std::string name;  // with dashes in front
+  std::string default_value;
+};
+
+std::vector<ListedFlag> ListedFlags(const std::string& help) {
+  static const std::regex flag("\n  (--[a-z-]+)\n +([^\n]*)");
+  static const std::regex value("\\[([^\\]]*)\\]$");
+  std::vector<ListedFlag> result;
+  for (std::sregex_iterator it(help.begin(), help.end(), flag), end; it != end; ++it) {
+    const std::string text = (*it)[2];
+    std::smatch found;
+    result.push_back({(*it)[1], std::regex_search(text, found, value) ? found.str(1) : ""});
+  }
+  return result;
+}
+
+TEST(HelpTest, TheProgramTellsItsCommandsSignalsAndExitCodes) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"-h"}, {"help"}, {}}) {
+    const ProgramResult result = RunProgram(arguments);
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.errors, "");
+    EXPECT_THAT(result.output, AllOf(HasSubstr("tlsbridge demo"), HasSubstr("tlsbridge sidecar"),
+                                     HasSubstr("SIGTERM"), HasSubstr("Exit codes")));
+  }
+}
+
+TEST(HelpTest, EachCommandTellsItsFlags) {
+  for (const char* command : {"sidecar", "demo"}) {
+    const ProgramResult result = RunProgram({command, "--help"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.errors, "");
+    EXPECT_THAT(result.output, AllOf(HasSubstr("--listen"), HasSubstr("--drain-timeout"),
+                                     HasSubstr(absl::StrCat("tlsbridge ", command))));
+    EXPECT_GT(ListedFlags(result.output).size(), 15u);
+  }
+  EXPECT_EQ(RunProgram({"sidecar", "--help"}).output.find("demo"), std::string::npos);
+  EXPECT_EQ(RunProgram({"demo", "--help"}).output.find("\n  --cert"), std::string::npos);
+}
+
+TEST(HelpTest, HelpWinsOverMistakesBesideIt) {
+  const ProgramResult result = RunProgram({"sidecar", "--nonsense", "--help"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.output, HasSubstr("--listen"));
+}
+
+TEST(HelpTest, VersionNamesTheProgramAndItsLibraries) {
+  for (const char* argument : {"--version", "version"}) {
+    const ProgramResult result = RunProgram({argument});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.errors, "");
+    EXPECT_THAT(result.output, AllOf(ContainsRegex("^tlsbridge [0-9]+\\.[0-9]+\\.[0-9]+\n"),
+                                     ContainsRegex("\nBoringSSL .*[0-9]+"),
+                                     ContainsRegex("\nlibevent 2\\.[0-9]+")));
+  }
+}
+
+class ListedFlagsTest : public TlsbridgeTest {};
+
+TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
+  HttpBackend backend;
+  std::vector<std::string> arguments;
+  for (const ListedFlag& flag : ListedFlags(RunProgram({"sidecar", "--help"}).output)) {
+    if (flag.name == "--log-format" || flag.name == "--listen" || flag.name == "--backend" ||
+        flag.name == "--cert" || flag.name == "--key") {
+      continue;  // The harness gives these.
+    }
+    if (flag.name == "--admin-listen") {
+      arguments.push_back(absl::StrCat(flag.name, "=unix:", dir().PathOf("admin")));
+      continue;  // It is off by default.
+    }
+    // Only a flag without a value has no default to show.
+    arguments.push_back(
+        flag.default_value.empty() ? flag.name : absl::StrCat(flag.name, "=", flag.default_value));
+  }
+  ASSERT_GT(arguments.size(), 15u);
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address(), arguments));
+  EXPECT_EQ(Curl(certificates().authority_certificate(), {UrlOf(tlsbridge(), "/")}).exit_code, 0);
+}
+
+TEST_F(ListedFlagsTest, TakeTheirLargestValues) {
+  HttpBackend backend;
+  std::vector<std::string> arguments;
+  for (const char* flag :
+       {"handshake-timeout", "connect-timeout", "initial-data-timeout", "inactivity-timeout",
+        "half-close-timeout", "max-lifetime", "keep-alive-warning", "close-grace", "tcp-keepalive",
+        "tcp-user-timeout", "drain-timeout"}) {
+    arguments.push_back(absl::StrCat("--", flag, "=inf"));
+  }
+  for (const char* flag :
+       {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute"}) {
+    arguments.push_back(absl::StrCat("--", flag, "=9223372036854775807"));
+  }
+  arguments.insert(arguments.end(), {"--keep-alive=extended", "--keep-alive-multiplier=1e300"});
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address(), arguments));
+  EXPECT_EQ(Curl(certificates().authority_certificate(), {UrlOf(tlsbridge(), "/")}).exit_code, 0);
+  EXPECT_EQ(tlsbridge().Stop(), 0);
+  EXPECT_TRUE(tlsbridge().WaitForEvent("terminating")) << "the line is no JSON";
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e

@@ -1,0 +1,80 @@
+// Every limit flag bites, and lets in again what it refused.
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/e2e/harness/tcp_backend.h"
+#include "tests/e2e/harness/tlsbridge_test.h"
+#include "tests/e2e/support/tls_client.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+class LimitsTest : public TlsbridgeTest {
+ protected:
+  void Start(const std::vector<std::string>& arguments) {
+    StartSidecar(backend_.address(), arguments);
+  }
+  absl::StatusOr<TlsClient> Open() { return TlsClient::Open(tlsbridge().address()); }
+  nlohmann::json FirstEnd() {
+    const auto ended = tlsbridge().WaitForConnections(1);
+    return ended.empty() ? nlohmann::json::object() : ended[0];
+  }
+
+  TcpBackend backend_{[](Socket& connection) { (void)connection.ReadToEnd(); }};
+};
+
+TEST_F(LimitsTest, MaxConnectionsRefusesOneMoreUntilOneHasEnded) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--max-connections=2"}));
+  EXPECT_EQ((*tlsbridge().WaitForEvent("ready"))["max_connections"], 2);
+  auto first = Open();
+  auto second = Open();
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_FALSE(Open().ok());
+  const nlohmann::json refused = FirstEnd();
+  EXPECT_EQ(refused["reason"], "global_limit");
+  EXPECT_EQ(refused["id"], 3);
+  EXPECT_EQ(refused["listener"], tlsbridge().address());
+  ASSERT_TRUE(first->SendCloseNotify().ok());
+  first->socket().Close();
+  ASSERT_EQ(tlsbridge().WaitForConnections(2).size(), 2u);
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(LimitsTest, MaxConnectionsPerIpRefusesOneMoreUntilOneHasEnded) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--max-connections-per-ip=1"}));
+  auto first = Open();
+  ASSERT_TRUE(first.ok());
+  EXPECT_FALSE(Open().ok());
+  EXPECT_EQ(FirstEnd()["reason"], "ip_limit");
+  ASSERT_TRUE(first->SendCloseNotify().ok());
+  first->socket().Close();
+  ASSERT_EQ(tlsbridge().WaitForConnections(2).size(), 2u);
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(LimitsTest, MaxNewPerIpPerMinuteRefusesOneMoreHoweverManyHaveEnded) {
+  // The window slides, so that a minute's turn in between lets in no more.
+  ASSERT_NO_FATAL_FAILURE(Start({"--max-new-per-ip-per-minute=3"}));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Open().ok());
+  EXPECT_FALSE(Open().ok());
+  const auto refused = tlsbridge().WaitForEvent(
+      "connection_end", [](const auto& event) { return event["reason"] == "rate_limit"; });
+  EXPECT_TRUE(refused);
+}
+
+TEST_F(LimitsTest, ARefusedClientNeverReachesTheBackend) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--max-connections=1"}));
+  auto first = Open();
+  ASSERT_TRUE(first.ok());
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(Open().ok());
+  EXPECT_EQ(tlsbridge().Dump()["live"]["records"], 1);
+  first->socket().Close();
+  EXPECT_EQ(tlsbridge().Stop(), 0);
+  EXPECT_EQ(tlsbridge().summary()["reasons"]["global_limit"], 20);
+  EXPECT_EQ(backend_.connections_accepted(), 1);
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e
