@@ -31,6 +31,12 @@ size_t Unacknowledged(int fd) {
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
 }
 
+bool IsUnixSocket(int fd) {
+  int domain = 0;
+  socklen_t length = sizeof(domain);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
+}
+
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
@@ -253,11 +259,11 @@ int Endpoint::FinishWriting() {
   writing_ = Writing::kFinishing;
   int error = 0;
   if (tls_ != nullptr) {
-    const bool only_goodbye = queued_bytes() == 0;
     tls_->SendCloseNotify();
     error = TransmitRecords();
-    if (error == EPIPE && only_goodbye && tls_->close_notify_received()) {
-      // The client has said goodbye and closed; a UNIX socket tells so at once. It misses nothing.
+    if (error == EPIPE && tls_->close_notify_received() && IsUnixSocket(fd_)) {
+      // The client said goodbye and left. A UNIX socket tells so at once, where TCP would take our
+      // goodbye; had anything been left unread, it would be ECONNRESET.
       writing_ = Writing::kFinished;
       return 0;
     }

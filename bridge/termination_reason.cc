@@ -31,7 +31,8 @@ constexpr std::array<Row, kTerminationReasons> kTable = {{
     {Reason::kNormal, "normal", kPolite},
     {Reason::kSocketEnd, "socket_end", kPolite},
     {Reason::kProxyEnd, "proxy_end", kPolite},
-    {Reason::kTruncated, "truncated", {Ending::kGraceful, Ending::kFlushReset}},
+    // Nor is the backend's stream complete, so the client gets FIN without close_notify too.
+    {Reason::kTruncated, "truncated", {Ending::kQuiet, Ending::kFlushReset}},
     {Reason::kEconnreset, "econnreset", kCut},
     {Reason::kEtimedout, "etimedout", kCut},
     {Reason::kEconnrefused, "econnrefused", kUnserved},

@@ -35,6 +35,8 @@ FailureDetail DetailOf(int reason) {
     case SSL_R_DATA_LENGTH_TOO_LONG:
     case SSL_R_TOO_MANY_EMPTY_FRAGMENTS:
       return FailureDetail::kBadRecord;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+      return FailureDetail::kNoClientCert;
     case ERR_R_MALLOC_FAILURE:
     case ERR_R_INTERNAL_ERROR:
       return FailureDetail::kInternal;
@@ -71,6 +73,10 @@ absl::string_view FailureDetailName(FailureDetail detail) {
       return "bad_record";
     case FailureDetail::kProtocol:
       return "protocol_error";
+    case FailureDetail::kNoClientCert:
+      return "no_client_cert";
+    case FailureDetail::kBadClientCert:
+      return "bad_client_cert";
     case FailureDetail::kInternal:
       return "internal";
   }
@@ -86,10 +92,15 @@ std::string AlertName(int alert) {
 }
 
 std::string Describe(const Failure& failure) {
-  if (failure.detail != FailureDetail::kClientAlert) {
-    return std::string(FailureDetailName(failure.detail));
+  const absl::string_view name = FailureDetailName(failure.detail);
+  switch (failure.detail) {
+    case FailureDetail::kClientAlert:
+      return absl::StrCat(name, ":", AlertName(failure.alert));
+    case FailureDetail::kBadClientCert:
+      return absl::StrCat(name, ":", failure.why);
+    default:
+      return std::string(name);
   }
-  return absl::StrCat("client_alert:", AlertName(failure.alert));
 }
 
 Failure TakeFailure() {

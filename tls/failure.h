@@ -24,13 +24,18 @@ enum class FailureDetail : uint8_t {
   kClientAlert,  // the client sent a fatal alert; Failure::alert names it
   kBadRecord,    // a record that does not decrypt or breaks its size limits
   kProtocol,     // any other breach of the protocol by the peer
-  kInternal,     // our own side failed
+  kNoClientCert,
+  kBadClientCert,  // Failure::why says what is wrong with it
+  kInternal,       // our own side failed
 };
 
 struct Failure {
   FailureDetail detail = FailureDetail::kNone;
   // The alert that the peer sent (kClientAlert) or that we sent; -1 for none. RFC 8446 section 6.
   int16_t alert = -1;
+  // kBadClientCert: "expired", "not_yet_valid", "revoked", "wrong_purpose", "chain_too_long",
+  // "untrusted", "not_allowed" or "invalid".
+  const char* why = "";
   // BoringSSL's own words, for the debug log.
   const char* reason = "";
 };

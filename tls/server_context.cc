@@ -46,7 +46,8 @@ absl::Status SetKeyPair(SSL_CTX* ctx, const KeyPair& pair) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const KeyPair& pair) {
+absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const KeyPair& pair,
+                                                                     const ClientPolicy& clients) {
   bssl::UniquePtr<SSL_CTX> ctx(SSL_CTX_new(TLS_method()));
   if (SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION) != 1 ||
       SSL_CTX_set_max_proto_version(ctx.get(), TLS1_3_VERSION) != 1 ||
@@ -63,6 +64,9 @@ absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const KeyPa
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   Session::ObserveClientHello(ctx.get());
   if (absl::Status status = SetKeyPair(ctx.get(), pair); !status.ok()) return status;
+  if (absl::Status status = ClientVerifier::Install(clients, ctx.get()); !status.ok()) {
+    return status;
+  }
   return std::unique_ptr<ServerContext>(new ServerContext(std::move(ctx)));
 }
 

@@ -10,13 +10,15 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "tls/client_verifier.h"
 #include "tls/key_pair.h"
 
 namespace tlsbridge::tls {
 
 class ServerContext {
  public:
-  static absl::StatusOr<std::unique_ptr<ServerContext>> Create(const KeyPair& pair);
+  static absl::StatusOr<std::unique_ptr<ServerContext>> Create(const KeyPair& pair,
+                                                               const ClientPolicy& clients = {});
 
   ~ServerContext();
 

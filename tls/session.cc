@@ -4,10 +4,13 @@
 #include <openssl/bytestring.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "tls/client_verifier.h"
+#include "tls/peer_identity.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -77,8 +80,32 @@ void Session::NoteClientHello(const SSL_CLIENT_HELLO* hello) {
   server_name_.assign(name.data(), name.size());
 }
 
+ssl_verify_result_t Session::VerifyClient(SSL* ssl, uint8_t* alert) {
+  const ClientVerifier::Decision decision = ClientVerifier::Of(ssl)->Check(ssl);
+  if (decision.problem == nullptr) return ssl_verify_ok;
+  FromSsl(ssl)->client_problem_ = decision.problem;
+  *alert = decision.alert;
+  return ssl_verify_invalid;
+}
+
+// Also for a resumed session, whose certificate came with its ticket.
+void Session::NoteClientIdentity() {
+  const ClientVerifier* verifier = ClientVerifier::Of(ssl_.get());
+  if (verifier == nullptr) return;
+  bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
+  if (leaf == nullptr) return;
+  const PeerIdentity identity = IdentityOf(leaf.get());
+  client_identity_ = identity.Display();
+  const absl::string_view rule = verifier->AllowedBy(identity);
+  allowed_by_.assign(rule.data(), rule.size());
+}
+
 Verdict Session::Fail() {
   failure_ = TakeFailure();
+  if (client_problem_ != nullptr) {
+    failure_.detail = FailureDetail::kBadClientCert;
+    failure_.why = client_problem_;
+  }
   finished_writing_ = true;
   return Verdict::kFailed;
 }
@@ -101,6 +128,7 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
       return {{}, Verdict::kFailed};
     }
     handshake_done_ = true;
+    NoteClientIdentity();
   }
 
   const absl::Span<uint8_t> room = staging_->plaintext();

@@ -68,6 +68,14 @@ class Session {
   const char* group() const;
   bool resumed() const;
 
+  // The client's certificate: who it is for, and the rule that let it in ("any" where there are no
+  // rules). Empty without one, and before the handshake is done.
+  const std::string& client_identity() const { return client_identity_; }
+  const std::string& allowed_by() const { return allowed_by_; }
+
+  // BoringSSL's question during a handshake; asked through ClientVerifier.
+  static ssl_verify_result_t VerifyClient(SSL* ssl, uint8_t* alert);
+
   // Makes the sessions of `ctx` note what their ClientHello asks for.
   static void ObserveClientHello(SSL_CTX* ctx);
 
@@ -75,11 +83,15 @@ class Session {
   Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
 
   void NoteClientHello(const SSL_CLIENT_HELLO* hello);
+  void NoteClientIdentity();
   Verdict Fail();
 
   Staging* const staging_;  // Not owned.
   bssl::UniquePtr<SSL> ssl_;
   std::string server_name_;
+  std::string client_identity_;
+  std::string allowed_by_;
+  const char* client_problem_ = nullptr;  // why its certificate was refused
   Failure failure_;
   bool received_anything_ = false;
   bool handshake_done_ = false;

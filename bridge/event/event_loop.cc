@@ -24,8 +24,6 @@ EventBasePtr MakeBase() {
   return EventBasePtr(event_base_new_with_config(config.get()));
 }
 
-void DoNothing(int, short, void*) {}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock* clock) {
@@ -43,7 +41,7 @@ EventLoop::EventLoop(const Clock* clock, EventBasePtr base, int wake_fd)
       now_(clock->Monotonic()),
       connection_timers_(now_),
       service_timers_(now_),
-      alarm_(event_new(base_.get(), -1, 0, &DoNothing, nullptr)),
+      alarm_(event_new(base_.get(), -1, 0, &OnAlarm, this)),
       wake_(event_new(base_.get(), wake_fd, EV_READ | EV_PERSIST, &OnWakeUp, this)) {
   event_add(wake_.get(), nullptr);
 }
@@ -79,14 +77,18 @@ void EventLoop::SetAlarm() {
   constexpr absl::Time kNever = absl::InfiniteFuture();
   const absl::Time next = std::min(connection_timers_.NextWakeUp().value_or(kNever),
                                    service_timers_.NextWakeUp().value_or(kNever));
-  // An alarm that is too early costs one empty turn; moving it costs as much, so it stays. Whether
-  // it has gone off only libevent knows: its clock is coarser, so that it may ring before
-  // alarm_at_.
-  if (next >= alarm_at_ && event_pending(alarm_.get(), EV_TIMEOUT, nullptr) != 0) return;
+  // An alarm that is too early costs one empty turn; moving it costs as much, so it stays.
+  if (next >= alarm_at_ && alarm_at_ > now()) return;
   alarm_at_ = next;
   if (next == kNever) return;
   const timeval delay = absl::ToTimeval(std::max(next - now(), absl::ZeroDuration()));
   event_add(alarm_.get(), &delay);
+}
+
+// libevent's clock is coarse, so that an alarm may ring before our clock says that it is due. The
+// next turn sets it anew.
+void EventLoop::OnAlarm(int, short, void* self) {
+  static_cast<EventLoop*>(self)->alarm_at_ = absl::InfiniteFuture();
 }
 
 void EventLoop::Post(absl::AnyInvocable<void()> task) {

@@ -65,6 +65,7 @@ class EventLoop {
  private:
   EventLoop(const Clock* clock, EventBasePtr base, int wake_fd);
 
+  static void OnAlarm(int fd, short what, void* self);
   static void OnWakeUp(int fd, short what, void* self);
   void Wake();
   void RunPosted();

@@ -96,6 +96,9 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   if (bridge.dropped_bytes() > 0) event.Number("bytes_dropped", bridge.dropped_bytes());
   if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
     event.Text("sni", session->server_name());
+    if (!session->client_identity().empty()) {
+      event.Text("client", session->client_identity()).Text("allowed_by", session->allowed_by());
+    }
     if (session->handshake_done()) {
       event.Text("tls", session->version())
           .Text("cipher", session->cipher())

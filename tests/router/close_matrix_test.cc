@@ -94,6 +94,10 @@ TEST_P(CloseMatrix, ClientFinWithoutCloseNotifyIsATruncationThatTheBackendSeesAs
   ASSERT_TRUE(BackendEnded());
   EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
   EXPECT_EQ(backend_peer_->received(), "half a requ");
+  // The backend has not ended its stream either: the client must not take it for complete.
+  ASSERT_TRUE(ClientEnded());
+  EXPECT_EQ(client_->end(), StreamEnd::kFin);
+  EXPECT_FALSE(client_->close_notify_received());
   ASSERT_TRUE(AllEnded());
   ExpectEnd(EndedAs::Both(Reason::kTruncated));
 }

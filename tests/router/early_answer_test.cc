@@ -117,7 +117,9 @@ TEST_P(EarlyAnswer, WaitsForAStalledClientNoLongerThanAHalfClosedConnectionMay) 
   backend_peer_->StallReading(true);
   backend_peer_->Send(std::string(20'000'000, 'a'));
   client_->Send(std::string(20'000'000, 'q'));
-  Settle();
+  ASSERT_TRUE(Until([this] {
+    return Dump()["client_reads_paused"].size() + Dump()["backend_reads_paused"].size() == 2;
+  }));
   Advance(absl::Seconds(1));
   backend_peer_->Reset();
   Settle();

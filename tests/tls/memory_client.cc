@@ -5,7 +5,8 @@
 
 namespace tlsbridge::testing {
 
-MemoryClient::MemoryClient(uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure)
+MemoryClient::MemoryClient(uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure,
+                           SSL_SESSION* resume)
     : ctx_(SSL_CTX_new(TLS_method())) {
   SSL_CTX_set_min_proto_version(ctx_.get(), version);
   SSL_CTX_set_max_proto_version(ctx_.get(), version);
@@ -22,6 +23,7 @@ MemoryClient::MemoryClient(uint16_t version, absl::FunctionRef<void(SSL_CTX*)> c
   SSL_set_tlsext_host_name(ssl_.get(), "orders.internal");
   SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   BIO_set_mem_eof_return(SSL_get_rbio(ssl_.get()), -1);
+  if (resume != nullptr) SSL_set_session(ssl_.get(), resume);
   SSL_set_connect_state(ssl_.get());
   Proceed();
 }

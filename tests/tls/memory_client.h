@@ -13,9 +13,11 @@ namespace tlsbridge::testing {
 
 class MemoryClient {
  public:
-  // `configure` may change the context before the session is made.
+  // `configure` may change the context before the session is made; `resume` is offered to the
+  // server.
   explicit MemoryClient(
-      uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure = [](SSL_CTX*) {});
+      uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure = [](SSL_CTX*) {},
+      SSL_SESSION* resume = nullptr);
 
   // Takes ciphertext from the server and goes on with the handshake, or reads.
   void Receive(const std::string& ciphertext);

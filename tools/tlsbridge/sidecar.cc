@@ -12,7 +12,9 @@
 #include "absl/time/clock.h"
 #include "bridge/socket_address.h"
 #include "router/config/config.h"
+#include "tls/client_verifier.h"
 #include "tls/key_pair.h"
+#include "tls/pem_file.h"
 #include "tls/server_context.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/run.h"
@@ -25,6 +27,19 @@ ABSL_FLAG(std::string, key, "", "PEM file with its private key, unencrypted.");
 ABSL_FLAG(bool, unsafe_backend, false,
           "Allow a backend that is neither on loopback nor a UNIX socket. What goes to it crosses "
           "the network in the clear.");
+ABSL_FLAG(std::string, client_ca, "",
+          "PEM file with the CAs of client certificates. Clients must then present one.");
+ABSL_FLAG(std::string, client_cert, "",
+          "With --client-ca: required (the default), or optional to let clients without one in.");
+ABSL_FLAG(tlsbridge::ValueList, allow_cn, {}, "Let in clients with this common name.");
+ABSL_FLAG(tlsbridge::ValueList, allow_ou, {}, "... with this organizational unit.");
+ABSL_FLAG(tlsbridge::ValueList, allow_dns, {}, "... with this DNS name; *.NAME is one label.");
+ABSL_FLAG(tlsbridge::ValueList, allow_ip, {}, "... with this IP address.");
+ABSL_FLAG(tlsbridge::ValueList, allow_uri, {},
+          "... with this URI, such as spiffe://prod/ns/*/sa/api: * is within a segment, a last /** "
+          "everything below.");
+ABSL_FLAG(tlsbridge::ValueList, allow_spki, {},
+          "... with this public key (base64 of its SHA-256). Any rule of any kind suffices.");
 
 namespace tlsbridge {
 namespace {
@@ -37,7 +52,10 @@ constexpr char kUsage[] =
 
 std::vector<FlagGroup> FlagGroups() {
   std::vector<FlagGroup> groups = {
-      {"Service", {"listen", "backend", "cert", "key", "unsafe-backend"}}};
+      {"Service", {"listen", "backend", "cert", "key", "unsafe-backend"}},
+      {"Clients (each --allow may be repeated)",
+       {"client-ca", "client-cert", "allow-cn", "allow-ou", "allow-dns", "allow-ip", "allow-uri",
+        "allow-spki"}}};
   for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
   return groups;
 }
@@ -45,6 +63,42 @@ std::vector<FlagGroup> FlagGroups() {
 absl::Status Missing(absl::string_view flag, absl::string_view example) {
   return absl::InvalidArgumentError(
       absl::StrCat("--", flag, " is missing; for example --", flag, " ", example));
+}
+
+// What each --allow-KIND is as a rule.
+void AddRules(absl::string_view kind, const ValueList& patterns, std::vector<std::string>* rules) {
+  for (const std::string& pattern : patterns.values) {
+    rules->push_back(absl::StrCat(kind, ":", pattern));
+  }
+}
+
+absl::StatusOr<tls::ClientPolicy> ClientPolicyFromFlags() {
+  tls::ClientPolicy policy;
+  AddRules("cn", absl::GetFlag(FLAGS_allow_cn), &policy.allow);
+  AddRules("ou", absl::GetFlag(FLAGS_allow_ou), &policy.allow);
+  AddRules("dns", absl::GetFlag(FLAGS_allow_dns), &policy.allow);
+  AddRules("ip", absl::GetFlag(FLAGS_allow_ip), &policy.allow);
+  AddRules("uri", absl::GetFlag(FLAGS_allow_uri), &policy.allow);
+  AddRules("spki", absl::GetFlag(FLAGS_allow_spki), &policy.allow);
+  const std::string mode = absl::GetFlag(FLAGS_client_cert);
+  policy.ca_name = absl::GetFlag(FLAGS_client_ca);
+  if (policy.ca_name.empty()) {
+    if (!mode.empty() || !policy.allow.empty()) {
+      return absl::InvalidArgumentError(
+          "--client-ca is missing: without it no client certificate can be verified");
+    }
+    return policy;
+  }
+  if (!mode.empty() && mode != "required" && mode != "optional") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--client-cert: '", mode, "' is not allowed; use required or optional"));
+  }
+  policy.mode =
+      mode == "optional" ? tls::ClientCertificates::kOptional : tls::ClientCertificates::kRequired;
+  auto pem = tls::ReadPemFile(policy.ca_name);
+  if (!pem.ok()) return pem.status();
+  policy.ca_pem = *std::move(pem);
+  return policy;
 }
 
 absl::StatusOr<Config> ConfigFromFlags() {
@@ -79,7 +133,9 @@ absl::StatusOr<Config> ConfigFromFlags() {
   if (key.empty()) return Missing("key", "tls.key");
   auto pair = tls::LoadKeyPair(cert, key, absl::Now());
   if (!pair.ok()) return pair.status();
-  auto context = tls::ServerContext::Create(*pair);
+  auto clients = ClientPolicyFromFlags();
+  if (!clients.ok()) return clients.status();
+  auto context = tls::ServerContext::Create(*pair, *clients);
   if (!context.ok()) return context.status();
   config.route.tls = *std::move(context);
 

@@ -1,0 +1,129 @@
+// Addresses as text, and clients as keys to count by.
+
+#include "bridge/socket_address.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace tlsbridge {
+namespace {
+
+using ::testing::HasSubstr;
+
+SocketAddress At(const std::string& text) {
+  auto address = SocketAddress::Parse(text);
+  EXPECT_TRUE(address.ok()) << address.status();
+  return address.ok() ? *address : SocketAddress();
+}
+
+struct Mistake {
+  std::string text;
+  std::string why;
+};
+
+class SocketAddressRefuses : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(SocketAddressRefuses, AndSaysWhyAndWhatIsAllowed) {
+  const auto parsed = SocketAddress::Parse(GetParam().text);
+  ASSERT_FALSE(parsed.ok()) << parsed->ToString();
+  const std::string message(parsed.status().message());
+  EXPECT_THAT(message, HasSubstr("'" + GetParam().text + "' is no address"));
+  EXPECT_THAT(message, HasSubstr(GetParam().why));
+  EXPECT_THAT(message, HasSubstr("[IPV6]:PORT"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    SocketAddress, SocketAddressRefuses,
+    ::testing::Values(Mistake{"", "no port"}, Mistake{"8443", "no port"},
+                      Mistake{"127.0.0.1", "no port"},
+                      Mistake{"127.0.0.1:", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1:65536", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1:99999999999", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1:-1", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1:+1", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1: 80", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1:80 ", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1:0x50", "not a number from 0 to 65535"},
+                      Mistake{"127.0.0.1:http", "not a number from 0 to 65535"},
+                      Mistake{":8443", "0.0.0.0 or [::] listens everywhere"},
+                      Mistake{"localhost.localdomain:80", "the host is no IPv4 address"},
+                      Mistake{"127.0.0.256:80", "the host is no IPv4 address"},
+                      Mistake{"127.1:80", "the host is no IPv4 address"},
+                      Mistake{"::1:80", "the host is no IPv4 address"},
+                      Mistake{"[]:80", "the host is no IPv4 address"},
+                      Mistake{"[::1:80", "the host is no IPv4 address"},
+                      Mistake{"[127.0.0.1]:80", "between the brackets is no IPv6 address"},
+                      Mistake{"[::g]:80", "between the brackets is no IPv6 address"},
+                      Mistake{"unix:", "must be absolute"},
+                      Mistake{"unix:app.sock", "must be absolute"},
+                      Mistake{"unix:/" + std::string(107, 'a'), "107 bytes at most"}));
+
+class SocketAddressRoundTrip : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(SocketAddressRoundTrip, OfWhatParseTakes) {
+  EXPECT_EQ(At(GetParam()).ToString(), GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(SocketAddress, SocketAddressRoundTrip,
+                         ::testing::Values("127.0.0.1:8443", "0.0.0.0:0", "255.255.255.255:65535",
+                                           "[::]:0", "[::1]:8443", "[2001:db8::1]:443",
+                                           "[::ffff:192.0.2.1]:80", "unix:/run/app.sock",
+                                           "unix:/with space:and:colons",
+                                           "unix:/" + std::string(106, 'a')));
+
+TEST(SocketAddress, LocalhostIsLoopback) {
+  EXPECT_EQ(At("localhost:80").ToString(), "127.0.0.1:80");
+  EXPECT_EQ(At("localhost:80").port(), 80);
+}
+
+TEST(SocketAddress, KnowsWhatIsLoopback) {
+  EXPECT_TRUE(At("127.255.255.255:1").is_loopback());
+  EXPECT_TRUE(At("[::1]:1").is_loopback());
+  EXPECT_TRUE(At("[::ffff:127.0.0.1]:1").is_loopback());
+  EXPECT_TRUE(At("unix:/run/app.sock").is_loopback());
+  EXPECT_FALSE(At("128.0.0.1:1").is_loopback());
+  EXPECT_FALSE(At("0.0.0.0:1").is_loopback());
+  EXPECT_FALSE(At("[::]:1").is_loopback());
+  EXPECT_FALSE(At("[::2]:1").is_loopback());
+  EXPECT_FALSE(SocketAddress().is_loopback());
+}
+
+TEST(SocketAddress, NoAddressIsADash) {
+  EXPECT_EQ(SocketAddress().ToString(), "-");
+  EXPECT_EQ(SocketAddress().family(), AF_UNSPEC);
+  EXPECT_EQ(SocketAddress::LocalOf(-1).ToString(), "-");
+}
+
+TEST(SocketAddress, AnUnnamedUnixPeerHasNoPath) {
+  sockaddr_un unnamed = {};
+  unnamed.sun_family = AF_UNIX;
+  const auto peer = SocketAddress::From(reinterpret_cast<sockaddr*>(&unnamed), sizeof(sa_family_t));
+  EXPECT_TRUE(peer.is_unix());
+  EXPECT_EQ(peer.ToString(), "unix:");
+}
+
+TEST(SocketAddressClientKey, IsTheSameForEveryPort) {
+  EXPECT_EQ(At("192.0.2.1:1").ClientKey(), At("192.0.2.1:2").ClientKey());
+  EXPECT_NE(At("192.0.2.1:1").ClientKey(), At("192.0.2.2:1").ClientKey());
+}
+
+TEST(SocketAddressClientKey, OfAMappedAddressIsThatOfTheIpv4Address) {
+  EXPECT_EQ(At("[::ffff:192.0.2.1]:1").ClientKey(), At("192.0.2.1:1").ClientKey());
+}
+
+TEST(SocketAddressClientKey, OfIpv6IsItsSlash64) {
+  EXPECT_EQ(At("[2001:db8:0:1::1]:1").ClientKey(),
+            At("[2001:db8:0:1:ffff:ffff:ffff:ffff]:1").ClientKey());
+  EXPECT_NE(At("[2001:db8:0:1::1]:1").ClientKey(), At("[2001:db8:0:2::1]:1").ClientKey());
+}
+
+TEST(SocketAddressClientKey, OfAUnixPeerIsThatOfNoAddress) {
+  const std::string everybody = At("unix:/a").ClientKey();
+  EXPECT_EQ(everybody, At("unix:/b").ClientKey());
+  EXPECT_NE(everybody, At("117.110.105.120:1").ClientKey()) << "whose four bytes spell unix";
+}
+
+}  // namespace
+}  // namespace tlsbridge

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Makes 5,000 random connections to the real program, and 200 idle ones: chaos_test.sh CHAOS TLSBRIDGE
+set -euo pipefail
+"$1" --tlsbridge="$2" --connections=5000 --seed=1
+"$1" --tlsbridge="$2" --idle=200

@@ -1,0 +1,200 @@
+// Who may come in: in all, per client address, per minute; and how little is remembered of them.
+
+#include "router/limits/admission.h"
+
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <netinet/in.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+
+namespace tlsbridge {
+namespace {
+
+using Reason = TerminationReason;
+
+SocketAddress Ipv4(uint32_t number) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(number);
+  return SocketAddress::From(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+}
+
+class AdmissionTest : public ::testing::Test {
+ protected:
+  Admission& Make(const Limits& limits, int64_t budget = 1'000'000) {
+    admission_ = std::make_unique<Admission>(limits, budget);
+    return *admission_;
+  }
+
+  // Admits and keeps.
+  Reason Enter(const SocketAddress& peer) {
+    Admission::Token token;
+    const Reason refusal = admission_->Admit(peer, now_, &token);
+    if (refusal == Reason::kNone) tokens_.push_back(std::move(token));
+    return refusal;
+  }
+  Reason Enter(const std::string& peer) { return Enter(*SocketAddress::Parse(peer)); }
+
+  void Leave() { tokens_.pop_back(); }
+  void LeaveAll() { tokens_.clear(); }
+
+  absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
+  std::unique_ptr<Admission> admission_;
+  std::vector<Admission::Token> tokens_;
+};
+
+TEST_F(AdmissionTest, PerAddressLimitsAreOffByDefault) {
+  Make(Limits());
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(admission_->connections(), 10'000);
+  EXPECT_EQ(admission_->clients(), 0u) << "nothing is remembered where nothing is counted";
+  LeaveAll();
+  EXPECT_EQ(admission_->connections(), 0);
+}
+
+TEST_F(AdmissionTest, TheGlobalLimitCountsLiveConnections) {
+  Make({.connections = 2});
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.2:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.3:1"), Reason::kGlobalLimit);
+  EXPECT_EQ(admission_->connections(), 2) << "a refused one is not counted";
+  Leave();
+  EXPECT_EQ(Enter("192.0.2.3:1"), Reason::kNone);
+}
+
+TEST_F(AdmissionTest, TheReasonSaysWhichLimitWasTheSmaller) {
+  EXPECT_EQ(Make({.connections = 10}, /*budget=*/5).limit(), 5);
+  EXPECT_EQ(Make({.connections = 5}, /*budget=*/10).limit(), 5);
+  EXPECT_EQ(Make({}, /*budget=*/7).limit(), 7);
+  Make({.connections = 10}, /*budget=*/0);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kFdLimit);
+  Make({}, /*budget=*/0);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kFdLimit);
+}
+
+TEST_F(AdmissionTest, TheLimitOfOneAddressLeavesOthersAlone) {
+  Make({.connections_per_ip = 2});
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.1:2"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.1:3"), Reason::kIpLimit);
+  EXPECT_EQ(Enter("192.0.2.2:1"), Reason::kNone);
+  LeaveAll();
+  EXPECT_EQ(Enter("192.0.2.1:4"), Reason::kNone);
+}
+
+TEST_F(AdmissionTest, AMappedAddressIsTheIpv4AddressItMaps) {
+  Make({.connections_per_ip = 1});
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("[::ffff:192.0.2.1]:1"), Reason::kIpLimit);
+}
+
+TEST_F(AdmissionTest, Ipv6IsCountedBySlash64) {
+  Make({.connections_per_ip = 1});
+  EXPECT_EQ(Enter("[2001:db8::1]:1"), Reason::kNone);
+  EXPECT_EQ(Enter("[2001:db8::ffff]:1"), Reason::kIpLimit);
+  EXPECT_EQ(Enter("[2001:db8:0:1::1]:1"), Reason::kNone);
+}
+
+// ---- The rate.
+
+TEST_F(AdmissionTest, TheRateCountsConnectionsThatHaveGone) {
+  Make({.new_per_ip_per_minute = 3});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+    LeaveAll();
+  }
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit);
+  EXPECT_EQ(Enter("192.0.2.2:1"), Reason::kNone);
+}
+
+TEST_F(AdmissionTest, TheMinuteSlides) {
+  Make({.new_per_ip_per_minute = 60});
+  now_ += absl::Seconds(59);
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  now_ += absl::Seconds(1);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit) << "no second helping at the full minute";
+  now_ += absl::Seconds(30);
+  int let_in = 0;
+  while (Enter("192.0.2.1:1") == Reason::kNone) ++let_in;
+  EXPECT_EQ(let_in, 30) << "half of the last minute's have left the window";
+  now_ += absl::Minutes(2);
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit);
+}
+
+TEST_F(AdmissionTest, RefusedAttemptsDoNotCountAgainstTheRate) {
+  Make({.new_per_ip_per_minute = 1});
+  ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit);
+  now_ += absl::Minutes(2);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+}
+
+TEST_F(AdmissionTest, AttemptsRefusedForTheAddressLimitDoNotCountAgainstTheRate) {
+  Make({.connections_per_ip = 1, .new_per_ip_per_minute = 2});
+  ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kIpLimit);
+  LeaveAll();
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  LeaveAll();
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit);
+}
+
+// ---- Tokens.
+
+TEST_F(AdmissionTest, AMovedTokenGivesItsPlaceBackOnce) {
+  Make({.connections_per_ip = 1});
+  Admission::Token first;
+  ASSERT_EQ(admission_->Admit(Ipv4(1), now_, &first), Reason::kNone);
+  Admission::Token second = std::move(first);
+  first = std::move(second);
+  EXPECT_EQ(admission_->connections(), 1);
+  { const Admission::Token last = std::move(first); }
+  EXPECT_EQ(admission_->connections(), 0);
+  EXPECT_EQ(Enter(Ipv4(1)), Reason::kNone);
+}
+
+// ---- The table is bounded.
+
+TEST_F(AdmissionTest, AMillionAddressesStayWithinTheBoundOfTheTable) {
+  Make({.connections_per_ip = 10, .new_per_ip_per_minute = 10});
+  const size_t before = mallinfo2().uordblks;
+  for (uint32_t i = 0; i < 1'000'000; ++i) {
+    ASSERT_EQ(Enter(Ipv4(i)), Reason::kNone);
+    LeaveAll();
+    ASSERT_LE(admission_->clients(), Admission::kMaxIdleClients + 1);
+  }
+  EXPECT_LT(mallinfo2().uordblks - before, 16u << 20) << "16 MiB, whatever strangers do";
+}
+
+TEST_F(AdmissionTest, RefusedStrangersDoNotGrowTheTableEither) {
+  Make({.connections_per_ip = 1, .new_per_ip_per_minute = 1});
+  ASSERT_EQ(Enter(Ipv4(0)), Reason::kNone);
+  LeaveAll();
+  for (uint32_t i = 1; i <= 200'000; ++i) {
+    ASSERT_EQ(Enter(Ipv4(i)), Reason::kNone);
+    LeaveAll();
+    ASSERT_EQ(Enter(Ipv4(i)), Reason::kRateLimit);
+  }
+  EXPECT_LE(admission_->clients(), Admission::kMaxIdleClients + 1);
+}
+
+TEST_F(AdmissionTest, AnAddressWithALiveConnectionIsNeverForgotten) {
+  Make({.connections_per_ip = 1});
+  ASSERT_EQ(Enter(Ipv4(7)), Reason::kNone);
+  for (uint32_t i = 100; i < 200'000; ++i) {
+    Admission::Token gone_at_once;
+    ASSERT_EQ(admission_->Admit(Ipv4(i), now_, &gone_at_once), Reason::kNone);
+  }
+  EXPECT_EQ(Enter(Ipv4(7)), Reason::kIpLimit);
+}
+
+}  // namespace
+}  // namespace tlsbridge

@@ -1,0 +1,96 @@
+#include "tests/tls/test_certificates.h"
+
+#include <openssl/bio.h>
+#include <openssl/ec_key.h>
+#include <openssl/evp.h>
+#include <openssl/nid.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "gtest/gtest.h"
+
+namespace tlsbridge::testing {
+namespace {
+
+constexpr int kHour = 3600;
+
+std::string Contents(BIO* bio) {
+  const uint8_t* data;
+  size_t length;
+  BIO_mem_contents(bio, &data, &length);
+  return std::string(reinterpret_cast<const char*>(data), length);
+}
+
+void AddSubject(X509_NAME* name, const char* field, const std::string& value) {
+  if (value.empty()) return;
+  ASSERT_EQ(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
+                                       reinterpret_cast<const uint8_t*>(value.c_str()), -1, -1, 0),
+            1);
+}
+
+void AddExtension(X509* certificate, int nid, const std::string& value) {
+  if (value.empty()) return;
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, certificate, certificate, nullptr, nullptr, 0);
+  bssl::UniquePtr<X509_EXTENSION> extension(
+      X509V3_EXT_nconf_nid(nullptr, &context, nid, const_cast<char*>(value.c_str())));
+  ASSERT_NE(extension, nullptr) << value;
+  X509_add_ext(certificate, extension.get(), -1);
+}
+
+void SetTime(ASN1_TIME* target, absl::Time time, int default_offset) {
+  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) {
+    X509_gmtime_adj(target, default_offset);
+  } else {
+    ASN1_TIME_set(target, absl::ToTimeT(time));
+  }
+}
+
+}  // namespace
+
+std::string TestCertificate::CertificatePem() const {
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509(bio.get(), certificate.get());
+  return Contents(bio.get());
+}
+
+std::string TestCertificate::KeyPem() const {
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  return Contents(bio.get());
+}
+
+TestCertificate MakeCertificate(const CertificateShape& shape, const TestCertificate* issuer) {
+  TestCertificate made;
+  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+  EC_KEY_generate_key(ec.get());
+  made.key.reset(EVP_PKEY_new());
+  EVP_PKEY_set1_EC_KEY(made.key.get(), ec.get());
+
+  made.certificate.reset(X509_new());
+  X509* certificate = made.certificate.get();
+  X509_set_version(certificate, X509_VERSION_3);
+  uint64_t serial = 0;
+  RAND_bytes(reinterpret_cast<uint8_t*>(&serial), sizeof(serial));
+  ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial);
+  SetTime(X509_getm_notBefore(certificate), shape.not_before, -kHour);
+  SetTime(X509_getm_notAfter(certificate), shape.not_after, kHour);
+  X509_set_pubkey(certificate, made.key.get());
+  AddSubject(X509_get_subject_name(certificate), "OU", shape.organizational_unit);
+  AddSubject(X509_get_subject_name(certificate), "CN", shape.common_name);
+  X509_set_issuer_name(
+      certificate,
+      X509_get_subject_name(issuer == nullptr ? certificate : issuer->certificate.get()));
+  AddExtension(certificate, NID_basic_constraints, shape.ca ? "critical,CA:TRUE" : "CA:FALSE");
+  if (shape.ca) AddExtension(certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
+  if (!shape.ca) AddExtension(certificate, NID_ext_key_usage, shape.extended_usage);
+  AddExtension(certificate, NID_subject_alt_name, shape.alternative_names);
+  EXPECT_NE(
+      X509_sign(certificate, issuer == nullptr ? made.key.get() : issuer->key.get(), EVP_sha256()),
+      0);
+  return made;
+}
+
+}  // namespace tlsbridge::testing

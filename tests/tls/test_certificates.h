@@ -1,0 +1,36 @@
+// Certificates of any shape, made in memory.
+//
+// Thread: the test's. Failure: gtest's, where BoringSSL refuses.
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace tlsbridge::testing {
+
+struct TestCertificate {
+  bssl::UniquePtr<X509> certificate;
+  bssl::UniquePtr<EVP_PKEY> key;
+
+  std::string CertificatePem() const;
+  std::string KeyPem() const;
+};
+
+struct CertificateShape {
+  std::string common_name = "test";
+  std::string organizational_unit;
+  std::string alternative_names;  // as OpenSSL's configuration has them: "DNS:a,URI:spiffe://b"
+  std::string extended_usage = "clientAuth";
+  bool ca = false;
+  absl::Time not_before = absl::InfinitePast();   // an hour ago by the real clock
+  absl::Time not_after = absl::InfiniteFuture();  // in an hour
+};
+
+// Signed by `issuer`, or by itself if that is null.
+TestCertificate MakeCertificate(const CertificateShape& shape, const TestCertificate* issuer);
+
+}  // namespace tlsbridge::testing

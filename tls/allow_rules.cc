@@ -1,0 +1,143 @@
+#include "tls/allow_rules.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+constexpr size_t kSha256Bytes = 32;
+
+absl::Status Refuse(absl::string_view rule, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("rule '", rule, "': ", why));
+}
+
+// The form in which IdentityOf() writes addresses; empty if it is none.
+std::string CanonicalIp(const std::string& text) {
+  uint8_t address[16];
+  char canonical[INET6_ADDRSTRLEN];
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (inet_pton(family, text.c_str(), address) == 1) {
+      return inet_ntop(family, address, canonical, sizeof(canonical));
+    }
+  }
+  return {};
+}
+
+// `segment` and `pattern` have no slash. Each * stands for at least one character.
+bool SegmentMatches(absl::string_view pattern, absl::string_view segment) {
+  const size_t star = pattern.find('*');
+  if (star == absl::string_view::npos) return pattern == segment;
+  if (!absl::ConsumePrefix(&segment, pattern.substr(0, star))) return false;
+  const absl::string_view rest = pattern.substr(star + 1);
+  for (size_t taken = 1; taken <= segment.size(); ++taken) {
+    if (SegmentMatches(rest, segment.substr(taken))) return true;
+  }
+  return false;
+}
+
+bool DnsMatches(absl::string_view pattern, absl::string_view name) {
+  if (!absl::ConsumePrefix(&pattern, "*.")) return pattern == name;
+  const size_t dot = name.find('.');
+  return dot != absl::string_view::npos && dot > 0 && name.substr(dot + 1) == pattern;
+}
+
+bool Any(const std::vector<std::string>& values, absl::string_view pattern,
+         bool (*matches)(absl::string_view, absl::string_view)) {
+  return std::any_of(values.begin(), values.end(), [pattern, matches](const std::string& value) {
+    return matches(pattern, value);
+  });
+}
+
+bool Equal(absl::string_view pattern, absl::string_view value) { return pattern == value; }
+
+}  // namespace
+
+bool UriMatches(absl::string_view pattern, absl::string_view uri) {
+  const bool everything_below = absl::ConsumeSuffix(&pattern, "/**");
+  const std::vector<absl::string_view> wanted = absl::StrSplit(pattern, '/');
+  const std::vector<absl::string_view> given = absl::StrSplit(uri, '/');
+  if (everything_below ? given.size() <= wanted.size() : given.size() != wanted.size()) {
+    return false;
+  }
+  return std::equal(wanted.begin(), wanted.end(), given.begin(), &SegmentMatches);
+}
+
+absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules) {
+  AllowRules parsed;
+  for (const std::string& text : rules) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
+    Rule rule = {Kind::kCommonName, parts.second, text};
+    if (rule.pattern.empty()) return Refuse(text, "has no pattern");
+    if (parts.first == "cn") {
+      rule.kind = Kind::kCommonName;
+    } else if (parts.first == "ou") {
+      rule.kind = Kind::kOrganizationalUnit;
+    } else if (parts.first == "dns") {
+      rule.kind = Kind::kDns;
+      absl::AsciiStrToLower(&rule.pattern);
+      const absl::string_view name = absl::StripPrefix(rule.pattern, "*.");
+      if (absl::StrContains(name, '*')) return Refuse(text, "a * stands for the first label only");
+    } else if (parts.first == "ip") {
+      rule.kind = Kind::kIp;
+      rule.pattern = CanonicalIp(rule.pattern);
+      if (rule.pattern.empty()) return Refuse(text, "is no IP address");
+    } else if (parts.first == "uri") {
+      rule.kind = Kind::kUri;
+      const absl::string_view path = absl::StripSuffix(rule.pattern, "/**");
+      if (absl::StrContains(path, "**"))
+        return Refuse(text, "** may stand at the end only, as /**");
+      if (!absl::StrContains(path, "://")) return Refuse(text, "is no URI: it has no ://");
+    } else if (parts.first == "spki") {
+      rule.kind = Kind::kSpki;
+      std::string digest;
+      if (!absl::Base64Unescape(rule.pattern, &digest) || digest.size() != kSha256Bytes) {
+        return Refuse(text, "is not the base64 of a SHA-256");
+      }
+    } else {
+      return Refuse(text, "begins with none of cn:, ou:, dns:, ip:, uri:, spki:");
+    }
+    parsed.rules_.push_back(std::move(rule));
+  }
+  return parsed;
+}
+
+absl::string_view AllowRules::Match(const PeerIdentity& identity) const {
+  for (const Rule& rule : rules_) {
+    bool matches = false;
+    switch (rule.kind) {
+      case Kind::kCommonName:
+        matches = identity.common_name == rule.pattern;
+        break;
+      case Kind::kOrganizationalUnit:
+        matches = Any(identity.organizational_units, rule.pattern, &Equal);
+        break;
+      case Kind::kDns:
+        matches = Any(identity.dns_names, rule.pattern, &DnsMatches);
+        break;
+      case Kind::kIp:
+        matches = Any(identity.ip_addresses, rule.pattern, &Equal);
+        break;
+      case Kind::kUri:
+        matches = Any(identity.uris, rule.pattern, &UriMatches);
+        break;
+      case Kind::kSpki:
+        matches = identity.spki_sha256 == rule.pattern;
+        break;
+    }
+    if (matches) return rule.text;
+  }
+  return {};
+}
+
+}  // namespace tlsbridge::tls

@@ -1,0 +1,27 @@
+// Who a certificate says its holder is.
+//
+// Thread: any; a value. Failure: none; what a certificate does not say is empty.
+#pragma once
+
+#include <openssl/base.h>
+
+#include <string>
+#include <vector>
+
+namespace tlsbridge::tls {
+
+struct PeerIdentity {
+  std::string common_name;
+  std::vector<std::string> organizational_units;
+  std::vector<std::string> dns_names;     // lower case
+  std::vector<std::string> ip_addresses;  // as inet_ntop(3) writes them
+  std::vector<std::string> uris;
+  std::string spki_sha256;  // base64 of the SHA-256 of the public key (RFC 7469 section 2.4)
+
+  // One name to log: the first URI, else DNS name, else IP address, else the common name.
+  std::string Display() const;
+};
+
+PeerIdentity IdentityOf(const X509* certificate);
+
+}  // namespace tlsbridge::tls
