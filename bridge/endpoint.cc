@@ -259,10 +259,9 @@ int Endpoint::FinishWriting() {
   writing_ = Writing::kFinishing;
   int error = 0;
   if (tls_ != nullptr) {
-    const bool only_goodbye = queued_bytes() == 0;
     tls_->SendCloseNotify();
     error = TransmitRecords();
-    if (error == EPIPE && only_goodbye && tls_->close_notify_received() && IsUnixSocket(fd_)) {
+    if (error == EPIPE && tls_->close_notify_received() && IsUnixSocket(fd_)) {
       // The client said goodbye and left. A UNIX socket tells so at once, where TCP would take our
       // goodbye; had anything been left unread, it would be ECONNRESET.
       writing_ = Writing::kFinished;

@@ -22,7 +22,7 @@ namespace tlsbridge::e2e {
 namespace {
 
 // Each is a line. Far more than the pipe and the log's own queue hold.
-constexpr int kConnections = 2000;
+constexpr int kConnections = 1200;
 
 class StalledLogTest : public TlsbridgeTest {
  protected:
