@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kBytesPerStep = 256 * 1024;
 constexpr size_t kWireBytes = 64 * 1024;
-constexpr int kPiecesPerStep = 8;
+constexpr int kPiecesPerStep = 32;
 
 std::string Garbage(uint64_t number, size_t bytes) {
   Random random(number, bytes);
