@@ -116,6 +116,9 @@ TEST_F(DescriptorLimitTest, WithNoDescriptorAtAllItWaitsQuietlyAndThenGoesOn) {
 }
 
 TEST_F(DescriptorLimitTest, WithNoDescriptorForABackendTheClientGetsAnAlert) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer makes a pipe whenever it looks at a type, and finds none";
+#endif
   ASSERT_NO_FATAL_FAILURE(StartWithDescriptors(200));
   // One for the client and none for its backend.
   ASSERT_NO_FATAL_FAILURE(SetSoftLimit(OpenDescriptors() + 1));

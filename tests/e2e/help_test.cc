@@ -1,11 +1,13 @@
 // --help and --version, and that help tells the truth: every flag that it lists is taken.
 
 #include <map>
-#include <regex>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/http_backend.h"
@@ -25,14 +27,15 @@ struct ListedFlag {
   std::string default_value;
 };
 
+// A flag is a line of its own; the text below it may end with its default in brackets.
 std::vector<ListedFlag> ListedFlags(const std::string& help) {
-  static const std::regex flag("\n  (--[a-z-]+)\n +([^\n]*)");
-  static const std::regex value("\\[([^\\]]*)\\]$");
   std::vector<ListedFlag> result;
-  for (std::sregex_iterator it(help.begin(), help.end(), flag), end; it != end; ++it) {
-    const std::string text = (*it)[2];
-    std::smatch found;
-    result.push_back({(*it)[1], std::regex_search(text, found, value) ? found.str(1) : ""});
+  for (absl::string_view line : absl::StrSplit(help, '\n')) {
+    if (absl::StartsWith(line, "  --")) {
+      result.push_back({std::string(line.substr(2)), ""});
+    } else if (!result.empty() && absl::ConsumeSuffix(&line, "]")) {
+      result.back().default_value = std::string(line.substr(line.rfind('[') + 1));
+    }
   }
   return result;
 }

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <future>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/process.h"
@@ -28,6 +28,33 @@ using ::testing::MatchesRegex;
 
 // Everything that could break a line, a field or a terminal.
 constexpr char kHostileName[] = "a\"b\\c d=e\nlevel=error\r\x1b[31m\x7f\xff\xc3\xa9{}:,\t";
+
+// Whether a line of text is a time, a level, an event and then fields, "key=value" or
+// "key=\"value\"", with nothing between them but a blank.
+bool IsFields(absl::string_view line) {
+  for (int word = 0; word < 3; ++word) {
+    const size_t end = line.find(' ');
+    if (end == 0 || (end == absl::string_view::npos && word < 2)) return false;
+    line.remove_prefix(std::min(line.size(), end == absl::string_view::npos ? end : end + 1));
+  }
+  while (!line.empty()) {
+    const size_t equals = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz_");
+    if (equals == 0 || equals == absl::string_view::npos || line[equals] != '=') return false;
+    line.remove_prefix(equals + 1);
+    if (absl::ConsumePrefix(&line, "\"")) {
+      size_t end = 0;
+      while (end < line.size() && line[end] != '"') end += line[end] == '\\' ? 2 : 1;
+      if (end >= line.size()) return false;
+      line.remove_prefix(end + 1);
+    } else {
+      const size_t end = std::min(line.find_first_of(" \""), line.size());
+      if (end == 0) return false;
+      line.remove_prefix(end);
+    }
+    if (!line.empty() && !absl::ConsumePrefix(&line, " ")) return false;
+  }
+  return true;
+}
 
 void Answer(Socket& connection) {
   const auto question = connection.ReadToEnd();
@@ -145,14 +172,11 @@ TEST_F(LogTest, TextHasEveryFieldOfAConnection) {
 
 TEST_F(LogTest, AHostileServerNameStaysInsideItsTextField) {
   const std::vector<std::string> lines = TextLog({.server_name = kHostileName});
-  const std::regex shape(
-      "[0-9-]+T[0-9:.]+Z (debug|info|warning|error) [a-z_]+( [a-z_]+=([^\" "
-      "]+|\"([^\"\\\\]|\\\\.)*\"))*");
   int connections = 0;
   for (const std::string& line : lines) {
     for (const char c : line) EXPECT_TRUE(c >= ' ' && c <= '~') << static_cast<int>(c);
     if (absl::StrContains(line, " summary ")) continue;  // has JSON inside
-    EXPECT_TRUE(std::regex_match(line, shape)) << line;
+    EXPECT_TRUE(IsFields(line)) << line;
     if (absl::StrContains(line, " connection_end ")) {
       ++connections;
       EXPECT_THAT(line, HasSubstr(" sni=\"a\\\"b\\\\c d=e\\nlevel=error\\r\\x1b[31m\\x7f\\xff"));
