@@ -79,7 +79,7 @@ std::string CurlArguments(const SocketAddress& address) {
   if (host == "[::1]" || host == "[::]") {
     return absl::StrCat("'https://[::1]:", address.port(), "/hello'");  // shells know brackets
   }
-  const std::string url = absl::StrCat("https://localhost:", address.port(), "/hello");
+  std::string url = absl::StrCat("https://localhost:", address.port(), "/hello");
   if (host == "127.0.0.1" || host == "0.0.0.0") return url;
   return absl::StrCat("--connect-to '::", host, ":' ", url);
 }
