@@ -1,13 +1,11 @@
-// Everything that the program can be told, as plain values with safe defaults. Made once from flags
-// or a file; nothing below reads either.
+// Everything that the program can be told, as plain values with safe defaults. Made from flags or a
+// file; nothing below reads either, and nothing here has been loaded or looked up yet.
 //
-// Thread: immutable once made; read by all. Owner: the router. Failure: none; who fills it in
-// checks it.
+// Thread: any; values. Owner: whoever made it. Failure: none; who fills it in checks it.
 #pragma once
 
 #include <stdint.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,13 +13,15 @@
 #include "absl/time/time.h"
 #include "bridge/bridge.h"
 #include "bridge/socket_address.h"
-#include "tls/server_context.h"
+#include "router/config/cidr.h"
 
 namespace tlsbridge {
 
-// Zero turns a timeout off.
+// ---- How long things may take. Zero turns a timeout off.
+
 struct Timeouts {
   absl::Duration handshake = absl::Seconds(10);
+  // For all attempts together, if the first backend does not answer.
   absl::Duration connect = absl::Seconds(5);
   // From the backend's connection to the first byte either way: a server-first protocol is not cut
   // by it.
@@ -50,7 +50,9 @@ struct KeepAlive {
   absl::Duration warning = absl::Minutes(10);
 };
 
-// Zero means no limit, except for `connections`, where it means what descriptors and memory allow.
+// ---- How many there may be. Zero means no limit, except for `connections` of the whole program,
+// where it means what descriptors and memory allow.
+
 struct Limits {
   int64_t connections = 0;
   // Off by default: behind a gateway or another proxy all clients share one address.
@@ -58,14 +60,181 @@ struct Limits {
   int64_t new_per_ip_per_minute = 0;
 };
 
+// ---- Where connections come in.
+
+struct Listener {
+  SocketAddress address;
+  // Peers that must begin with a PROXY protocol header (version 1 or 2). Others must not.
+  std::vector<Cidr> proxy_protocol_from;
+  // A UNIX listener has no peer addresses: whether everybody there must begin with the header.
+  bool proxy_protocol_from_unix = false;
+};
+
+// ---- Which connections a route is for. An empty list matches all; a list matches if one of its
+// members does; all lists must match.
+
+struct PortRange {
+  uint16_t first = 0;
+  uint16_t last = 0;  // inclusive
+};
+
+enum class TlsVersion : uint8_t { kTls12, kTls13 };
+
+struct Match {
+  std::vector<PortRange> ports;      // of the listener
+  std::vector<std::string> domains;  // lower case; "orders.internal", "*.internal" (one label), "*"
+  std::vector<Cidr> client_ip;
+  std::vector<std::string> alpn;         // one of what the client offers
+  std::vector<TlsVersion> tls_versions;  // the best that the client offers
+};
+
+// ---- TLS with clients.
+
+enum class TlsMode : uint8_t {
+  kTerminate,
+  kPassthrough,            // routed by the ClientHello; bytes untouched
+  kTerminateAndReencrypt,  // TLS to the backend, too
+};
+
+struct CertificateFiles {
+  std::string cert;  // PEM: the leaf, then its chain
+  std::string key;   // PEM, unencrypted; may be the same file
+  std::string ocsp;  // DER of an OCSP response to staple; empty for none
+};
+
+enum class ClientCertificateMode : uint8_t {
+  kOff,
+  kOptional,  // a client without one is let in; one that has one must pass
+  kRequired,
+};
+
+struct ClientAuth {
+  ClientCertificateMode mode = ClientCertificateMode::kOff;
+  std::string ca;                  // PEM file
+  std::string crl;                 // PEM file; empty for none
+  std::vector<std::string> allow;  // as tls::AllowRules::Parse takes them
+  bool observe_only = false;       // let in and log what would have been refused
+};
+
+enum class TicketMode : uint8_t {
+  kAuto,    // random keys, rotated in this process
+  kFile,    // keys in a file
+  kShared,  // derived from a secret file and the clock, so that replicas agree
+  kOff,
+};
+
+struct Tickets {
+  TicketMode mode = TicketMode::kAuto;
+  std::string file;  // of keys or of the secret
+};
+
+struct ServerTls {
+  std::vector<CertificateFiles> certificates;
+  std::vector<std::string> alpn;  // in order of preference; empty negotiates none
+  TlsVersion min_version = TlsVersion::kTls12;
+  TlsVersion max_version = TlsVersion::kTls13;
+  std::string ciphers;  // of TLS 1.2, as BoringSSL names them; empty is the safe default
+  std::string groups;   // empty is the safe default
+  bool refuse_unknown_sni = false;  // else the first certificate answers
+  ClientAuth client;
+  Tickets tickets;
+};
+
+// ---- Backends.
+
+struct BackendAddress {
+  enum class Kind : uint8_t {
+    kSocket,  // an address, or a UNIX path
+    kDns,     // dns:NAME:PORT
+    kSrv,     // srv:_service._tcp.name
+  };
+  Kind kind = Kind::kSocket;
+  SocketAddress socket;  // kSocket
+  std::string name;      // kDns, kSrv
+  uint16_t port = 0;     // kDns
+
+  std::string ToString() const;
+};
+
+struct Backend {
+  BackendAddress address;
+  uint32_t weight = 1;  // zero gets nothing
+  bool drain = false;   // no new connections; those that are open go on
+};
+
+enum class Balance : uint8_t { kRoundRobin, kLeastConnections, kSourceHash, kRandomTwo };
+
+struct HealthCheck {
+  enum class Kind : uint8_t { kNone, kTcp, kTls, kSendExpect };
+  Kind kind = Kind::kNone;
+  std::string send;                            // kSendExpect
+  std::string expect;                          // what the answer begins with
+  absl::Duration interval = absl::Seconds(5);  // varied by 20 % each way
+  absl::Duration timeout = absl::Seconds(2);
+  int healthy_after = 2;    // successes in a row
+  int unhealthy_after = 3;  // failures in a row
+};
+
+// Taking a backend out after failures of real connections.
+struct Ejection {
+  int after_failures = 5;                    // in a row; zero never ejects
+  absl::Duration first = absl::Seconds(10);  // doubled by each further ejection
+  absl::Duration longest = absl::Minutes(5);
+  double keep_fraction = 0.5;  // never eject when fewer than this share would be left
+};
+
+struct DnsSettings {
+  // The record's TTL, but within these.
+  absl::Duration ttl_floor = absl::Seconds(1);
+  absl::Duration ttl_ceiling = absl::Minutes(5);
+};
+
+struct BackendTls {
+  std::string ca;           // PEM file; empty: the system's
+  std::string verify_name;  // DNS name or IP address that the certificate must be for
+  std::string sni;          // empty: verify_name, if it is a DNS name
+  std::string cert;         // client certificate; empty for none
+  std::string key;
+  std::vector<std::string> alpn;
+  bool insecure_skip_verify = false;
+};
+
+enum class ProxyProtocol : uint8_t { kNone, kV1, kV2 };
+
+// ---- Routes.
+
+enum class RouteAction : uint8_t {
+  kForward,
+  kBlock,  // refuse, as Route::block_with_alert says
+};
+
 struct Route {
   std::string name;
-  SocketAddress backend;
-  std::shared_ptr<const tls::ServerContext> tls;
+  int priority = 0;  // higher is asked first; then the more specific match, then the order
+  Match match;
+  // Refused with `denied`. Deny comes first; an empty allow list allows all.
+  std::vector<Cidr> deny_ip;
+  std::vector<Cidr> allow_ip;
+
+  RouteAction action = RouteAction::kForward;
+  bool block_with_alert = true;  // a TLS alert before the end, so that a client sees why
+
+  TlsMode tls_mode = TlsMode::kTerminate;
+  ServerTls tls;
+
+  std::vector<Backend> backends;
+  Balance balance = Balance::kRoundRobin;
+  HealthCheck health;
+  Ejection ejection;
+  absl::Duration slow_start;  // a backend that comes back gets its full share only after this
+  DnsSettings dns;
+  BackendTls backend_tls;  // kTerminateAndReencrypt
+  ProxyProtocol send_proxy = ProxyProtocol::kNone;
+
   Timeouts timeouts;
   KeepAlive keep_alive;
   Bridge::Options bridge;
-  int64_t connections = 0;  // limit of this route; zero: none
+  Limits limits;
 };
 
 struct Shutdown {
@@ -76,11 +245,12 @@ struct Shutdown {
 };
 
 struct Config {
-  std::vector<SocketAddress> listeners;
+  std::vector<Listener> listeners;
+  std::vector<Route> routes;
   std::optional<SocketAddress> admin;  // loopback or a UNIX path
-  Route route;
   Limits limits;
   Shutdown shutdown;
+  int workers = 0;  // zero: one for each core that this process may use
 };
 
 }  // namespace tlsbridge
