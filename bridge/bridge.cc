@@ -18,10 +18,16 @@ constexpr size_t kBytesPerTurn = 4 * Endpoint::kHighMark;
 constexpr absl::Duration kFirstLook = absl::Milliseconds(1);
 constexpr absl::Duration kLastLook = absl::Milliseconds(100);
 
+absl::Span<const uint8_t> AsBytes(const std::string& text) {
+  return absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
+
 }  // namespace
 
 const char* BridgeStateName(BridgeState state) {
   switch (state) {
+    case BridgeState::kPeeking:
+      return "peeking";
     case BridgeState::kHandshaking:
       return "handshaking";
     case BridgeState::kRouting:
@@ -40,27 +46,71 @@ const char* BridgeStateName(BridgeState state) {
   return "closed";
 }
 
-Bridge::Bridge(int client_fd, std::unique_ptr<tls::Session> tls, const Options* options,
-               Observer* observer, EventLoop* loop, WorkerMemory* memory)
+Bridge::Bridge(int client_fd, const Options* options, Observer* observer, EventLoop* loop,
+               WorkerMemory* memory)
     : loop_(loop),
       memory_(memory),
       options_(options),
       observer_(observer),
-      incoming_(Side::kIncoming, client_fd, std::move(tls), this, loop, memory),
+      incoming_(Side::kIncoming, client_fd, this, loop, memory),
       last_activity_(loop->now()),
-      state_(incoming_.tls() != nullptr ? BridgeState::kHandshaking : BridgeState::kRouting) {}
+      state_(BridgeState::kPeeking) {}
 
 Bridge::~Bridge() = default;
 
+// Null while there is no backend, or none yet that can take the client's bytes.
 Endpoint* Bridge::OtherThan(const Endpoint& endpoint) {
-  return endpoint.side() == Side::kIncoming ? outgoing_.get() : &incoming_;
+  if (endpoint.side() == Side::kOutgoing) return &incoming_;
+  const bool takes_bytes = outgoing_ != nullptr && (backend_ready_ || outgoing_->tls() == nullptr);
+  return takes_bytes ? outgoing_.get() : nullptr;
+}
+
+// ---- Peeking.
+
+void Bridge::Terminate(std::unique_ptr<tls::Session> tls) {
+  state_ = BridgeState::kHandshaking;
+  incoming_.StartTls(std::move(tls));
+}
+
+void Bridge::PassThrough() {
+  state_ = BridgeState::kRouting;
+  observer_->OnClientReady();
+}
+
+// False if there is nothing more to do with `read`; else it is what the client's bytes now stand
+// for.
+bool Bridge::Peek(Endpoint::Read* read) {
+  using Outcome = Endpoint::Outcome;
+  if (!read->plaintext.empty()) {
+    greeted_ = true;
+    read->plaintext = observer_->OnFirstBytes(read->plaintext);
+    if (ended()) return false;
+    if (state_ != BridgeState::kPeeking) {
+      if (incoming_.tls() != nullptr) {
+        *read = incoming_.Decrypt(read->plaintext, read->outcome, read->error);
+      }
+      return true;
+    }
+  }
+  if (read->outcome == Outcome::kEnded || read->outcome == Outcome::kFailed) LeftEarly(read->error);
+  return false;
+}
+
+void Bridge::LeftEarly(int error) {
+  End end = End::OfBoth(TerminationReason::kTlsHandshakeFailed, error);
+  // One that sent nothing was a probe, however it left.
+  end.failure.detail = greeted_ ? tls::FailureDetail::kClientGone : tls::FailureDetail::kTcpProbe;
+  ReportEnd(end);
 }
 
 // ---- Connecting.
 
-void Bridge::ConnectBackend(const SocketAddress& backend) {
+void Bridge::ConnectBackend(const SocketAddress& backend, std::unique_ptr<tls::Session> tls,
+                            absl::Span<const uint8_t> preamble) {
   if (ended()) return;
   state_ = BridgeState::kConnecting;
+  backend_tls_ = std::move(tls);
+  preamble_.assign(reinterpret_cast<const char*>(preamble.data()), preamble.size());
   const DialResult dialled = Dial(backend, options_->tcp);
   if (dialled.error == 0) return AdoptBackend(dialled.fd);
   // Never from inside the call that began it.
@@ -75,32 +125,51 @@ void Bridge::AdoptBackend(int fd) {
   Endpoint::Owner* const owner = this;  // the base is private
   outgoing_ = std::make_unique<Endpoint>(Endpoint::Connecting(), Side::kOutgoing, fd, owner, loop_,
                                          memory_);
+  if (!preamble_.empty()) outgoing_->Write(AsBytes(preamble_));
+  if (backend_tls_ == nullptr) return ServeEarlyBytes();
+  outgoing_->StartTls(std::move(backend_tls_));
+}
+
+// The backend takes what the client has sent so far.
+void Bridge::ServeEarlyBytes() {
+  int error = 0;
   if (!early_bytes_.empty()) {
-    const auto* data = reinterpret_cast<const uint8_t*>(early_bytes_.data());
-    outgoing_->Write(absl::MakeConstSpan(data, early_bytes_.size()));
+    error = outgoing_->Write(AsBytes(early_bytes_));
     std::string().swap(early_bytes_);
   }
-  if (stream_ended(Side::kIncoming)) outgoing_->FinishWriting();
+  if (error == 0 && stream_ended(Side::kIncoming)) error = outgoing_->FinishWriting();
+  if (error != 0) return OnWriteError(*outgoing_, error);
   if (!outgoing_->full()) incoming_.ResumeReading(Endpoint::kOtherSideFull);
 }
 
-void Bridge::FailedToConnect(int error) {
+void Bridge::FailedToConnect(int error, const tls::Failure& failure) {
   if (ended()) return;
   state_ = BridgeState::kRouting;
   if (outgoing_ != nullptr) {
-    early_bytes_ = outgoing_->TakeQueue();
+    // What is queued for one that speaks TLS is its handshake.
+    if (outgoing_->tls() == nullptr) early_bytes_ = outgoing_->TakeQueue().substr(preamble_.size());
     std::unique_ptr<Endpoint> failed = std::move(outgoing_);
-    failed->CleanupSocket(Ending::kReset);
+    failed->CleanupSocket(failure.detail == tls::FailureDetail::kNone ? Ending::kReset
+                                                                      : Ending::kFlushReset);
+    failed->ForceClose();
     loop_->DeleteLater(std::move(failed));  // its callback is still on the stack
   }
-  observer_->OnConnectFailed(error);
+  observer_->OnConnectFailed(error, failure);
 }
 
 void Bridge::OnConnected(Endpoint&) {
   if (ended()) return;
+  if (outgoing_->tls() == nullptr) return BackendReady();
+  if (const int error = outgoing_->BeginHandshake(); error != 0) FailedToConnect(error);
+}
+
+void Bridge::BackendReady() {
+  backend_ready_ = true;
   state_ = first_ended_.has_value() ? BridgeState::kHalfClosed : BridgeState::kBridging;
   last_activity_ = loop_->now();
+  std::string().swap(preamble_);
   observer_->OnBackendConnected();
+  if (!ended() && outgoing_->tls() != nullptr) ServeEarlyBytes();
 }
 
 // ---- Bytes and ends of streams.
@@ -114,7 +183,8 @@ void Bridge::PumpFrom(Endpoint& from) {
   while (true) {
     const Endpoint* to = OtherThan(from);
     const size_t limit = std::min(budget, to == nullptr ? Endpoint::kHighMark : to->room());
-    const Endpoint::Read read = from.ReadSome(limit);
+    Endpoint::Read read = from.ReadSome(limit);
+    if (state_ == BridgeState::kPeeking && !Peek(&read)) return;
     if (!Forward(from, read)) return;
 
     to = OtherThan(from);  // forwarding the last bytes of a handshake may have dialled it
@@ -134,6 +204,10 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
     state_ = BridgeState::kRouting;
     observer_->OnClientReady();
     if (ended()) return false;
+  }
+  if (from.side() == Side::kOutgoing && !backend_ready_) {
+    if (read.outcome != Outcome::kTlsFailed && from.tls()->handshake_done()) BackendReady();
+    if (ended() || (!backend_ready_ && read.outcome == Outcome::kDrained)) return false;
   }
 
   if (!read.plaintext.empty()) {
@@ -166,7 +240,9 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
       if (options_->accept_truncation) {
         StreamEnded(from);
       } else if (!stream_ended(from.side())) {
-        ReportEnd(End::OfBoth(TerminationReason::kTruncated));
+        ReportEnd(End::OfBoth(from.side() == Side::kIncoming
+                                  ? TerminationReason::kTruncated
+                                  : TerminationReason::kBackendTruncated));
       }
       return false;
     case Outcome::kFailed:
@@ -275,11 +351,8 @@ void Bridge::OnError(Endpoint& endpoint, int error) {
   if (endpoint.side() == Side::kOutgoing && state_ == BridgeState::kConnecting) {
     return FailedToConnect(error);
   }
-  if (state_ == BridgeState::kHandshaking) {
-    End end = End::OfBoth(TerminationReason::kTlsHandshakeFailed, error);
-    incoming_.tls()->ReceiveEof();  // a client that sent nothing was a probe, however it left
-    end.failure = incoming_.tls()->failure();
-    return ReportEnd(end);
+  if (state_ == BridgeState::kPeeking || state_ == BridgeState::kHandshaking) {
+    return LeftEarly(error);
   }
   const End end = End::OfBoth(ReasonForErrno(endpoint.side(), error), error);
   if (endpoint.side() == Side::kIncoming && stream_ended(Side::kIncoming) && outgoing_ != nullptr) {
@@ -291,9 +364,18 @@ void Bridge::OnError(Endpoint& endpoint, int error) {
 }
 
 void Bridge::FailedTls(Endpoint& from) {
-  End end = End::OfBoth(from.tls()->handshake_done() ? TerminationReason::kTlsError
-                                                     : TerminationReason::kTlsHandshakeFailed);
-  end.failure = from.tls()->failure();
+  const tls::Failure& failure = from.tls()->failure();
+  const bool is_client = from.side() == Side::kIncoming;
+  TerminationReason reason;
+  if (from.tls()->handshake_done()) {
+    reason = is_client ? TerminationReason::kTlsError : TerminationReason::kBackendTlsError;
+  } else if (is_client) {
+    reason = TerminationReason::kTlsHandshakeFailed;
+  } else {
+    return FailedToConnect(0, failure);
+  }
+  End end = End::OfBoth(reason);
+  end.failure = failure;
   ReportEnd(end);
 }
 
@@ -305,9 +387,12 @@ void Bridge::ReportEnd(const End& end) {
 
 // ---- Cleanup.
 
-void Bridge::Cleanup(Endings endings) {
+void Bridge::Cleanup(Endings endings, uint8_t alert) {
   if (state_ >= BridgeState::kDraining) return;
   state_ = BridgeState::kDraining;
+  if (endings.incoming == Ending::kAlert && incoming_.tls() == nullptr && bytes_sent() == 0) {
+    incoming_.Write(tls::AlertRecord(alert));  // no keys yet: RFC 8446 section 5.1
+  }
   // A client that has had the whole answer, close_notify and FIN shall not lose it to a reset.
   if (incoming_.writing_finished() && endings.incoming == Ending::kFlushReset) {
     endings.incoming = Ending::kGraceful;

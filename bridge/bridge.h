@@ -1,10 +1,10 @@
 // The bridge: a client's socket and a backend's, joined so that bytes, ends of streams and failures
 // pass from each to the other.
 //
-// handshaking | passthrough -> connecting -> bridging -> half-closed -> draining -> closed. It
-// knows no route and no configuration. What it finds out goes up through its Observer; when it has
-// come to an end it reports the reason (once) and goes on living until its owner says how both
-// sockets shall end.
+// peeking -> handshaking | passthrough -> connecting -> bridging -> half-closed -> draining ->
+// closed. It knows no route and no configuration. What it finds out goes up through its Observer;
+// when it has come to an end it reports the reason (once) and goes on living until its owner says
+// how both sockets shall end.
 //
 // Thread: the worker's. Owner: the connection's record in the router, which destroys it after
 // OnClosed has unwound. The loop, the memory and the observer outlive it. Failure: reported as an
@@ -20,6 +20,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "bridge/ending.h"
 #include "bridge/endpoint.h"
 #include "bridge/event/event_loop.h"
@@ -28,12 +29,14 @@
 #include "bridge/socket_options.h"
 #include "bridge/termination_reason.h"
 #include "bridge/worker_memory.h"
+#include "tls/client_hello.h"
 #include "tls/failure.h"
 #include "tls/session.h"
 
 namespace tlsbridge {
 
 enum class BridgeState : uint8_t {
+  kPeeking,  // the client's first bytes go to the observer, which says what they are
   kHandshaking,
   kRouting,     // the client is ready; no backend is being dialled
   kConnecting,  // the backend is being dialled
@@ -62,11 +65,16 @@ class Bridge final : private Endpoint::Owner {
  public:
   class Observer {
    public:
+    // The client's next bytes, while peeking. Terminate(), PassThrough(), Cleanup() or nothing is
+    // due before this returns. Returns what is to be given to the session, or passed through: all
+    // bytes so far but those that were for the observer alone; ignored while peeking goes on.
+    virtual absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) = 0;
     // The client is ready to be served: ConnectBackend() or Cleanup() is due, now or later.
     virtual void OnClientReady() = 0;
     virtual void OnBackendConnected() = 0;
     // The dialled backend cannot be reached: dial another, or Cleanup().
-    virtual void OnConnectFailed(int error) = 0;
+    // `failure` says why where `error` is 0.
+    virtual void OnConnectFailed(int error, const tls::Failure& failure) = 0;
     // One peer has ended its stream; the other goes on.
     virtual void OnHalfClosed() = 0;
     // The bridge is at its end; Cleanup() is due. At most once, and not after Cleanup().
@@ -82,25 +90,35 @@ class Bridge final : private Endpoint::Owner {
     TcpOptions tcp;
     // How long a socket may take to end gracefully before it is destroyed.
     absl::Duration grace = absl::Seconds(1);
-    // FIN without close_notify: false cuts the backend off with RST, true passes it on as FIN.
+    // FIN without close_notify: false cuts the other peer off with RST, true passes it on as FIN.
     bool accept_truncation = false;
   };
 
-  // Takes over the accepted `client_fd`. Without `tls`, the client's bytes are passed through.
-  // `options` must outlive the bridge.
-  Bridge(int client_fd, std::unique_ptr<tls::Session> tls, const Options* options,
-         Observer* observer, EventLoop* loop, WorkerMemory* memory);
+  // Takes over the accepted `client_fd`, and peeks. `options` must outlive the bridge.
+  Bridge(int client_fd, const Options* options, Observer* observer, EventLoop* loop,
+         WorkerMemory* memory);
   ~Bridge();
   Bridge(const Bridge&) = delete;
   Bridge& operator=(const Bridge&) = delete;
 
-  // Dials `backend`. OnBackendConnected or OnConnectFailed follows in a later turn. What the client
-  // sent meanwhile is kept for it, up to the mark.
-  void ConnectBackend(const SocketAddress& backend);
+  // Ends peeking: the client's TLS ends here; OnClientReady follows when the handshake has.
+  void Terminate(std::unique_ptr<tls::Session> tls);
+  // Ends peeking: the client's bytes pass through untouched. Calls OnClientReady.
+  void PassThrough();
+
+  // Other ones than those it was made with. They must outlive it, too.
+  void set_options(const Options* options) { options_ = options; }
+
+  // Dials `backend`, and speaks TLS to it if there is a session. OnBackendConnected or
+  // OnConnectFailed follows in a later turn. What the client sent meanwhile is kept for it, up to
+  // the mark. `preamble` goes ahead of everything, in the clear.
+  void ConnectBackend(const SocketAddress& backend, std::unique_ptr<tls::Session> tls = nullptr,
+                      absl::Span<const uint8_t> preamble = {});
 
   // Unpipes both sides and ends each as told: gracefully at first, by force after the grace.
-  // OnClosed follows, perhaps before this returns. The first call wins.
-  void Cleanup(Endings endings);
+  // OnClosed follows, perhaps before this returns. The first call wins. `alert` is what a client
+  // gets that was never answered, if its ending is an alert.
+  void Cleanup(Endings endings, uint8_t alert = tls::kInternalErrorAlert);
 
   // While bytes are queued: whether a peer has taken any since the last look, or may have. A slow
   // peer empties its kernel's buffers and ours for minutes, of which no callback tells.
@@ -108,7 +126,7 @@ class Bridge final : private Endpoint::Owner {
   void NoteActivity() { last_activity_ = loop_->now(); }
 
   BridgeState state() const { return state_; }
-  bool backend_connected() const { return outgoing_ != nullptr && outgoing_->connected(); }
+  bool backend_connected() const { return outgoing_ != nullptr && backend_ready_; }
   absl::Time last_activity() const { return last_activity_; }
   // Which side's bytes moved last.
   Side last_sender() const { return last_sender_; }
@@ -120,6 +138,9 @@ class Bridge final : private Endpoint::Owner {
     return early_bytes_.size() + (outgoing_ ? outgoing_->queued_bytes() : 0);
   }
   const tls::Session* client_tls() const { return incoming_.tls(); }
+  const tls::Session* backend_tls() const {
+    return outgoing_ == nullptr ? nullptr : outgoing_->tls();
+  }
   const Endpoint& incoming() const { return incoming_; }
   const Endpoint* outgoing() const { return outgoing_.get(); }
   bool closing_timer_armed() const { return closing_ != nullptr && closing_->timer.armed(); }
@@ -154,12 +175,16 @@ class Bridge final : private Endpoint::Owner {
   bool ended() const { return state_ >= BridgeState::kDraining || end_reported_; }
   bool& stream_ended(Side side) { return stream_ended_[static_cast<int>(side)]; }
   Endpoint* OtherThan(const Endpoint& endpoint);
+  bool Peek(Endpoint::Read* read);
   void AdoptBackend(int fd);
+  void BackendReady();
+  void ServeEarlyBytes();
   void PumpFrom(Endpoint& from);
   bool Forward(Endpoint& from, const Endpoint::Read& read);
   void StreamEnded(Endpoint& from);
   void FailedTls(Endpoint& from);
-  void FailedToConnect(int error);
+  void FailedToConnect(int error, const tls::Failure& failure = {});
+  void LeftEarly(int error);
   void CheckBothStreamsEnded();
   void DeferEnd(Side still_served, const End& end);
   void CheckDeferredEnd();
@@ -169,7 +194,7 @@ class Bridge final : private Endpoint::Owner {
 
   EventLoop* const loop_;         // Not owned.
   WorkerMemory* const memory_;    // Not owned.
-  const Options* const options_;  // Not owned.
+  const Options* options_;        // Not owned.
   Observer* const observer_;      // Not owned.
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
@@ -181,6 +206,8 @@ class Bridge final : private Endpoint::Owner {
   std::unique_ptr<Timer> failed_dial_;
   int dial_error_ = 0;
   std::string early_bytes_;  // the client's, while there is no backend to queue them for
+  std::string preamble_;     // ahead of all, for the backend that is being dialled
+  std::unique_ptr<tls::Session> backend_tls_;  // likewise, until there is a socket
   absl::Time last_activity_;
   absl::Time last_look_ = absl::InfinitePast();
   size_t undelivered_ = 0;      // at last_look_
@@ -191,6 +218,8 @@ class Bridge final : private Endpoint::Owner {
   std::optional<Side> first_ended_;
   bool stream_ended_[2] = {false, false};
   bool end_reported_ = false;
+  bool greeted_ = false;        // the client has sent something
+  bool backend_ready_ = false;  // it is connected, and its TLS handshake, if any, is done
 };
 
 }  // namespace tlsbridge

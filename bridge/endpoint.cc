@@ -41,12 +41,10 @@ bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK || e
 
 }  // namespace
 
-Endpoint::Endpoint(Side side, int fd, std::unique_ptr<tls::Session> tls, Owner* owner,
-                   EventLoop* loop, WorkerMemory* memory)
+Endpoint::Endpoint(Side side, int fd, Owner* owner, EventLoop* loop, WorkerMemory* memory)
     : loop_(loop),
       memory_(memory),
       owner_(owner),
-      tls_(std::move(tls)),
       live_socket_(&memory->live.sockets),
       fd_(fd),
       side_(side),
@@ -161,35 +159,43 @@ Endpoint::Read Endpoint::ReadSocket(size_t limit) {
 
 Endpoint::Read Endpoint::ReadSome(size_t limit) {
   Read read = ReadSocket(limit);
-  bool ended = peer_finished_ && read.outcome != Outcome::kMore;
+  if (peer_finished_ && read.outcome == Outcome::kDrained) read.outcome = Outcome::kEnded;
+  return tls_ == nullptr ? read : Decrypt(read.plaintext, read.outcome, read.error);
+}
 
-  if (tls_ != nullptr) {
-    if (!read.plaintext.empty()) {
-      const tls::Session::Received received = tls_->Receive(read.plaintext);
-      read.plaintext = received.plaintext;
-      if (received.verdict == tls::Verdict::kFailed) read.outcome = Outcome::kTlsFailed;
-      if (received.verdict == tls::Verdict::kCleanEof) read.outcome = Outcome::kEnded;
-      if (const int error = TransmitRecords(); error != 0 && read.outcome != Outcome::kTlsFailed) {
-        read.outcome = Outcome::kFailed;
-        read.error = error;
-      }
-      if (read.outcome == Outcome::kTlsFailed || read.outcome == Outcome::kEnded) return read;
+Endpoint::Read Endpoint::Decrypt(absl::Span<const uint8_t> ciphertext, Outcome outcome, int error) {
+  Read read{{}, outcome, error};
+  if (!ciphertext.empty()) {
+    const tls::Session::Received received = tls_->Receive(ciphertext);
+    read.plaintext = received.plaintext;
+    if (received.verdict == tls::Verdict::kFailed) read.outcome = Outcome::kTlsFailed;
+    if (received.verdict == tls::Verdict::kCleanEof) read.outcome = Outcome::kEnded;
+    if (const int failed = TransmitRecords(); failed != 0 && read.outcome != Outcome::kTlsFailed) {
+      read.outcome = Outcome::kFailed;
+      read.error = failed;
     }
-    if (ended) {
-      switch (tls_->ReceiveEof()) {
-        case tls::Verdict::kCleanEof:
-          break;
-        case tls::Verdict::kTruncated:
-          read.outcome = Outcome::kTruncated;
-          return read;
-        default:
-          read.outcome = Outcome::kTlsFailed;
-          return read;
-      }
+    if (read.outcome == Outcome::kTlsFailed || received.verdict == tls::Verdict::kCleanEof) {
+      return read;
     }
   }
-  if (ended && read.outcome != Outcome::kFailed) read.outcome = Outcome::kEnded;
+  if (outcome == Outcome::kEnded) {
+    switch (tls_->ReceiveEof()) {
+      case tls::Verdict::kCleanEof:
+        break;
+      case tls::Verdict::kTruncated:
+        read.outcome = Outcome::kTruncated;
+        break;
+      default:
+        read.outcome = Outcome::kTlsFailed;
+        break;
+    }
+  }
   return read;
+}
+
+int Endpoint::BeginHandshake() {
+  tls_->Receive({});  // nothing has come yet: a client speaks first
+  return TransmitRecords();
 }
 
 void Endpoint::PauseReading(Pause why) {

@@ -15,6 +15,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/types/span.h"
 #include "bridge/ending.h"
@@ -72,9 +73,8 @@ class Endpoint final : public DeferredDeletable {
   static constexpr size_t kHighMark = 48 * 1024;
   static constexpr size_t kLowMark = kHighMark / 2;
 
-  // Takes over the connected `fd`. With `tls`, the socket carries its records.
-  Endpoint(Side side, int fd, std::unique_ptr<tls::Session> tls, Owner* owner, EventLoop* loop,
-           WorkerMemory* memory);
+  // Takes over the connected `fd`.
+  Endpoint(Side side, int fd, Owner* owner, EventLoop* loop, WorkerMemory* memory);
   // Takes over `fd`, whose connect() is under way; OnConnected or OnError follows in a later turn.
   struct Connecting {};
   Endpoint(Connecting, Side side, int fd, Owner* owner, EventLoop* loop, WorkerMemory* memory);
@@ -83,9 +83,17 @@ class Endpoint final : public DeferredDeletable {
   Endpoint& operator=(const Endpoint&) = delete;
   ~Endpoint() override;
 
+  // From now on the socket carries `tls`'s records.
+  void StartTls(std::unique_ptr<tls::Session> tls) { tls_ = std::move(tls); }
+  // Sends what our end of the handshake has to say first. 0, or the errno of the socket.
+  int BeginHandshake();
+
   // Reads `limit` bytes of the socket at most (but no less than libevent has read already).
   // REQUIRES: called from OnReadable.
   Read ReadSome(size_t limit);
+  // What the session makes of `ciphertext`, which was read before it was there; `outcome` is that
+  // of its last read.
+  Read Decrypt(absl::Span<const uint8_t> ciphertext, Outcome outcome, int error);
 
   // Sends or queues `plaintext`. 0, or the errno with which the socket failed.
   int Write(absl::Span<const uint8_t> plaintext);

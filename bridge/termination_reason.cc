@@ -43,6 +43,10 @@ constexpr std::array<Row, kTerminationReasons> kTable = {{
     {Reason::kError, "error", kCut},
     {Reason::kTlsHandshakeFailed, "tls_handshake_failed", kRefused},
     {Reason::kTlsError, "tls_error", {Ending::kQuiet, Ending::kFlushReset}},
+    {Reason::kBackendTruncated, "backend_truncated", {Ending::kFlushReset, Ending::kQuiet}},
+    {Reason::kBackendTlsFailed, "backend_tls_failed", kUnserved},
+    {Reason::kBackendTlsError, "backend_tls_error", {Ending::kFlushReset, Ending::kQuiet}},
+    {Reason::kProxyHeader, "proxy_header", kRefused},
     {Reason::kHandshakeTimeout, "handshake_timeout", kRefused},
     {Reason::kConnectTimeout, "connect_timeout", kUnserved},
     {Reason::kInitialTimeout, "initial_timeout", kPolite},
@@ -51,6 +55,7 @@ constexpr std::array<Row, kTerminationReasons> kTable = {{
     {Reason::kMaxLifetime, "max_lifetime", kPolite},
     {Reason::kShutdown, "shutdown", kPolite},
     {Reason::kAdmin, "admin", kPolite},
+    {Reason::kRouteRemoved, "route_removed", kPolite},
     {Reason::kGlobalLimit, "global_limit", kRefused},
     {Reason::kIpLimit, "ip_limit", kRefused},
     {Reason::kRouteLimit, "route_limit", kRefused},
@@ -91,6 +96,7 @@ bool IsOrderly(TerminationReason reason) {
     case Reason::kSocketEnd:
     case Reason::kProxyEnd:
     case Reason::kShutdown:
+    case Reason::kRouteRemoved:
     case Reason::kNftablesHandled:
       return true;
     default:

@@ -24,7 +24,7 @@ enum class TerminationReason : uint8_t {
   kProxyEnd,   // ended because the backend's socket had ended
 
   // What a peer or the network did.
-  kTruncated,  // FIN without close_notify: the stream may be cut short
+  kTruncated,  // the client's FIN without close_notify: its stream may be cut short
   kEconnreset,
   kEtimedout,  // the kernel gave up: TCP_USER_TIMEOUT, keepalive or its own connect timeout
   kEconnrefused,
@@ -34,7 +34,11 @@ enum class TerminationReason : uint8_t {
   kProxyError,   // any other errno on the backend's socket
   kError,        // a failure of our own
   kTlsHandshakeFailed,
-  kTlsError,  // a session broke after its handshake
+  kTlsError,          // the client's session broke after its handshake
+  kBackendTruncated,  // the same as kTruncated, of a backend that speaks TLS
+  kBackendTlsFailed,  // a backend that speaks TLS failed the handshake, or is not who it should be
+  kBackendTlsError,   // its session broke later
+  kProxyHeader,       // a PROXY protocol header was due, and what came was none
 
   // Deadlines.
   kHandshakeTimeout,
@@ -47,6 +51,7 @@ enum class TerminationReason : uint8_t {
   // Decisions.
   kShutdown,
   kAdmin,
+  kRouteRemoved,  // a reload took the route away, and the time to drain has passed
   kGlobalLimit,
   kIpLimit,
   kRouteLimit,
