@@ -145,16 +145,23 @@ void Bridge::ServeEarlyBytes() {
 void Bridge::FailedToConnect(int error, const tls::Failure& failure) {
   if (ended()) return;
   state_ = BridgeState::kRouting;
+  backend_tls_.reset();
   if (outgoing_ != nullptr) {
     // What is queued for one that speaks TLS is its handshake.
     if (outgoing_->tls() == nullptr) early_bytes_ = outgoing_->TakeQueue().substr(preamble_.size());
     std::unique_ptr<Endpoint> failed = std::move(outgoing_);
-    failed->CleanupSocket(failure.detail == tls::FailureDetail::kNone ? Ending::kReset
-                                                                      : Ending::kFlushReset);
+    // Where TLS failed, the backend may still read the alert that tells why.
+    const bool tls_failed = failure.detail != tls::FailureDetail::kNone;
+    failed->CleanupSocket(tls_failed ? Ending::kQuiet : Ending::kReset);
     failed->ForceClose();
     loop_->DeleteLater(std::move(failed));  // its callback is still on the stack
   }
   observer_->OnConnectFailed(error, failure);
+}
+
+void Bridge::AbandonBackend() {
+  if (failed_dial_ != nullptr) failed_dial_->Cancel();
+  FailedToConnect(ETIMEDOUT);
 }
 
 void Bridge::OnConnected(Endpoint&) {
@@ -283,17 +290,11 @@ void Bridge::CheckBothStreamsEnded() {
   if (deferred_end_ != nullptr) return CheckDeferredEnd();
   if (!incoming_.writing_finished() || !outgoing_->writing_finished()) return;
   if (first_ended_ == Side::kIncoming) {
-    ReportEnd({TerminationReason::kClosedIncoming,
-               TerminationReason::kNormal,
-               TerminationReason::kSocketEnd,
-               0,
-               {}});
+    ReportEnd({TerminationReason::kClosedIncoming, TerminationReason::kNormal,
+               TerminationReason::kSocketEnd});
   } else {
-    ReportEnd({TerminationReason::kClosedOutgoing,
-               TerminationReason::kProxyEnd,
-               TerminationReason::kProxyEnd,
-               0,
-               {}});
+    ReportEnd({TerminationReason::kClosedOutgoing, TerminationReason::kProxyEnd,
+               TerminationReason::kProxyEnd});
   }
 }
 

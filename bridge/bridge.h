@@ -29,7 +29,7 @@
 #include "bridge/socket_options.h"
 #include "bridge/termination_reason.h"
 #include "bridge/worker_memory.h"
-#include "tls/client_hello.h"
+#include "tls/alert_record.h"
 #include "tls/failure.h"
 #include "tls/session.h"
 
@@ -55,9 +55,10 @@ struct End {
   TerminationReason outgoing = TerminationReason::kNone;
   int error = 0;         // errno, where a socket failed
   tls::Failure failure;  // where TLS failed
+  uint8_t alert = 0;     // what a client that was refused before its handshake is told; 0: nothing
 
   static End OfBoth(TerminationReason reason, int error = 0) {
-    return {reason, reason, reason, error, {}};
+    return {reason, reason, reason, error, {}, 0};
   }
 };
 
@@ -92,6 +93,8 @@ class Bridge final : private Endpoint::Owner {
     absl::Duration grace = absl::Seconds(1);
     // FIN without close_notify: false cuts the other peer off with RST, true passes it on as FIN.
     bool accept_truncation = false;
+
+    bool operator==(const Options&) const = default;
   };
 
   // Takes over the accepted `client_fd`, and peeks. `options` must outlive the bridge.
@@ -105,6 +108,10 @@ class Bridge final : private Endpoint::Owner {
   void Terminate(std::unique_ptr<tls::Session> tls);
   // Ends peeking: the client's bytes pass through untouched. Calls OnClientReady.
   void PassThrough();
+
+  // Gives up the backend that is being dialled: OnConnectFailed(ETIMEDOUT) is called.
+  // REQUIRES: state kConnecting.
+  void AbandonBackend();
 
   // Other ones than those it was made with. They must outlive it, too.
   void set_options(const Options* options) { options_ = options; }
@@ -192,10 +199,10 @@ class Bridge final : private Endpoint::Owner {
   void ScheduleClosing();
   void OnClosingTimer();
 
-  EventLoop* const loop_;         // Not owned.
-  WorkerMemory* const memory_;    // Not owned.
-  const Options* options_;        // Not owned.
-  Observer* const observer_;      // Not owned.
+  EventLoop* const loop_;       // Not owned.
+  WorkerMemory* const memory_;  // Not owned.
+  const Options* options_;      // Not owned.
+  Observer* const observer_;    // Not owned.
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Closing> closing_;

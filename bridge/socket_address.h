@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -41,6 +42,10 @@ class SocketAddress {
   // For counting by client: IPv4 and IPv4-mapped IPv6 are equal, IPv6 counts by /64 (RFC 6177),
   // everybody on UNIX sockets is one.
   std::string ClientKey() const;
+
+  friend bool operator==(const SocketAddress& a, const SocketAddress& b) {
+    return a.length_ == b.length_ && memcmp(&a.storage_, &b.storage_, a.length_) == 0;
+  }
 
  private:
   socklen_t length_ = 0;

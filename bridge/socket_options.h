@@ -18,6 +18,8 @@ struct TcpOptions {
   // closed for that long as dead too, so this is also the longest that a live reader may stall.
   // Zero: the kernel's own 15 minutes or so, and no end to a stall.
   absl::Duration user_timeout = absl::Minutes(10);
+
+  bool operator==(const TcpOptions&) const = default;
 };
 
 // Also TCP_NODELAY: Nagle's algorithm holds a small answer back for 40 ms. Accepted sockets inherit

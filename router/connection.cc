@@ -9,6 +9,7 @@
 #include "router/connection_manager.h"
 #include "router/deadlines.h"
 #include "router/log/log.h"
+#include "tls/alert_record.h"
 
 namespace tlsbridge {
 namespace {
@@ -22,21 +23,92 @@ TerminationReason ConnectFailure(int error) {
   return ReasonForErrno(Side::kOutgoing, error);
 }
 
-std::unique_ptr<tls::Session> SessionFor(const Route& route, WorkerMemory* memory) {
-  return route.tls == nullptr ? nullptr : tls::Session::Accept(*route.tls, &memory->tls);
-}
-
 }  // namespace
 
-Connection::Connection(ConnectionManager* manager, const ConnectionRecord& record, int fd,
-                       Admission::Token token, EventLoop* loop, WorkerMemory* memory)
+Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveConfig> live,
+                       const ConnectionRecord& record, int fd, Admission::Token token,
+                       EventLoop* loop, WorkerMemory* memory)
     : manager_(manager),
       loop_(loop),
+      memory_(memory),
       live_record_(&memory->live.records),
+      live_(std::move(live)),
+      route_(&live_->unrouted()),
       token_(std::move(token)),
       record_(record),
-      bridge_(fd, SessionFor(*record_.route, memory), &record_.route->bridge, this, loop, memory),
-      timer_(loop, [this] { MeetDeadlines(); }) {}
+      bridge_(fd, &route_->settings->bridge, this, loop, memory),
+      timer_(loop, [this] { MeetDeadlines(); }) {
+  record_.route = route_->settings;
+}
+
+// ---- The way in.
+
+absl::Span<const uint8_t> Connection::OnFirstBytes(absl::Span<const uint8_t> bytes) {
+  if (greeting_ == nullptr) greeting_ = std::make_unique<Greeting>();
+  switch (greeting_->Feed(bytes)) {
+    case Greeting::Result::kNeedMore:
+      return {};
+    case Greeting::Result::kWhole:
+      ChooseRoute(*greeting_->hello());
+      break;
+    case Greeting::Result::kNotHello:
+      // BoringSSL knows best what is wrong, and how to say it.
+      if (const LiveRoute* any = live_->AnyThatTerminates(record_.listener->port())) {
+        bridge_.Terminate(tls::Session::Accept(any->tls->default_ctx(), &memory_->tls));
+      } else {
+        Refuse(TerminationReason::kTlsHandshakeFailed, tls::kDecodeErrorAlert,
+               {.detail = tls::FailureDetail::kNotTls});
+      }
+      break;
+  }
+  return greeting_->raw();
+}
+
+void Connection::ChooseRoute(const tls::ClientHello& hello) {
+  record_.server_name = hello.server_name;
+  const LiveRoute* route = live_->Find(record_.listener->port(), record_.peer, hello);
+  if (route == nullptr) return Refuse(TerminationReason::kNoRoute, tls::kUnrecognizedNameAlert);
+  Enter(*route);
+  const Route& settings = *route->settings;
+  const auto lists = [this](const std::vector<Cidr>& blocks) {
+    return std::any_of(blocks.begin(), blocks.end(),
+                       [this](const Cidr& block) { return block.Contains(record_.peer); });
+  };
+  if (lists(settings.deny_ip) || (!settings.allow_ip.empty() && !lists(settings.allow_ip))) {
+    return Refuse(TerminationReason::kDenied, tls::kAccessDeniedAlert);
+  }
+  if (settings.action == RouteAction::kBlock) {
+    return Refuse(TerminationReason::kDenied,
+                  settings.block_with_alert ? tls::kAccessDeniedAlert : uint8_t{0});
+  }
+  const TerminationReason refusal =
+      route->admission->Admit(record_.peer, loop_->now(), &route_token_);
+  if (refusal != TerminationReason::kNone) return Refuse(refusal, tls::kInternalErrorAlert);
+  if (route->tls == nullptr) return bridge_.PassThrough();
+  const tls::ServerContext::Choice choice = route->tls->Choose(hello);
+  if (choice.ctx == nullptr) {
+    return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
+  }
+  bridge_.Terminate(tls::Session::Accept(choice.ctx, &memory_->tls));
+}
+
+void Connection::Enter(const LiveRoute& route) {
+  route_ = &route;
+  record_.route = route.settings;
+  record_.routed = true;
+  record_.lifetime = manager_->DrawLifetime(route.settings->timeouts.max_lifetime);
+  bridge_.set_options(&route.settings->bridge);
+  MeetDeadlines();
+}
+
+void Connection::Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure) {
+  End end = End::OfBoth(reason);
+  end.alert = alert;
+  end.failure = failure;
+  manager_->InitiateCleanupOnce(record_, end);
+}
+
+// ---- Deadlines.
 
 void Connection::MeetDeadlines() {
   while (!record_.cleanup_started) {
@@ -54,17 +126,27 @@ void Connection::MeetDeadlines() {
       bridge_.NoteActivity();
       continue;
     }
-    if (next.reason == TerminationReason::kMaxLifetime && DrainsFirst()) return;
+    const bool may_drain = next.reason == TerminationReason::kMaxLifetime ||
+                           next.reason == TerminationReason::kRouteRemoved;
+    if (may_drain && DrainsFirst()) return;
     if (next.reason != TerminationReason::kNone) {
       manager_->InitiateCleanupOnce(record_, End::OfBoth(next.reason));
       return;
     }
-    if (bridge_.state() == BridgeState::kHalfClosed) {
+    if (bridge_.state() == BridgeState::kConnecting) {
+      bridge_.AbandonBackend();
+    } else if (bridge_.state() == BridgeState::kHalfClosed) {
       TightenKeepalive();
     } else {
       WarnOfInactivity();
     }
   }
+}
+
+void Connection::Retire() {
+  if (std::exchange(record_.retired, true)) return;
+  record_.lifetime = loop_->now() - record_.accepted_at;
+  MeetDeadlines();
 }
 
 void Connection::TightenKeepalive() {
@@ -112,19 +194,48 @@ bool Connection::IdleSince(absl::Time time) const {
   return !awaits_answer && bridge_.queued_to_client() == 0 && bridge_.queued_to_backend() == 0;
 }
 
+// ---- The backend.
+
+absl::string_view Connection::backend() const {
+  if (lease_) return lease_.name();
+  return failed_.empty() ? absl::string_view() : failed_.back().name();
+}
+
 void Connection::OnClientReady() {
   record_.client_ready_at = record_.connecting_since = loop_->now();
-  bridge_.ConnectBackend(record_.route->backend);
+  DialNext();
+}
+
+void Connection::DialNext() {
+  lease_ = route_->backends->Pick(record_.peer, failed_, loop_->now());
+  if (!lease_) return Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);
+  // The rest of the time is shared by those that are left, so that one that never answers does not
+  // use up all.
+  const absl::Time budget_ends = record_.connecting_since + record_.route->timeouts.connect;
+  const size_t others = route_->backends->Untried(failed_) - 1;
+  record_.attempt_ends_at =
+      others == 0 ? absl::InfiniteFuture()
+                  : loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
+  bridge_.ConnectBackend(lease_.address());
   MeetDeadlines();
 }
 
 void Connection::OnBackendConnected() {
   record_.connected_at = loop_->now();
+  lease_.Connected(loop_->now());
+  failed_.clear();
+  greeting_.reset();
   MeetDeadlines();
 }
 
-void Connection::OnConnectFailed(int error) {
-  manager_->InitiateCleanupOnce(record_, End::OfBoth(ConnectFailure(error), error));
+void Connection::OnConnectFailed(int error, const tls::Failure& failure) {
+  lease_.Failed(error, loop_->now());
+  failed_.push_back(std::move(lease_));
+  if (route_->backends->Untried(failed_) > 0) return DialNext();
+  End end =
+      End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed, error);
+  end.failure = failure;
+  manager_->InitiateCleanupOnce(record_, end);
 }
 
 void Connection::OnHalfClosed() {

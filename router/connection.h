@@ -1,20 +1,25 @@
 // One client's connection: its record, its bridge, and the one timer that watches over both.
 //
-// It asks the ConnectionManager for every decision; it ends only through InitiateCleanupOnce.
+// It chooses a route when the ClientHello is whole, and a backend when the client is ready; it asks
+// the ConnectionManager to end it, and ends only through InitiateCleanupOnce.
 //
 // Thread: the worker's. Owner: the ConnectionManager, which outlives it. Failure: reported as an
 // End.
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "bridge/bridge.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
 #include "bridge/live_counters.h"
 #include "bridge/worker_memory.h"
+#include "router/backends/backend_pool.h"
 #include "router/connection_record.h"
+#include "router/greeting.h"
 #include "router/limits/admission.h"
+#include "router/live_config.h"
 
 namespace tlsbridge {
 
@@ -28,12 +33,15 @@ inline constexpr absl::Duration kDrainIdle = absl::Seconds(1);
 class Connection final : public DeferredDeletable, private Bridge::Observer {
  public:
   // Takes over `fd`. `record` has its id, peer, listener, route and times.
-  Connection(ConnectionManager* manager, const ConnectionRecord& record, int fd,
-             Admission::Token token, EventLoop* loop, WorkerMemory* memory);
+  Connection(ConnectionManager* manager, std::shared_ptr<const LiveConfig> live,
+             const ConnectionRecord& record, int fd, Admission::Token token, EventLoop* loop,
+             WorkerMemory* memory);
 
   // Arms the timer for the next deadline, or acts on one that has come.
   void MeetDeadlines();
   void StopWatching() { timer_.Cancel(); }
+  // Its route is gone: it ends when it falls idle, or when the time to drain has passed.
+  void Retire();
 
   // The last byte went to the client, or none went at all, and nothing is under way: nobody waits
   // for an answer.
@@ -44,15 +52,24 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   Bridge& bridge() { return bridge_; }
   const Bridge& bridge() const { return bridge_; }
   const Timer& timer() const { return timer_; }
+  // The one that serves it, or the last one that was dialled; empty if none was.
+  absl::string_view backend() const;
+  // What the client asked for; null before its ClientHello is whole, and once it is served.
+  const tls::ClientHello* hello() const { return greeting_ ? greeting_->hello() : nullptr; }
 
  private:
+  absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override;
   void OnClientReady() override;
   void OnBackendConnected() override;
-  void OnConnectFailed(int error) override;
+  void OnConnectFailed(int error, const tls::Failure& failure) override;
   void OnHalfClosed() override;
   void OnEnded(const End& end) override;
   void OnClosed() override;
 
+  void ChooseRoute(const tls::ClientHello& hello);
+  void Enter(const LiveRoute& route);
+  void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
+  void DialNext();
   void WarnOfInactivity();
   void WithdrawWarningIfActive();
   // Too old, but not idle: true if it has some time left to become so.
@@ -61,8 +78,15 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
 
   ConnectionManager* const manager_;  // Not owned.
   EventLoop* const loop_;             // Not owned.
+  WorkerMemory* const memory_;        // Not owned.
   LiveCount live_record_;
-  Admission::Token token_;
+  const std::shared_ptr<const LiveConfig> live_;
+  const LiveRoute* route_;              // in live_
+  Admission::Token token_;              // of the program
+  Admission::Token route_token_;        // of the route
+  std::unique_ptr<Greeting> greeting_;  // until the client is served
+  BackendPool::Lease lease_;
+  std::vector<BackendPool::Lease> failed_;  // the ones before, so that none is tried again
   ConnectionRecord record_;
   Bridge bridge_;
   Timer timer_;

@@ -30,7 +30,7 @@ std::string DumpConnection(const Connection& connection, absl::Time now) {
   json["peer"] = record.peer.ToString();
   json["listener"] = record.listener == nullptr ? "-" : record.listener->ToString();
   json["route"] = record.route->name;
-  json["backend"] = record.route->backend.ToString();
+  json["backend"] = std::string(connection.backend().data(), connection.backend().size());
   json["state"] = BridgeStateName(bridge.state());
   if (record.cleanup_started) {
     const absl::string_view reason = TerminationReasonName(record.end.reason);
@@ -54,8 +54,8 @@ std::string DumpConnection(const Connection& connection, absl::Time now) {
   if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
     json["tls"] = session->version();
     json["cipher"] = session->cipher();
-    json["sni"] = std::string(session->server_name().data(), session->server_name().size());
   }
+  json["sni"] = record.server_name;
   return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
 }
 

@@ -11,9 +11,10 @@
 
 namespace tlsbridge {
 
-ConnectionManager::ConnectionManager(const Config* config, Admission* admission, EventLoop* loop,
-                                     WorkerMemory* memory, uint64_t first_id, uint64_t id_step)
-    : config_(config),
+ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
+                                     EventLoop* loop, WorkerMemory* memory, uint64_t first_id,
+                                     uint64_t id_step)
+    : live_(std::move(live)),
       admission_(admission),
       loop_(loop),
       memory_(memory),
@@ -30,36 +31,38 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
   next_id_ += id_step_;
   record.peer = peer;
   record.listener = listener;
-  record.route = &config_->route;
+  record.route = live_->unrouted().settings;
   record.accepted_at = loop_->now();
-  record.lifetime = WithJitter(record.route->timeouts.max_lifetime,
-                               std::uniform_real_distribution<double>(0, 1)(random_));
 
   Admission::Token token;
-  TerminationReason refusal = AdmitToRoute(*record.route);
-  if (refusal == TerminationReason::kNone) {
-    refusal = admission_->Admit(peer, loop_->now(), &token);
-  }
+  const TerminationReason refusal = admission_->Admit(peer, loop_->now(), &token);
   if (refusal != TerminationReason::kNone) {
     close(fd);
-    record.end = {refusal, refusal, TerminationReason::kNone, 0, {}};
+    record.end = {refusal, refusal, TerminationReason::kNone};
     CountEnd(record.end);
     log_.WriteRefusal(record);
+    if (on_gone_) on_gone_();
     return;
   }
 
   const uint64_t id = record.id;
   auto connection =
-      std::make_unique<Connection>(this, record, fd, std::move(token), loop_, memory_);
+      std::make_unique<Connection>(this, live_, record, fd, std::move(token), loop_, memory_);
   Connection* const started = connection.get();
   connections_.emplace(id, std::move(connection));
   started->MeetDeadlines();
 }
 
-TerminationReason ConnectionManager::AdmitToRoute(const Route& route) const {
-  const bool full =
-      route.connections > 0 && connections_.size() >= static_cast<size_t>(route.connections);
-  return full ? TerminationReason::kRouteLimit : TerminationReason::kNone;
+absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {
+  return WithJitter(max_lifetime, std::uniform_real_distribution<double>(0, 1)(random_));
+}
+
+void ConnectionManager::Adopt(std::shared_ptr<const LiveConfig> live) {
+  live_ = std::move(live);
+  for (const auto& [id, connection] : connections_) {
+    if (!connection->record().routed) continue;
+    if (live_->ByName(connection->record().route->name) == nullptr) connection->Retire();
+  }
 }
 
 bool ConnectionManager::InitiateCleanupOnce(ConnectionRecord& record, const End& end) {
@@ -76,7 +79,11 @@ bool ConnectionManager::InitiateCleanupOnce(ConnectionRecord& record, const End&
 void ConnectionManager::CleanupConnection(Connection& connection) {
   connection.StopWatching();
   Bridge& bridge = connection.bridge();
-  bridge.Cleanup(EndingsFor(connection.record().end.reason, bridge.backend_connected()));
+  const End& end = connection.record().end;
+  Endings endings = EndingsFor(end.reason, bridge.backend_connected());
+  if (end.alert == 0) return bridge.Cleanup(endings);
+  endings.incoming = Ending::kAlert;
+  bridge.Cleanup(endings, end.alert);
 }
 
 void ConnectionManager::Forget(Connection* connection) {
@@ -85,6 +92,7 @@ void ConnectionManager::Forget(Connection* connection) {
   log_.WriteEnd(*connection);
   loop_->DeleteLater(std::move(it->second));
   connections_.erase(it);
+  if (on_gone_) on_gone_();
   if (connections_.empty() && on_empty_) on_empty_();
 }
 

@@ -19,9 +19,9 @@
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
 #include "bridge/worker_memory.h"
-#include "router/config/config.h"
 #include "router/connection.h"
 #include "router/limits/admission.h"
+#include "router/live_config.h"
 #include "router/log/connection_log.h"
 #include "router/termination_stats.h"
 
@@ -30,13 +30,16 @@ namespace tlsbridge {
 class ConnectionManager {
  public:
   // Ids are `first_id`, `first_id` + `id_step`, ..., so that those of several workers differ.
-  ConnectionManager(const Config* config, Admission* admission, EventLoop* loop,
+  ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission, EventLoop* loop,
                     WorkerMemory* memory, uint64_t first_id = 1, uint64_t id_step = 1);
   ConnectionManager(const ConnectionManager&) = delete;
   ConnectionManager& operator=(const ConnectionManager&) = delete;
 
   // Takes over an accepted `fd`: makes its record, or refuses and closes it.
   void Accept(int fd, const SocketAddress& peer, const SocketAddress* listener);
+
+  // New connections are served as `live` says. Those of routes that are gone drain.
+  void Adopt(std::shared_ptr<const LiveConfig> live);
 
   // Ends a connection for `end`. The first call for a record wins and returns true.
   bool InitiateCleanupOnce(ConnectionRecord& record, const End& end);
@@ -49,7 +52,9 @@ class ConnectionManager {
   void Forget(Connection* connection);
 
   // How long a connection that has to end may go on until it falls idle.
-  absl::Duration drain_timeout() const { return config_->shutdown.drain_timeout; }
+  absl::Duration drain_timeout() const { return live_->config().shutdown.drain_timeout; }
+  // `max_lifetime` with its jitter.
+  absl::Duration DrawLifetime(absl::Duration max_lifetime);
 
   size_t GetConnectionCount() const { return connections_.size(); }
   const TerminationStats& termination_stats() const { return stats_; }
@@ -67,14 +72,15 @@ class ConnectionManager {
 
   // Called whenever the last connection has gone.
   void set_on_empty(absl::AnyInvocable<void()> on_empty) { on_empty_ = std::move(on_empty); }
+  // Called for each connection that has gone, refused ones included.
+  void set_on_gone(absl::AnyInvocable<void()> on_gone) { on_gone_ = std::move(on_gone); }
 
  private:
   void CleanupConnection(Connection& connection);
   void CountEnd(const End& end);
-  TerminationReason AdmitToRoute(const Route& route) const;
   void DrainIdle();
 
-  const Config* const config_;  // Not owned.
+  std::shared_ptr<const LiveConfig> live_;
   Admission* const admission_;  // Not owned.
   EventLoop* const loop_;       // Not owned.
   WorkerMemory* const memory_;  // Not owned.
@@ -86,6 +92,7 @@ class ConnectionManager {
   const uint64_t id_step_;
   Timer drain_timer_;
   absl::AnyInvocable<void()> on_empty_;
+  absl::AnyInvocable<void()> on_gone_;
 };
 
 }  // namespace tlsbridge

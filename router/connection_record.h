@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include <optional>
+#include <string>
 
 #include "absl/time/time.h"
 #include "bridge/bridge.h"
@@ -18,16 +18,22 @@ struct ConnectionRecord {
   uint64_t id = 0;
   SocketAddress peer;
   const SocketAddress* listener = nullptr;
-  const Route* route = nullptr;
+  const Route* route = nullptr;  // never null; until one is chosen, what applies without one
+  bool routed = false;
+  std::string server_name;  // as the ClientHello has it; empty for none
 
   // All by the loop's clock.
   absl::Time accepted_at;
   absl::Time client_ready_at = absl::InfiniteFuture();
   absl::Time connecting_since = absl::InfiniteFuture();
   absl::Time connected_at = absl::InfiniteFuture();
-  absl::Duration lifetime;  // the maximum, with its jitter; infinite for none
+  // When the backend being dialled is given up for the next; infinite if there is no other.
+  absl::Time attempt_ends_at = absl::InfiniteFuture();
+  // The maximum, with its jitter; infinite for none.
+  absl::Duration lifetime = absl::InfiniteDuration();
   absl::Time half_closed_at = absl::InfiniteFuture();
   bool keepalive_tightened = false;
+  bool retired = false;  // its route is gone; `lifetime` ended at that time
   // Later bytes withdraw the warning.
   absl::Time inactivity_warned_at = absl::InfinitePast();
 

@@ -42,6 +42,7 @@ Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress) 
   const Timeouts& timeouts = record.route->timeouts;
   Deadline next;
   switch (progress.state) {
+    case BridgeState::kPeeking:
     case BridgeState::kHandshaking:
       Earliest(&next, record.accepted_at + OrInfinite(timeouts.handshake),
                TerminationReason::kHandshakeTimeout);
@@ -50,6 +51,7 @@ Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress) 
     case BridgeState::kConnecting:
       Earliest(&next, record.connecting_since + OrInfinite(timeouts.connect),
                TerminationReason::kConnectTimeout);
+      Earliest(&next, record.attempt_ends_at, TerminationReason::kNone);
       break;
     case BridgeState::kBridging: {
       if (!progress.any_bytes) {
@@ -83,7 +85,8 @@ Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress) 
     case BridgeState::kClosed:
       return next;
   }
-  Earliest(&next, record.accepted_at + record.lifetime, TerminationReason::kMaxLifetime);
+  Earliest(&next, record.accepted_at + record.lifetime,
+           record.retired ? TerminationReason::kRouteRemoved : TerminationReason::kMaxLifetime);
   return next;
 }
 

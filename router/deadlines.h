@@ -14,14 +14,14 @@ namespace tlsbridge {
 
 struct Deadline {
   absl::Time at = absl::InfiniteFuture();
-  // kNone: no end yet. In state half-closed, keepalive is to be tightened; in state bridging, a
-  // warning is due.
+  // kNone: no end yet. In state connecting, the next backend is to be tried; in state half-closed,
+  // keepalive is to be tightened; in state bridging, a warning is due.
   TerminationReason reason = TerminationReason::kNone;
 };
 
 // What the bridge contributes.
 struct Progress {
-  BridgeState state = BridgeState::kHandshaking;
+  BridgeState state = BridgeState::kPeeking;
   absl::Time last_activity;
   bool any_bytes = false;
 };

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "router/limits/usable_cores.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -50,40 +51,54 @@ std::string ReasonsJson(Count count) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Clock* clock) {
-  // Workers inherit the mask, so that signals come to the control loop only.
+absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source,
+                                                       const Clock* clock) {
+  // Other threads inherit the mask, so that signals come to the control loop only.
   const sigset_t signals = HandledSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // libevent writes with writev(), which has no MSG_NOSIGNAL
 
-  std::unique_ptr<Router> router(new Router(std::move(config), ClaimBudget()));
-  auto loop = EventLoop::Create(clock);
-  if (!loop.ok()) return loop.status();
-  router->loop_ = *std::move(loop);
-  for (const SocketAddress& address : router->config_.listeners) {
-    auto listener = ListeningSocket::Open(address, router->config_.route.bridge.tcp);
-    if (!listener.ok()) return listener.status();
-    router->listeners_.push_back(*std::move(listener));
-  }
-  if (absl::Status status = router->OpenAdmin(); !status.ok()) return status;
-  auto worker = Worker::Create(&router->config_, &router->admission_, clock, 0, 1);
-  if (!worker.ok()) return worker.status();
-  router->workers_.push_back(*std::move(worker));
-
+  auto live = source(nullptr);
+  if (!live.ok()) return live.status();
+  std::unique_ptr<Router> router(new Router(*std::move(live), ClaimBudget()));
+  if (absl::Status status = router->Start(clock); !status.ok()) return status;
+  Router* const self = router.get();
   router->signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (router->signal_fd_ < 0) return absl::ErrnoToStatus(errno, "cannot receive signals");
-  Router* const self = router.get();
   router->signal_event_ =
       std::make_unique<FdEvent>(self->loop_.get(), self->signal_fd_, [self] { self->OnSignal(); });
+  router->reloader_ = std::make_unique<Reloader>(
+      self->loop_.get(), std::move(source),
+      [self](Reloader::Result result) { return self->OnReloaded(std::move(result)); });
   return router;
 }
 
-Router::Router(Config config, Budget budget)
-    : config_(std::move(config)), budget_(budget), admission_(config_.limits, budget.connections) {}
+Router::Router(std::shared_ptr<const LiveConfig> live, Budget budget)
+    : live_(std::move(live)), budget_(budget), admission_(config().limits, budget.connections) {}
+
+absl::Status Router::Start(const Clock* clock) {
+  auto loop = EventLoop::Create(clock);
+  if (!loop.ok()) return loop.status();
+  loop_ = *std::move(loop);
+  const int count = config().workers > 0 ? config().workers : UsableCores();
+  std::vector<Worker*> workers;
+  for (int i = 0; i < count; ++i) {
+    auto worker = Worker::Create(live_, &admission_, clock, i, count);
+    if (!worker.ok()) return worker.status();
+    workers_.push_back(*std::move(worker));
+    workers.push_back(workers_.back().get());
+  }
+  EventLoop* const accept_loop = count == 1 ? workers_.front()->loop() : loop_.get();
+  listeners_ = std::make_unique<Listeners>(accept_loop, std::move(workers));
+  if (absl::Status status = listeners_->Open(config().listeners, tcp_options()); !status.ok()) {
+    return status;
+  }
+  return OpenAdmin();
+}
 
 absl::Status Router::OpenAdmin() {
-  if (!config_.admin.has_value()) return absl::OkStatus();
-  auto socket = ListeningSocket::Open(*config_.admin, config_.route.bridge.tcp);
+  if (!config().admin.has_value()) return absl::OkStatus();
+  auto socket = ListeningSocket::Open(*config().admin, tcp_options());
   if (!socket.ok()) return socket.status();
   admin_socket_ = *std::move(socket);
   auto server = AdminServer::Create(loop_.get(), admin_socket_.get(), this);
@@ -93,26 +108,28 @@ absl::Status Router::OpenAdmin() {
 }
 
 Router::~Router() {
+  for (auto& worker : workers_) worker->Join();
+  reloader_.reset();
+  listeners_.reset();  // before the loop that it accepts on
+  workers_.clear();
   admin_.reset();
   signal_event_.reset();
   if (signal_fd_ >= 0) close(signal_fd_);
 }
 
 void Router::Run() {
-  std::vector<const ListeningSocket*> sockets;
-  for (const auto& listener : listeners_) {
-    sockets.push_back(listener.get());
-    LogEvent(LogLevel::kInfo, "listening")
-        .Text("address", listener->address().ToString())
-        .Text("backend", config_.route.backend.ToString());
+  for (const SocketAddress& address : listeners_->addresses()) {
+    LogEvent(LogLevel::kInfo, "listening").Text("address", address.ToString());
   }
-  for (auto& worker : workers_) worker->Start(sockets);
-  workers_accepting_ = workers_left_ = workers_.size();
+  for (auto& worker : workers_) worker->Start();
+  workers_left_ = workers_.size();
+  listeners_->Start();
   if (admin_socket_ != nullptr) {
     LogEvent(LogLevel::kInfo, "admin_listening")
         .Text("address", admin_socket_->address().ToString());
   }
   LogEvent(LogLevel::kInfo, "ready")
+      .Number("routes", static_cast<int64_t>(config().routes.size()))
       .Number("workers", static_cast<int64_t>(workers_.size()))
       .Number("max_connections", admission_.limit())
       .Number("descriptors", budget_.descriptors);
@@ -133,10 +150,40 @@ void Router::OnSignal() {
         Dump();
         break;
       case SIGHUP:
-        LogEvent(LogLevel::kInfo, "nothing_to_reload");
+        Reload();
         break;
     }
   }
+}
+
+void Router::Reload() {
+  if (phase_ == Phase::kServing) return reloader_->Start(live_);
+  LogEvent(LogLevel::kWarning, "reload_refused").Text("message", "the process is ending");
+}
+
+std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
+  if (phase_ != Phase::kServing) return live_;
+  absl::Status status = result.status();
+  if (status.ok()) status = listeners_->Open((*result)->config().listeners, tcp_options());
+  if (!status.ok()) {
+    LogEvent(LogLevel::kError, "reload_refused").Text("message", status.message());
+    return live_;
+  }
+  const std::shared_ptr<const LiveConfig> before = std::exchange(live_, *std::move(result));
+  admission_.SetLimits(config().limits);
+  for (const LiveRoute& route : live_->routes()) {
+    route.admission->SetLimits(route.settings->limits);
+  }
+  for (auto& worker : workers_) worker->Adopt(live_);
+  listeners_->Start();
+  listeners_->CloseOthers(config().listeners, [] {});
+  LogEvent(LogLevel::kInfo, "reloaded")
+      .Text("changes", DescribeChanges(before->config(), config()));
+  if (before->config().admin != config().admin || before->config().workers != config().workers) {
+    LogEvent(LogLevel::kWarning, "restart_needed")
+        .Text("message", "the admin address and the number of workers change at start only");
+  }
+  return live_;
 }
 
 // The first signal drains; a second one has no patience.
@@ -144,8 +191,8 @@ void Router::Terminate() {
   if (phase_ != Phase::kServing) return EndNow();
   phase_ = Phase::kLameDuck;
   LogEvent(LogLevel::kInfo, "terminating")
-      .Milliseconds("drain_delay_ms", config_.shutdown.drain_delay)
-      .Milliseconds("drain_timeout_ms", config_.shutdown.drain_timeout);
+      .Milliseconds("drain_delay_ms", config().shutdown.drain_delay)
+      .Milliseconds("drain_timeout_ms", config().shutdown.drain_timeout);
   phase_timer_ = std::make_unique<Timer>(
       loop_.get(),
       [this] {
@@ -156,16 +203,13 @@ void Router::Terminate() {
         }
       },
       Timer::Of::kService);
-  phase_timer_->ArmAfter(config_.shutdown.drain_delay);
+  phase_timer_->ArmAfter(config().shutdown.drain_delay);
 }
 
 void Router::BeginDrain() {
   phase_ = Phase::kDraining;
-  for (auto& worker : workers_) {
-    worker->Drain([this] { loop_->Post([this] { OnAcceptingStopped(); }); },
-                  [this] { loop_->Post([this] { OnWorkerEmpty(); }); });
-  }
-  phase_timer_->ArmAfter(config_.shutdown.drain_timeout);
+  listeners_->CloseOthers({}, [this] { loop_->Post([this] { OnAcceptingStopped(); }); });
+  phase_timer_->ArmAfter(config().shutdown.drain_timeout);
 }
 
 void Router::EndNow() {
@@ -176,10 +220,13 @@ void Router::EndNow() {
   for (auto& worker : workers_) worker->EndAll(TerminationReason::kShutdown);
 }
 
+// Whoever had queued is with a worker now; from here on, new connections are refused.
 void Router::OnAcceptingStopped() {
-  if (--workers_accepting_ > 0) return;
-  for (auto& listener : listeners_) listener->Close();
-  LogEvent(LogLevel::kInfo, "draining");  // from here on, new connections are refused
+  LogEvent(LogLevel::kInfo, "draining");
+  for (auto& worker : workers_) {
+    worker->Drain([this] { loop_->Post([this] { OnWorkerEmpty(); }); });
+    if (phase_ == Phase::kEnding) worker->EndAll(TerminationReason::kShutdown);
+  }
 }
 
 void Router::OnWorkerEmpty() {

@@ -14,10 +14,11 @@
 #include "bridge/event/fd_event.h"
 #include "bridge/event/timer.h"
 #include "router/admin/admin_server.h"
-#include "router/config/config.h"
 #include "router/limits/admission.h"
 #include "router/limits/budget.h"
-#include "router/listener.h"
+#include "router/listeners.h"
+#include "router/live_config.h"
+#include "router/reloader.h"
 #include "router/worker.h"
 
 namespace tlsbridge {
@@ -26,7 +27,9 @@ class Router final : private AdminServer::Source {
  public:
   // Opens every listener and takes over SIGINT, SIGTERM, SIGHUP and SIGUSR1. Before any other
   // thread exists.
-  static absl::StatusOr<std::unique_ptr<Router>> Create(Config config, const Clock* clock);
+  // `source` makes the configuration, now and at each reload.
+  static absl::StatusOr<std::unique_ptr<Router>> Create(Reloader::Source source,
+                                                        const Clock* clock);
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
@@ -34,18 +37,24 @@ class Router final : private AdminServer::Source {
   // Serves until it has been told to stop and every connection has ended.
   void Run();
 
-  const std::vector<std::unique_ptr<ListeningSocket>>& listeners() const { return listeners_; }
+  // Where it listens, with the ports that the kernel gave.
+  std::vector<SocketAddress> listeners() const { return listeners_->addresses(); }
 
  private:
   enum class Phase { kServing, kLameDuck, kDraining, kEnding };
 
-  Router(Config config, Budget budget);
+  Router(std::shared_ptr<const LiveConfig> live, Budget budget);
 
   bool ready() const override { return phase_ == Phase::kServing; }
   std::string ConnectionsJson() override;
 
+  const Config& config() const { return live_->config(); }
+  const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
+  absl::Status Start(const Clock* clock);
   absl::Status OpenAdmin();
   void OnSignal();
+  void Reload();
+  std::shared_ptr<const LiveConfig> OnReloaded(Reloader::Result result);
   void Terminate();
   void BeginDrain();
   void EndNow();
@@ -54,19 +63,19 @@ class Router final : private AdminServer::Source {
   void Dump();
   void LogSummary() const;
 
-  const Config config_;
+  std::shared_ptr<const LiveConfig> live_;
   const Budget budget_;
   Admission admission_;
   std::unique_ptr<EventLoop> loop_;  // control; no connection lives on it
-  std::vector<std::unique_ptr<ListeningSocket>> listeners_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<ListeningSocket> admin_socket_;
   std::unique_ptr<AdminServer> admin_;
   int signal_fd_ = -1;
   std::unique_ptr<FdEvent> signal_event_;
   std::unique_ptr<Timer> phase_timer_;
   Phase phase_ = Phase::kServing;
-  size_t workers_accepting_ = 0;
   size_t workers_left_ = 0;
 };
 

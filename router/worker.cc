@@ -3,6 +3,15 @@
 #include <utility>
 
 namespace tlsbridge {
+namespace {
+
+// With a count of references of this worker's own, so that workers do not write to one cache line
+// at each connection.
+std::shared_ptr<const LiveConfig> OwnReference(const std::shared_ptr<const LiveConfig>& live) {
+  return {std::make_shared<std::shared_ptr<const LiveConfig>>(live), live.get()};
+}
+
+}  // namespace
 
 void Worker::Snapshot::Add(const Snapshot& other) {
   live.records += other.live.records;
@@ -12,38 +21,42 @@ void Worker::Snapshot::Add(const Snapshot& other) {
   stats.Add(other.stats);
 }
 
-absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(const Config* config, Admission* admission,
-                                                       const Clock* clock, int index, int workers) {
+absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(std::shared_ptr<const LiveConfig> live,
+                                                       Admission* admission, const Clock* clock,
+                                                       int index, int workers) {
   auto loop = EventLoop::Create(clock);
   if (!loop.ok()) return loop.status();
-  return std::unique_ptr<Worker>(new Worker(config, admission, *std::move(loop), index, workers));
+  return std::unique_ptr<Worker>(new Worker(live, admission, *std::move(loop), index, workers));
 }
 
-Worker::Worker(const Config* config, Admission* admission, std::unique_ptr<EventLoop> loop,
-               int index, int workers)
+Worker::Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admission,
+               std::unique_ptr<EventLoop> loop, int index, int workers)
     : loop_(std::move(loop)),
-      connections_(config, admission, loop_.get(), &memory_, static_cast<uint64_t>(index + 1),
-                   static_cast<uint64_t>(workers)) {}
+      connections_(OwnReference(live), admission, loop_.get(), &memory_,
+                   static_cast<uint64_t>(index + 1), static_cast<uint64_t>(workers)) {
+  connections_.set_on_gone([this] { load_.fetch_sub(1, std::memory_order_relaxed); });
+}
 
 Worker::~Worker() { Join(); }
 
-void Worker::Start(const std::vector<const ListeningSocket*>& sockets) {
-  for (const ListeningSocket* socket : sockets) {
-    acceptors_.push_back(std::make_unique<Acceptor>(
-        loop_.get(), socket, [this, socket](int fd, const SocketAddress& peer) {
-          connections_.Accept(fd, peer, &socket->address());
-        }));
-  }
+void Worker::Start() {
   thread_ = std::thread([this] { loop_->Run(); });
 }
 
-void Worker::Drain(absl::AnyInvocable<void()> on_accepting_stopped,
-                   absl::AnyInvocable<void()> on_empty) {
-  loop_->Post([this, on_accepting_stopped = std::move(on_accepting_stopped),
-               on_empty = std::move(on_empty)]() mutable {
-    for (auto& acceptor : acceptors_) acceptor->AcceptAll();
-    acceptors_.clear();
-    on_accepting_stopped();
+void Worker::Accept(int fd, const SocketAddress& peer, const SocketAddress* listener) {
+  load_.fetch_add(1, std::memory_order_relaxed);
+  if (std::this_thread::get_id() == thread_.get_id()) {
+    return connections_.Accept(fd, peer, listener);
+  }
+  loop_->Post([this, fd, peer, listener] { connections_.Accept(fd, peer, listener); });
+}
+
+void Worker::Adopt(const std::shared_ptr<const LiveConfig>& live) {
+  loop_->Post([this, own = OwnReference(live)]() mutable { connections_.Adopt(std::move(own)); });
+}
+
+void Worker::Drain(absl::AnyInvocable<void()> on_empty) {
+  loop_->Post([this, on_empty = std::move(on_empty)]() mutable {
     if (connections_.GetConnectionCount() == 0) return on_empty();
     connections_.set_on_empty(std::move(on_empty));
     connections_.BeginDrain();

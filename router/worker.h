@@ -1,22 +1,21 @@
 // One thread with its own loop, staging memory and connections.
 //
 // Thread: made and joined by the router's; all else happens on its own. Owner: the router.
-// Configuration, admission and listening sockets outlive it. Failure: Create() returns a Status.
+// Admission and listening sockets outlive it. Failure: Create() returns a Status.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/worker_memory.h"
-#include "router/config/config.h"
 #include "router/connection_manager.h"
 #include "router/limits/admission.h"
-#include "router/listener.h"
+#include "router/live_config.h"
 #include "router/termination_stats.h"
 
 namespace tlsbridge {
@@ -35,19 +34,27 @@ class Worker {
     void Add(const Snapshot& other);
   };
 
-  static absl::StatusOr<std::unique_ptr<Worker>> Create(const Config* config, Admission* admission,
-                                                        const Clock* clock, int index, int workers);
+  static absl::StatusOr<std::unique_ptr<Worker>> Create(std::shared_ptr<const LiveConfig> live,
+                                                        Admission* admission, const Clock* clock,
+                                                        int index, int workers);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void Start(const std::vector<const ListeningSocket*>& sockets);
+  void Start();
 
   // The rest may be called from any thread; each takes effect on the worker's own.
 
-  // Stops accepting and ends connections as they fall idle. `on_accepting_stopped`, and `on_empty`
-  // when no connection is left, run on the worker's thread.
-  void Drain(absl::AnyInvocable<void()> on_accepting_stopped, absl::AnyInvocable<void()> on_empty);
+  // Takes over an accepted client. `listener` outlives the worker.
+  void Accept(int fd, const SocketAddress& peer, const SocketAddress* listener);
+  // How many connections it has, those that it has yet to notice included.
+  int64_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  // Serves new connections as `live` says.
+  void Adopt(const std::shared_ptr<const LiveConfig>& live);
+
+  // Ends connections as they fall idle. `on_empty` runs on the worker's thread, when none is left.
+  void Drain(absl::AnyInvocable<void()> on_empty);
   void EndAll(TerminationReason reason);
   void Report(bool with_records, absl::AnyInvocable<void(const Snapshot&)> receiver);
 
@@ -56,16 +63,19 @@ class Worker {
   // REQUIRES: joined.
   Snapshot FinalSnapshot() const;
 
+  EventLoop* loop() { return loop_.get(); }
+
  private:
-  Worker(const Config* config, Admission* admission, std::unique_ptr<EventLoop> loop, int index,
-         int workers);
+  Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admission,
+         std::unique_ptr<EventLoop> loop, int index, int workers);
 
   Snapshot Take(bool with_records) const;
 
   std::unique_ptr<EventLoop> loop_;
   WorkerMemory memory_;
   ConnectionManager connections_;
-  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  // On a cache line of its own: written by whoever accepts, too.
+  alignas(64) std::atomic<int64_t> load_{0};
   std::thread thread_;
 };
 

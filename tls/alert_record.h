@@ -9,6 +9,12 @@
 
 namespace tlsbridge::tls {
 
+// RFC 8446 section 6.2.
+inline constexpr uint8_t kAccessDeniedAlert = 49;
+inline constexpr uint8_t kDecodeErrorAlert = 50;
+inline constexpr uint8_t kInternalErrorAlert = 80;
+inline constexpr uint8_t kUnrecognizedNameAlert = 112;
+
 // One plaintext record: type alert, TLS 1.2 as RFC 8446 section 5.1 has it for every version,
 // length 2, level fatal (section 6). Understood only before the handshake has made keys.
 constexpr std::array<uint8_t, 7> AlertRecord(uint8_t alert) { return {21, 3, 3, 0, 2, 2, alert}; }

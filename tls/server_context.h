@@ -10,7 +10,9 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "tls/client_hello.h"
 #include "tls/client_verifier.h"
+#include "tls/failure.h"
 #include "tls/key_pair.h"
 
 namespace tlsbridge::tls {
@@ -23,6 +25,13 @@ class ServerContext {
   ~ServerContext();
 
   SSL_CTX* ssl_ctx() const { return ctx_.get(); }
+  struct Choice {
+    SSL_CTX* ctx = nullptr;
+    Failure failure;
+    uint8_t alert = 0;
+  };
+  Choice Choose(const ClientHello&) const { return {ctx_.get(), {}, 0}; }
+  SSL_CTX* default_ctx() const { return ctx_.get(); }
 
  private:
   explicit ServerContext(bssl::UniquePtr<SSL_CTX> ctx);

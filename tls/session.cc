@@ -51,7 +51,11 @@ int16_t PlaintextAlert(absl::Span<const uint8_t> bytes) {
 }  // namespace
 
 std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* staging) {
-  bssl::UniquePtr<SSL> ssl(SSL_new(context.ssl_ctx()));
+  return Accept(context.ssl_ctx(), staging);
+}
+
+std::unique_ptr<Session> Session::Accept(SSL_CTX* ctx, Staging* staging) {
+  bssl::UniquePtr<SSL> ssl(SSL_new(ctx));
   SSL_set_accept_state(ssl.get());
   return std::unique_ptr<Session>(new Session(std::move(ssl), staging));
 }

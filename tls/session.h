@@ -31,6 +31,7 @@ class Session {
 
   // The server's end of a session.
   static std::unique_ptr<Session> Accept(const ServerContext& context, Staging* staging);
+  static std::unique_ptr<Session> Accept(SSL_CTX* ctx, Staging* staging);
 
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

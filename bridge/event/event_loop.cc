@@ -91,11 +91,13 @@ void EventLoop::OnAlarm(int, short, void* self) {
 }
 
 void EventLoop::Post(absl::AnyInvocable<void()> task) {
+  bool is_first;
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    is_first = posted_.empty();
     posted_.push_back(std::move(task));
   }
-  Wake();
+  if (is_first) Wake();  // else it has been woken already
 }
 
 void EventLoop::Wake() {

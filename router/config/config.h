@@ -34,6 +34,8 @@ struct Timeouts {
   // Varied by 5 % each way, so that connections made together do not end together. A connection in
   // use then has Shutdown::drain_timeout to fall idle.
   absl::Duration max_lifetime = absl::Hours(24);
+
+  bool operator==(const Timeouts&) const = default;
 };
 
 enum class KeepAliveTreatment : uint8_t {
@@ -48,6 +50,8 @@ struct KeepAlive {
   // How long before the end of an extended connection the warning is logged; half of its timeout at
   // most.
   absl::Duration warning = absl::Minutes(10);
+
+  bool operator==(const KeepAlive&) const = default;
 };
 
 // ---- How many there may be. Zero means no limit, except for `connections` of the whole program,
@@ -58,6 +62,8 @@ struct Limits {
   // Off by default: behind a gateway or another proxy all clients share one address.
   int64_t connections_per_ip = 0;
   int64_t new_per_ip_per_minute = 0;
+
+  bool operator==(const Limits&) const = default;
 };
 
 // ---- Where connections come in.
@@ -68,6 +74,8 @@ struct Listener {
   std::vector<Cidr> proxy_protocol_from;
   // A UNIX listener has no peer addresses: whether everybody there must begin with the header.
   bool proxy_protocol_from_unix = false;
+
+  bool operator==(const Listener&) const = default;
 };
 
 // ---- Which connections a route is for. An empty list matches all; a list matches if one of its
@@ -76,6 +84,8 @@ struct Listener {
 struct PortRange {
   uint16_t first = 0;
   uint16_t last = 0;  // inclusive
+
+  bool operator==(const PortRange&) const = default;
 };
 
 enum class TlsVersion : uint8_t { kTls12, kTls13 };
@@ -86,6 +96,8 @@ struct Match {
   std::vector<Cidr> client_ip;
   std::vector<std::string> alpn;         // one of what the client offers
   std::vector<TlsVersion> tls_versions;  // the best that the client offers
+
+  bool operator==(const Match&) const = default;
 };
 
 // ---- TLS with clients.
@@ -100,6 +112,8 @@ struct CertificateFiles {
   std::string cert;  // PEM: the leaf, then its chain
   std::string key;   // PEM, unencrypted; may be the same file
   std::string ocsp;  // DER of an OCSP response to staple; empty for none
+
+  bool operator==(const CertificateFiles&) const = default;
 };
 
 enum class ClientCertificateMode : uint8_t {
@@ -114,6 +128,8 @@ struct ClientAuth {
   std::string crl;                 // PEM file; empty for none
   std::vector<std::string> allow;  // as tls::AllowRules::Parse takes them
   bool observe_only = false;       // let in and log what would have been refused
+
+  bool operator==(const ClientAuth&) const = default;
 };
 
 enum class TicketMode : uint8_t {
@@ -126,6 +142,8 @@ enum class TicketMode : uint8_t {
 struct Tickets {
   TicketMode mode = TicketMode::kAuto;
   std::string file;  // of keys or of the secret
+
+  bool operator==(const Tickets&) const = default;
 };
 
 struct ServerTls {
@@ -138,6 +156,8 @@ struct ServerTls {
   bool refuse_unknown_sni = false;  // else the first certificate answers
   ClientAuth client;
   Tickets tickets;
+
+  bool operator==(const ServerTls&) const = default;
 };
 
 // ---- Backends.
@@ -154,12 +174,16 @@ struct BackendAddress {
   uint16_t port = 0;     // kDns
 
   std::string ToString() const;
+
+  bool operator==(const BackendAddress&) const = default;
 };
 
 struct Backend {
   BackendAddress address;
   uint32_t weight = 1;  // zero gets nothing
   bool drain = false;   // no new connections; those that are open go on
+
+  bool operator==(const Backend&) const = default;
 };
 
 enum class Balance : uint8_t { kRoundRobin, kLeastConnections, kSourceHash, kRandomTwo };
@@ -173,6 +197,8 @@ struct HealthCheck {
   absl::Duration timeout = absl::Seconds(2);
   int healthy_after = 2;    // successes in a row
   int unhealthy_after = 3;  // failures in a row
+
+  bool operator==(const HealthCheck&) const = default;
 };
 
 // Taking a backend out after failures of real connections.
@@ -181,12 +207,16 @@ struct Ejection {
   absl::Duration first = absl::Seconds(10);  // doubled by each further ejection
   absl::Duration longest = absl::Minutes(5);
   double keep_fraction = 0.5;  // never eject when fewer than this share would be left
+
+  bool operator==(const Ejection&) const = default;
 };
 
 struct DnsSettings {
   // The record's TTL, but within these.
   absl::Duration ttl_floor = absl::Seconds(1);
   absl::Duration ttl_ceiling = absl::Minutes(5);
+
+  bool operator==(const DnsSettings&) const = default;
 };
 
 struct BackendTls {
@@ -197,6 +227,8 @@ struct BackendTls {
   std::string key;
   std::vector<std::string> alpn;
   bool insecure_skip_verify = false;
+
+  bool operator==(const BackendTls&) const = default;
 };
 
 enum class ProxyProtocol : uint8_t { kNone, kV1, kV2 };
@@ -235,6 +267,8 @@ struct Route {
   KeepAlive keep_alive;
   Bridge::Options bridge;
   Limits limits;
+
+  bool operator==(const Route&) const = default;
 };
 
 struct Shutdown {
@@ -242,7 +276,12 @@ struct Shutdown {
   absl::Duration drain_delay;
   // Then connections have this long to end by themselves; also those that are too old.
   absl::Duration drain_timeout = absl::Seconds(30);
+
+  bool operator==(const Shutdown&) const = default;
 };
+
+// More threads than this are a mistake.
+inline constexpr int kMostWorkers = 1024;
 
 struct Config {
   std::vector<Listener> listeners;
@@ -251,6 +290,8 @@ struct Config {
   Limits limits;
   Shutdown shutdown;
   int workers = 0;  // zero: one for each core that this process may use
+
+  bool operator==(const Config&) const = default;
 };
 
 }  // namespace tlsbridge

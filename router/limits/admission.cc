@@ -1,6 +1,6 @@
 #include "router/limits/admission.h"
 
-#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace tlsbridge {
@@ -19,19 +19,32 @@ Admission::Token::~Token() {
 }
 
 Admission::Admission(const Limits& limits, int64_t budget)
-    : limit_(limits.connections > 0 ? std::min(limits.connections, budget) : budget),
-      limit_reason_(limits.connections > 0 && limits.connections <= budget
-                        ? TerminationReason::kGlobalLimit
-                        : TerminationReason::kFdLimit),
-      per_ip_(limits.connections_per_ip),
-      per_ip_per_minute_(limits.new_per_ip_per_minute) {}
+    : Admission(limits, budget, TerminationReason::kGlobalLimit) {}
+
+Admission::Admission(const Limits& limits)
+    : Admission(limits, std::numeric_limits<int64_t>::max(), TerminationReason::kRouteLimit) {}
+
+Admission::Admission(const Limits& limits, int64_t budget, TerminationReason over_limit)
+    : budget_(budget), over_limit_(over_limit) {
+  SetLimits(limits);
+}
+
+void Admission::SetLimits(const Limits& limits) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const bool limited = limits.connections > 0 && limits.connections <= budget_;
+  limit_ = limited ? limits.connections : budget_;
+  limit_reason_ = limited ? over_limit_ : TerminationReason::kFdLimit;
+  per_ip_ = limits.connections_per_ip;
+  per_ip_per_minute_ = limits.new_per_ip_per_minute;
+}
 
 TerminationReason Admission::Admit(const SocketAddress& peer, absl::Time now, Token* token) {
-  std::string key = counts_clients() ? peer.ClientKey() : std::string();
+  std::string key;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (connections_ >= limit_) return limit_reason_;
     if (counts_clients()) {
+      key = peer.ClientKey();
       const TerminationReason refusal = AdmitClient(key, now);
       if (refusal != TerminationReason::kNone) return refusal;
     }
@@ -80,7 +93,7 @@ bool Admission::WithinRate(Client* client, absl::Time now) const {
 void Admission::Release(const std::string& key) {
   std::lock_guard<std::mutex> lock(mutex_);
   --connections_;
-  if (!counts_clients()) return;
+  if (key.empty()) return;  // clients were not counted when it came
   const auto it = clients_.find(key);
   if (--it->second.connections > 0) return;
   it->second.idle = idle_.insert(idle_.end(), key);
@@ -89,6 +102,11 @@ void Admission::Release(const std::string& key) {
 int64_t Admission::connections() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return connections_;
+}
+
+int64_t Admission::limit() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return limit_;
 }
 
 size_t Admission::clients() const {

@@ -42,8 +42,11 @@ class Admission {
     std::string client_;
   };
 
-  // `budget` is what descriptors and memory allow; it bounds limits.connections.
+  // Of the whole program. `budget` is what descriptors and memory allow; it bounds
+  // limits.connections.
   Admission(const Limits& limits, int64_t budget);
+  // Of one route.
+  explicit Admission(const Limits& limits);
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
@@ -51,8 +54,11 @@ class Admission {
   // client that keeps trying is let in as soon as it may.
   TerminationReason Admit(const SocketAddress& peer, absl::Time now, Token* token);
 
+  // Applies to whoever comes from now on. Clients are counted from when their limits are set.
+  void SetLimits(const Limits& limits);
+
   int64_t connections() const;
-  int64_t limit() const { return limit_; }
+  int64_t limit() const;
   size_t clients() const;
 
   static constexpr size_t kMaxIdleClients = 65536;
@@ -67,17 +73,21 @@ class Admission {
     std::list<std::string>::iterator idle;  // valid while connections is 0
   };
 
+  Admission(const Limits& limits, int64_t budget, TerminationReason over_limit);
+
   bool counts_clients() const { return per_ip_ > 0 || per_ip_per_minute_ > 0; }
   TerminationReason AdmitClient(const std::string& key, absl::Time now);
   bool WithinRate(Client* client, absl::Time now) const;
   void Release(const std::string& key);
 
-  const int64_t limit_;
-  const TerminationReason limit_reason_;
-  const int64_t per_ip_;
-  const int64_t per_ip_per_minute_;
+  const int64_t budget_;
+  const TerminationReason over_limit_;
 
   mutable std::mutex mutex_;  // guards all below
+  int64_t limit_ = 0;
+  TerminationReason limit_reason_ = TerminationReason::kNone;
+  int64_t per_ip_ = 0;
+  int64_t per_ip_per_minute_ = 0;
   int64_t connections_ = 0;
   absl::flat_hash_map<std::string, Client> clients_;
   std::list<std::string> idle_;  // longest idle first

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tls/version_name.h"
 
 namespace tlsbridge {
 namespace {
@@ -19,6 +21,12 @@ std::string KindOf(const End& end) {
   const absl::string_view reason = TerminationReasonName(end.reason);
   if (end.failure.detail == tls::FailureDetail::kNone) return std::string(reason);
   return absl::StrCat(reason, " (", tls::Describe(end.failure), ")");
+}
+
+std::string VersionNames(const std::vector<uint16_t>& versions) {
+  return absl::StrJoin(versions, ",", [](std::string* out, uint16_t version) {
+    absl::StrAppend(out, tls::VersionName(version));
+  });
 }
 
 void AppendEnd(const End& end, LogEvent* event) {
@@ -72,8 +80,7 @@ void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
   LogEvent event(level, "connection_end");
   event.Number("id", record.id)
       .Text("peer", record.peer.ToString())
-      .Text("listener", record.listener->ToString())
-      .Text("route", record.route->name);
+      .Text("listener", record.listener->ToString());
   AppendEnd(record.end, &event);
 }
 
@@ -86,16 +93,20 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   LogEvent event(level, "connection_end");
   event.Number("id", record.id)
       .Text("peer", record.peer.ToString())
-      .Text("listener", record.listener->ToString())
-      .Text("route", record.route->name)
-      .Text("backend", record.route->backend.ToString());
+      .Text("listener", record.listener->ToString());
+  if (record.routed) event.Text("route", record.route->name);
+  if (!connection.backend().empty()) event.Text("backend", connection.backend());
   AppendEnd(record.end, &event);
   event.Milliseconds("duration_ms", loop_->now() - record.accepted_at)
       .Number("bytes_received", bridge.bytes_received())
       .Number("bytes_sent", bridge.bytes_sent());
   if (bridge.dropped_bytes() > 0) event.Number("bytes_dropped", bridge.dropped_bytes());
+  event.Text("sni", record.server_name);
+  if (const tls::ClientHello* hello = connection.hello(); hello != nullptr) {
+    event.Text("alpn_offered", absl::StrJoin(hello->alpn, ","))
+        .Text("versions_offered", VersionNames(hello->versions));
+  }
   if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
-    event.Text("sni", session->server_name());
     if (!session->client_identity().empty()) {
       event.Text("client", session->client_identity()).Text("allowed_by", session->allowed_by());
     }
@@ -105,6 +116,7 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
           .Text("group", session->group())
           .Flag("resumed", session->resumed())
           .Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
+      if (!session->alpn().empty()) event.Text("alpn", session->alpn());
     }
   }
   if (record.connected_at < absl::InfiniteFuture()) {

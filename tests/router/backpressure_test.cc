@@ -109,8 +109,8 @@ TEST_P(Backpressure, BothMayStallAtOnceAndBothGoOn) {
 }
 
 TEST_P(Backpressure, AStallOfHoursIsNoReasonToEndAConnection) {
-  config_.route.timeouts.inactivity = absl::ZeroDuration();
-  config_.route.timeouts.max_lifetime = absl::ZeroDuration();
+  route_.timeouts.inactivity = absl::ZeroDuration();
+  route_.timeouts.max_lifetime = absl::ZeroDuration();
   Connect();
   client_->socket().StallReading(true);
   const std::string answer = Pattern(kMuch);

@@ -25,16 +25,16 @@ class CleanupOnce : public CloseMatrix {
 TEST_P(CleanupOnce, AResetInTheTurnOfTheInactivityDeadlineIsOneEnd) {
   Connect();
   client_->socket().Reset();
-  OneTurn(config_.route.timeouts.inactivity + absl::Hours(1));
+  OneTurn(route_.timeouts.inactivity + absl::Hours(1));
   Settle();
   ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
 }
 
 TEST_P(CleanupOnce, AByteInTheTurnOfTheDeadlineKeepsTheConnection) {
-  config_.route.timeouts.initial_data = absl::ZeroDuration();
+  route_.timeouts.initial_data = absl::ZeroDuration();
   Connect();
   client_->Send("just in time");
-  OneTurn(config_.route.timeouts.inactivity);
+  OneTurn(route_.timeouts.inactivity);
   Settle();
   EXPECT_EQ(live_connections(), 1u);
   EXPECT_EQ(backend_peer_->received(), "just in time");
@@ -46,7 +46,7 @@ TEST_P(CleanupOnce, PeersThatHangUpInTheTurnInWhichTheGraceEndsAreOneEnd) {
   Settle();
   client_->socket().Reset();
   backend_peer_->Fin();
-  OneTurn(config_.route.bridge.grace);
+  OneTurn(route_.bridge.grace);
   ExpectEnd(EndedAs::Both(Reason::kAdmin));
 }
 
@@ -57,7 +57,7 @@ TEST_P(CleanupOnce, TheHandshakesLastByteInTheTurnOfItsDeadlineIsOneEnd) {
   client_ = ConnectTls(options);
   ASSERT_TRUE(Until([this] { return live_connections() == 1; }));
   client_->Allow(1'000'000);
-  OneTurn(config_.route.timeouts.handshake);
+  OneTurn(route_.timeouts.handshake);
   Settle();
   client_->socket().Fin();
   ASSERT_TRUE(AllEnded());
@@ -109,7 +109,7 @@ TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(CleanupOnce);
 class EndAll : public CrowdFixture {};
 
 TEST_F(EndAll, EndsConnectionsInEveryStateOnce) {
-  config_.route.timeouts.initial_data = absl::ZeroDuration();
+  route_.timeouts.initial_data = absl::ZeroDuration();
   StartRouter();
   ASSERT_TRUE(JoinMany(40));
   Settle();
@@ -124,7 +124,7 @@ TEST_F(EndAll, EndsConnectionsInEveryStateOnce) {
   manager_->EndAll(Reason::kAdmin);
   manager_->EndAll(Reason::kShutdown);
   EXPECT_EQ(admission_->connections(), static_cast<int64_t>(live_connections()));
-  Advance(config_.route.bridge.grace);
+  Advance(route_.bridge.grace);
   EXPECT_EQ(live_connections(), 0u);
   EXPECT_EQ(Ended(Reason::kAdmin) + ended_already, 50u);
   EXPECT_EQ(Ended(Reason::kShutdown), 0u);

@@ -19,7 +19,7 @@ using Reason = TerminationReason;
 class CloseMatrixConnect : public CloseMatrix {
  protected:
   void ConnectToNobody(const SocketAddress& backend) {
-    config_.route.backend = backend;
+    backend_address_ = backend;
     StartRouter();
     client_ = ConnectTls(Tls());
     ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
@@ -50,7 +50,7 @@ TEST_P(CloseMatrixConnect, ABackendThatRefuses) {
 
 TEST_P(CloseMatrixConnect, ABackendThatRefusesLosesWhatTheClientHasSentAndSaysSo) {
   backend_->Close();
-  config_.route.backend = backend_->address();
+  backend_address_ = backend_->address();
   StartRouter();
   client_ = ConnectTls(Tls());
   client_->Send("hello?");
@@ -87,7 +87,7 @@ TEST_P(CloseMatrixConnect, AnyOtherErrnoIsAProxyErrorWithTheErrnoKept) {
 
 TEST_P(CloseMatrixConnect, ABackendThatNeverAnswersIsGivenUp) {
   const BlackHole hole;
-  config_.route.timeouts.connect = absl::Seconds(5);
+  route_.timeouts.connect = absl::Seconds(5);
   ConnectToNobody(hole.address());
   Settle();
   EXPECT_EQ(Dump().value("state", ""), "connecting");
@@ -101,7 +101,7 @@ TEST_P(CloseMatrixConnect, ABackendThatNeverAnswersIsGivenUp) {
 
 TEST_P(CloseMatrixConnect, AClientMaySendMuchToABackendThatNeverAnswersAndIsPaused) {
   const BlackHole hole;
-  config_.route.backend = hole.address();
+  backend_address_ = hole.address();
   StartRouter();
   client_ = ConnectTls(Tls());
   client_->Send(std::string(10'000'000, 'x'));
@@ -112,8 +112,8 @@ TEST_P(CloseMatrixConnect, AClientMaySendMuchToABackendThatNeverAnswersAndIsPaus
   EXPECT_LE(Dump().value("queued_to_backend", 0u), Endpoint::kHighMark + 4096);
   EXPECT_EQ(Dump()["client_reads_paused"], nlohmann::json({"other_side_full"}));
   EXPECT_GT(client_->socket().unsent(), 0u);
-  Advance(config_.route.timeouts.connect);
-  Advance(config_.route.bridge.grace);
+  Advance(route_.timeouts.connect);
+  Advance(route_.bridge.grace);
   ExpectEnd({Reason::kConnectTimeout, Reason::kConnectTimeout, Reason::kConnectTimeout, "", "",
              /*dropped=*/true});
 }
@@ -163,7 +163,7 @@ TEST_P(CloseMatrixConnect, AClientThatEndsItsStreamMeanwhileIsStillServed) {
   client_->SendCloseNotify();
   Settle();
   EXPECT_EQ(live_connections(), 1u) << "its question may still be answered";
-  Advance(config_.route.timeouts.connect);
+  Advance(route_.timeouts.connect);
   ASSERT_TRUE(ClientEnded());
   EXPECT_EQ(client_->alert_received(), SSL_AD_INTERNAL_ERROR);
   client_->socket().Fin();

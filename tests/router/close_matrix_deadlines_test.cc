@@ -14,7 +14,7 @@ class CloseMatrixDeadlines : public CloseMatrix {
  protected:
   void SetUp() override {
     CloseMatrix::SetUp();
-    Timeouts& timeouts = config_.route.timeouts;
+    Timeouts& timeouts = route_.timeouts;
     timeouts.initial_data = timeouts.inactivity = timeouts.half_close = timeouts.max_lifetime =
         absl::ZeroDuration();
   }
@@ -50,14 +50,14 @@ class CloseMatrixDeadlines : public CloseMatrix {
 // ---- Inactivity.
 
 TEST_P(CloseMatrixDeadlines, BothIdleAreClosedWithCloseNotifyFirst) {
-  config_.route.timeouts.inactivity = absl::Minutes(10);
+  route_.timeouts.inactivity = absl::Minutes(10);
   Connect();
   ExpectAliveFor(absl::Minutes(10));
   ExpectPolite(Reason::kInactivity);
 }
 
 TEST_P(CloseMatrixDeadlines, AByteFromEitherPeerStartsInactivityAnew) {
-  config_.route.timeouts.inactivity = absl::Minutes(10);
+  route_.timeouts.inactivity = absl::Minutes(10);
   Connect();
   Advance(absl::Minutes(9));
   client_->Send("c");
@@ -70,8 +70,8 @@ TEST_P(CloseMatrixDeadlines, AByteFromEitherPeerStartsInactivityAnew) {
 }
 
 TEST_P(CloseMatrixDeadlines, AnExtendedConnectionIsWarnedOfBeforeItsLongerEnd) {
-  config_.route.timeouts.inactivity = absl::Hours(1);
-  config_.route.keep_alive = {KeepAliveTreatment::kExtended, 6, absl::Minutes(10)};
+  route_.timeouts.inactivity = absl::Hours(1);
+  route_.keep_alive = {KeepAliveTreatment::kExtended, 6, absl::Minutes(10)};
   Connect();
   Advance(absl::Hours(6) - absl::Minutes(10) - absl::Milliseconds(1));
   EXPECT_EQ(log_.Events("inactivity_warning").size(), 0u);
@@ -85,8 +85,8 @@ TEST_P(CloseMatrixDeadlines, AnExtendedConnectionIsWarnedOfBeforeItsLongerEnd) {
 }
 
 TEST_P(CloseMatrixDeadlines, ActivityWithdrawsTheWarningAndAnotherOneMayFollow) {
-  config_.route.timeouts.inactivity = absl::Hours(1);
-  config_.route.keep_alive = {KeepAliveTreatment::kExtended, 6, absl::Minutes(10)};
+  route_.timeouts.inactivity = absl::Hours(1);
+  route_.keep_alive = {KeepAliveTreatment::kExtended, 6, absl::Minutes(10)};
   Connect();
   Advance(absl::Hours(6) - absl::Minutes(5));
   EXPECT_EQ(log_.Events("inactivity_warning").size(), 1u);
@@ -103,8 +103,8 @@ TEST_P(CloseMatrixDeadlines, ActivityWithdrawsTheWarningAndAnotherOneMayFollow) 
 }
 
 TEST_P(CloseMatrixDeadlines, AnImmortalConnectionIsNeverClosedForSilence) {
-  config_.route.timeouts.inactivity = absl::Hours(1);
-  config_.route.keep_alive.treatment = KeepAliveTreatment::kImmortal;
+  route_.timeouts.inactivity = absl::Hours(1);
+  route_.keep_alive.treatment = KeepAliveTreatment::kImmortal;
   Connect();
   for (int day = 0; day < 400; ++day) Advance(absl::Hours(24));
   EXPECT_EQ(live_connections(), 1u);
@@ -114,7 +114,7 @@ TEST_P(CloseMatrixDeadlines, AnImmortalConnectionIsNeverClosedForSilence) {
 }
 
 TEST_P(CloseMatrixDeadlines, AStallThatEndsJustBeforeTheDeadlineIsActivity) {
-  config_.route.timeouts.inactivity = absl::Minutes(10);
+  route_.timeouts.inactivity = absl::Minutes(10);
   Connect();
   client_->socket().StallReading(true);
   backend_peer_->Send(std::string(20'000'000, 'b'));
@@ -129,7 +129,7 @@ TEST_P(CloseMatrixDeadlines, AStallThatEndsJustBeforeTheDeadlineIsActivity) {
 // ---- Half-closed.
 
 TEST_P(CloseMatrixDeadlines, AHalfClosedConnectionWithoutAByteIsClosed) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->SendCloseNotify();
   Settle();
@@ -138,7 +138,7 @@ TEST_P(CloseMatrixDeadlines, AHalfClosedConnectionWithoutAByteIsClosed) {
 }
 
 TEST_P(CloseMatrixDeadlines, EveryByteThatStillFlowsStartsTheHalfCloseTimeoutAnew) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   backend_peer_->Fin();
   Settle();
@@ -155,14 +155,14 @@ TEST_P(CloseMatrixDeadlines, EveryByteThatStillFlowsStartsTheHalfCloseTimeoutAne
 }
 
 TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutDoesNotApplyBeforeAPeerHasEnded) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   Advance(absl::Hours(1));
   EXPECT_EQ(live_connections(), 1u);
 }
 
 TEST_P(CloseMatrixDeadlines, AClientThatSlowlyTakesABufferedAnswerIsNotSilent) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->socket().StallReading(true);
   std::string answer(20'000'000, 'a');
@@ -189,7 +189,7 @@ TEST_P(CloseMatrixDeadlines, AClientThatSlowlyTakesABufferedAnswerIsNotSilent) {
 }
 
 TEST_P(CloseMatrixDeadlines, AClientThatTakesNothingOfABufferedAnswerIsSilent) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->socket().StallReading(true);
   backend_peer_->Send(std::string(20'000'000, 'a'));
@@ -201,7 +201,7 @@ TEST_P(CloseMatrixDeadlines, AClientThatTakesNothingOfABufferedAnswerIsSilent) {
   for (int round = 0; round < 5 && live_connections() > 0; ++round) {
     Advance(absl::Seconds(10));
     Advance(absl::Seconds(51));
-    Advance(config_.route.bridge.grace);
+    Advance(route_.bridge.grace);
   }
   ExpectEnd({Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, "",
              "", /*dropped=*/true});
@@ -210,14 +210,14 @@ TEST_P(CloseMatrixDeadlines, AClientThatTakesNothingOfABufferedAnswerIsSilent) {
 // ---- The first byte.
 
 TEST_P(CloseMatrixDeadlines, AConnectionWithoutAFirstByteIsClosed) {
-  config_.route.timeouts.initial_data = absl::Seconds(60);
+  route_.timeouts.initial_data = absl::Seconds(60);
   Connect();
   ExpectAliveFor(absl::Seconds(60));
   ExpectPolite(Reason::kInitialTimeout);
 }
 
 TEST_P(CloseMatrixDeadlines, AServerThatSpeaksFirstTurnsTheInitialTimeoutOff) {
-  config_.route.timeouts.initial_data = absl::Seconds(60);
+  route_.timeouts.initial_data = absl::Seconds(60);
   Connect();
   backend_peer_->Send("220 ready\r\n");
   Settle();
@@ -227,7 +227,7 @@ TEST_P(CloseMatrixDeadlines, AServerThatSpeaksFirstTurnsTheInitialTimeoutOff) {
 }
 
 TEST_P(CloseMatrixDeadlines, AClientThatSpeaksFirstTurnsTheInitialTimeoutOff) {
-  config_.route.timeouts.initial_data = absl::Seconds(60);
+  route_.timeouts.initial_data = absl::Seconds(60);
   Connect();
   client_->Send("x");
   Settle();
@@ -238,7 +238,7 @@ TEST_P(CloseMatrixDeadlines, AClientThatSpeaksFirstTurnsTheInitialTimeoutOff) {
 // ---- Age.
 
 TEST_P(CloseMatrixDeadlines, AnIdleConnectionThatIsTooOldIsClosedPolitely) {
-  config_.route.timeouts.max_lifetime = absl::Hours(24);
+  route_.timeouts.max_lifetime = absl::Hours(24);
   Connect();
   Advance(absl::Hours(22));
   EXPECT_EQ(live_connections(), 1u);
@@ -247,7 +247,7 @@ TEST_P(CloseMatrixDeadlines, AnIdleConnectionThatIsTooOldIsClosedPolitely) {
 }
 
 TEST_P(CloseMatrixDeadlines, AConnectionInUseThatIsTooOldIsClosedAsItFallsIdle) {
-  config_.route.timeouts.max_lifetime = absl::Minutes(10);
+  route_.timeouts.max_lifetime = absl::Minutes(10);
   config_.shutdown.drain_timeout = absl::Minutes(5);
   Connect();
   // An exchange each half second, long past the oldest that jitter allows.
@@ -262,7 +262,7 @@ TEST_P(CloseMatrixDeadlines, AConnectionInUseThatIsTooOldIsClosedAsItFallsIdle) 
 }
 
 TEST_P(CloseMatrixDeadlines, AConnectionThatNeverFallsIdleIsClosedWhenTheDrainIsOver) {
-  config_.route.timeouts.max_lifetime = absl::Minutes(10);
+  route_.timeouts.max_lifetime = absl::Minutes(10);
   config_.shutdown.drain_timeout = absl::Minutes(1);
   Connect();
   while (clock_.Monotonic() < started_ + absl::Minutes(12) && live_connections() > 0) {

@@ -102,7 +102,7 @@ TEST_P(CloseMatrixDecisions, ShutdownDuringAHandshakeDialsNothing) {
 
 TEST_P(CloseMatrixDecisions, ShutdownWhileTheBackendIsBeingDialledEndsTheDialling) {
   const BlackHole hole;
-  config_.route.backend = hole.address();
+  backend_address_ = hole.address();
   StartRouter();
   client_ = ConnectTls(Tls());
   ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
@@ -142,7 +142,7 @@ TEST_P(CloseMatrixDecisions, AStalledClientIsDestroyedAfterTheGraceAndItsBytesAr
   ASSERT_TRUE(Until([this] { return Dump().value("queued_to_client", 0u) > 0; }));
   manager_->EndAll(Reason::kShutdown);
   Settle();
-  Advance(config_.route.bridge.grace - absl::Milliseconds(1));
+  Advance(route_.bridge.grace - absl::Milliseconds(1));
   EXPECT_EQ(live_connections(), 1u);
   Advance(absl::Milliseconds(1));
   ExpectEnd({Reason::kShutdown, Reason::kShutdown, Reason::kShutdown, "", "", /*dropped=*/true});
@@ -159,7 +159,7 @@ TEST_P(CloseMatrixDecisions, AStalledBackendIsDestroyedAfterTheGraceAndItsBytesA
   ASSERT_TRUE(Until([this] { return Dump().value("queued_to_backend", 0u) > 0; }));
   manager_->EndAll(Reason::kShutdown);
   Settle();
-  Advance(config_.route.bridge.grace - absl::Milliseconds(1));
+  Advance(route_.bridge.grace - absl::Milliseconds(1));
   EXPECT_EQ(live_connections(), 1u);
   Advance(absl::Milliseconds(1));
   ExpectEnd({Reason::kShutdown, Reason::kShutdown, Reason::kShutdown, "", "", /*dropped=*/true});
@@ -199,7 +199,7 @@ TEST_P(CloseMatrixDecisions, TheLimitOfOneAddressBites) {
 }
 
 TEST_P(CloseMatrixDecisions, TheLimitOfTheRouteBites) {
-  config_.route.connections = 1;
+  route_.limits.connections = 1;
   Connect();
   ExpectRefused(Reason::kRouteLimit);
   ExpectRoomAfterwards();

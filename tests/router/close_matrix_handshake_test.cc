@@ -134,7 +134,7 @@ TEST_P(CloseMatrixHandshake, AClientThatReadsTheAlertAndStaysIsDestroyedAfterThe
     raw_->Step();
     return raw_->end() == StreamEnd::kFin;
   }));
-  Advance(config_.route.bridge.grace - absl::Milliseconds(1));
+  Advance(route_.bridge.grace - absl::Milliseconds(1));
   EXPECT_EQ(live_connections(), 1u);
   Advance(absl::Milliseconds(1));
   ExpectEnd(EndedAs::Undialled(kFailed, "not_tls"));
@@ -188,7 +188,7 @@ TEST_P(CloseMatrixHandshake, AClientThatLeavesBetweenTheFlightsIsGone) {
 }
 
 TEST_P(CloseMatrixHandshake, ASilentClientIsClosedWhenItsTimeIsOver) {
-  config_.route.timeouts.handshake = absl::Seconds(10);
+  route_.timeouts.handshake = absl::Seconds(10);
   ConnectRaw();
   Settle();
   Advance(absl::Seconds(10) - absl::Milliseconds(1));
@@ -204,7 +204,7 @@ TEST_P(CloseMatrixHandshake, ASilentClientIsClosedWhenItsTimeIsOver) {
 }
 
 TEST_P(CloseMatrixHandshake, AClientThatSendsAByteNowAndThenGainsNoTime) {
-  config_.route.timeouts.handshake = absl::Seconds(10);
+  route_.timeouts.handshake = absl::Seconds(10);
   ConnectRaw();
   const std::string hello = ClientHello();
   for (int second = 0; second < 9; ++second) {

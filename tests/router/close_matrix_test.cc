@@ -62,7 +62,7 @@ TEST_P(CloseMatrix, AClientThatSaysCloseNotifyAndNeverClosesIsDestroyedAfterTheG
   ASSERT_TRUE(BackendEnded());
   backend_peer_->Fin();
   ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
-  Advance(config_.route.bridge.grace - absl::Milliseconds(1));
+  Advance(route_.bridge.grace - absl::Milliseconds(1));
   EXPECT_EQ(live_connections(), 1u);
   Advance(absl::Milliseconds(1));
   ExpectEnd(kClientFirst);
@@ -103,7 +103,7 @@ TEST_P(CloseMatrix, ClientFinWithoutCloseNotifyIsATruncationThatTheBackendSeesAs
 }
 
 TEST_P(CloseMatrix, TruncationMayBeAcceptedAsAnEnd) {
-  config_.route.bridge.accept_truncation = true;
+  route_.bridge.accept_truncation = true;
   Connect();
   client_->Send("all of it");
   client_->socket().Fin();

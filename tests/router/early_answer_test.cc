@@ -15,7 +15,7 @@ class EarlyAnswer : public CloseMatrix {
  protected:
   void SetUp() override {
     CloseMatrix::SetUp();
-    config_.route.bridge.tcp.keepalive_idle = absl::ZeroDuration();
+    route_.bridge.tcp.keepalive_idle = absl::ZeroDuration();
   }
 
   const std::string answer_ = std::string(40'000, 'n') + "end of the answer";
@@ -111,7 +111,7 @@ TEST_P(EarlyAnswer, IsNotLostWhenTheClientsNextByteMeetsTheResetFirst) {
 }
 
 TEST_P(EarlyAnswer, WaitsForAStalledClientNoLongerThanAHalfClosedConnectionMay) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->socket().StallReading(true);
   backend_peer_->StallReading(true);
@@ -126,7 +126,7 @@ TEST_P(EarlyAnswer, WaitsForAStalledClientNoLongerThanAHalfClosedConnectionMay) 
   EXPECT_EQ(live_connections(), 1u) << "what the backend sent still waits for the client";
   for (int round = 0; round < 5 && live_connections() > 0; ++round) {
     Advance(absl::Seconds(61));  // its kernel may still take a little at its own pace, which counts
-    Advance(config_.route.bridge.grace);
+    Advance(route_.bridge.grace);
   }
   EXPECT_EQ(live_connections(), 0u);
   ExpectEnd({Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, "",

@@ -20,7 +20,7 @@ class MassDisconnect : public CrowdFixture {
  protected:
   void SetUp() override {
     CrowdFixture::SetUp();
-    config_.route.bridge.tcp.keepalive_idle = absl::ZeroDuration();
+    route_.bridge.tcp.keepalive_idle = absl::ZeroDuration();
     StartRouter();
     ASSERT_TRUE(JoinMany(kMany));
     Settle();
@@ -68,7 +68,7 @@ TEST_F(MassDisconnect, PeersThatIgnoreTheEndAreDestroyedTogetherAfterTheGrace) {
   manager_->EndAll(Reason::kShutdown);
   for (int i = 0; i < kMostTurns; ++i) loop_->Turn(/*wait=*/false);
   EXPECT_EQ(live_connections(), kMany);
-  clock_.Advance(config_.route.bridge.grace);
+  clock_.Advance(route_.bridge.grace);
   loop_->Turn(/*wait=*/false);
   EXPECT_EQ(live_connections(), 0u);
   EXPECT_EQ(Ended(Reason::kShutdown), kMany);
@@ -76,10 +76,10 @@ TEST_F(MassDisconnect, PeersThatIgnoreTheEndAreDestroyedTogetherAfterTheGrace) {
 }
 
 TEST_F(MassDisconnect, ADeadlineThatAllMeetAtOnceEndsAllOfThem) {
-  clock_.Advance(config_.route.timeouts.initial_data);
+  clock_.Advance(route_.timeouts.initial_data);
   loop_->Turn(/*wait=*/false);
   EXPECT_EQ(manager_->live_timers(), kMany) << "each now has its grace";
-  clock_.Advance(config_.route.bridge.grace);
+  clock_.Advance(route_.bridge.grace);
   loop_->Turn(/*wait=*/false);
   EXPECT_EQ(Ended(Reason::kInitialTimeout), kMany);
   ExpectNothingLeft();

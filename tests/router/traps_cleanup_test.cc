@@ -24,7 +24,7 @@ class Traps : public CrowdFixture {
   }
 
   void DialABlackHole() {
-    config_.route.backend = hole_.address();
+    backend_address_ = hole_.address();
     StartRouter();
   }
 
@@ -69,8 +69,8 @@ TEST_F(Traps, T5_ConnectionsToABackendThatNeverAnswersDoNotAccumulate) {
     Advance(absl::Seconds(1));
     EXPECT_LE(live_connections(), 70u) << "ten a second for five seconds and the grace";
   }
-  Advance(config_.route.timeouts.connect);
-  Advance(config_.route.bridge.grace);
+  Advance(route_.timeouts.connect);
+  Advance(route_.bridge.grace);
   ExpectNothingLeftBehind();
   EXPECT_EQ(Ended(Reason::kConnectTimeout), 200u);
 }
@@ -127,7 +127,7 @@ TEST_F(Traps, T19_DiallingABackendThatNeverAnswersHoldsNobodyUp) {
   ASSERT_TRUE(ConnectMany(100));  // each handshake is done after the ones before have dialled
   Settle();
   EXPECT_EQ(live_connections(), 100u);
-  Advance(config_.route.timeouts.connect);
+  Advance(route_.timeouts.connect);
   ASSERT_TRUE(UntilWithTime([this] {
     StepMany();
     return live_connections() == 0;
@@ -137,7 +137,7 @@ TEST_F(Traps, T19_DiallingABackendThatNeverAnswersHoldsNobodyUp) {
 // ---- T21: a drain without a limit, or none.
 
 TEST_F(Traps, T21_ADrainEndsIdleConnectionsAndLeavesThoseInUse) {
-  config_.route.timeouts.initial_data = absl::ZeroDuration();
+  route_.timeouts.initial_data = absl::ZeroDuration();
   StartRouter();
   ASSERT_TRUE(JoinMany(2));
   Settle();
@@ -184,7 +184,7 @@ TEST_F(Traps, T21_TheEndOfADrainIsBoundedByTheGrace) {
   Advance(absl::Seconds(30));
   EXPECT_EQ(live_connections(), 10u);
   manager_->EndAll(Reason::kShutdown);
-  Advance(config_.route.bridge.grace);
+  Advance(route_.bridge.grace);
   ExpectNothingLeftBehind();
   EXPECT_EQ(Ended(Reason::kShutdown), 10u);
 }
@@ -214,7 +214,7 @@ TEST_F(Traps, T22_EachSideHasItsOwnReason) {
 // ---- T24: no way to see what is there.
 
 TEST_F(Traps, T24_TheDumpTellsEveryConnectionWhateverItsClientCallsItself) {
-  config_.route.timeouts.initial_data = absl::ZeroDuration();
+  route_.timeouts.initial_data = absl::ZeroDuration();
   StartRouter();
   ASSERT_TRUE(JoinMany(3, {.server_name = "quote\" back\\slash \x01 \xff"}));
   clients_[1]->Send("ten bytes.");

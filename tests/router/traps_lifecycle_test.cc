@@ -63,7 +63,7 @@ TEST_F(Traps, T1_ABackendThatHasEndedItsStreamStillGetsTheRestOfTheUpload) {
 // ---- T2: idle is a property of the pair.
 
 TEST_F(Traps, T2_BytesInOneDirectionOnlyKeepBothSocketsOpen) {
-  config_.route.timeouts.inactivity = absl::Minutes(1);
+  route_.timeouts.inactivity = absl::Minutes(1);
   Connect();
   for (int i = 0; i < 200; ++i) {
     Advance(absl::Seconds(59));
@@ -77,7 +77,7 @@ TEST_F(Traps, T2_BytesInOneDirectionOnlyKeepBothSocketsOpen) {
 // ---- T3: a healthy half-open pair is closed after two minutes.
 
 TEST_F(Traps, T3_AHalfClosedConnectionLivesAsLongAsBytesFlow) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->SendCloseNotify();
   Settle();
@@ -92,8 +92,8 @@ TEST_F(Traps, T3_AHalfClosedConnectionLivesAsLongAsBytesFlow) {
 }
 
 TEST_F(Traps, T3_TheHalfCloseTimeoutIsAnOptionAndMayBeOff) {
-  config_.route.timeouts.half_close = absl::ZeroDuration();
-  config_.route.timeouts.max_lifetime = absl::ZeroDuration();
+  route_.timeouts.half_close = absl::ZeroDuration();
+  route_.timeouts.max_lifetime = absl::ZeroDuration();
   Connect();
   client_->SendCloseNotify();
   Settle();
@@ -104,7 +104,7 @@ TEST_F(Traps, T3_TheHalfCloseTimeoutIsAnOptionAndMayBeOff) {
 // ---- T9: one-way silence is taken for death.
 
 TEST_F(Traps, T9_ASilentEncryptedSessionIsNoZombie) {
-  config_.route.timeouts.inactivity = absl::Hours(4);
+  route_.timeouts.inactivity = absl::Hours(4);
   Connect();
   Exchange("login");
   for (int hour = 0; hour < 3; ++hour) Advance(absl::Hours(1));
@@ -117,7 +117,7 @@ TEST_F(Traps, T9_ASilentEncryptedSessionIsNoZombie) {
 // ---- T10: an age cap that cuts live streams.
 
 TEST_F(Traps, T10_AStreamInUseIsNotCutAtItsMaximumAge) {
-  config_.route.timeouts.max_lifetime = absl::Minutes(2);
+  route_.timeouts.max_lifetime = absl::Minutes(2);
   config_.shutdown.drain_timeout = absl::Minutes(10);
   Connect();
   const absl::Time end = clock_.Monotonic() + absl::Minutes(8);
@@ -132,8 +132,8 @@ TEST_F(Traps, T10_AStreamInUseIsNotCutAtItsMaximumAge) {
 }
 
 TEST_F(Traps, T10_ConnectionsMadeTogetherDoNotReachTheirMaximumAgeTogether) {
-  config_.route.timeouts.initial_data = absl::ZeroDuration();
-  config_.route.timeouts.max_lifetime = absl::Hours(1);
+  route_.timeouts.initial_data = absl::ZeroDuration();
+  route_.timeouts.max_lifetime = absl::Hours(1);
   StartRouter();
   std::vector<std::unique_ptr<TlsPeer>> clients;
   for (int i = 0; i < 60; ++i) clients.push_back(ConnectTls());

@@ -23,7 +23,7 @@ class Traps : public CrowdFixture {
 };
 
 TEST_F(Traps, T15_ALimitOfTheRouteBites) {
-  config_.route.connections = 3;
+  route_.limits.connections = 3;
   StartRouter();
   Attempt(10);
   EXPECT_EQ(live_connections(), 3u);
@@ -61,7 +61,7 @@ TEST_F(Traps, T15_ALimitCountsConnectionsUntilTheirSocketsAreGone) {
   manager_->EndAll(Reason::kAdmin);
   Attempt(1);
   EXPECT_EQ(Ended(Reason::kGlobalLimit), 1u) << "the first one still has its grace";
-  Advance(config_.route.bridge.grace);
+  Advance(route_.bridge.grace);
   Attempt(1);
   EXPECT_EQ(Ended(Reason::kGlobalLimit), 1u);
   EXPECT_EQ(live_connections(), 1u);

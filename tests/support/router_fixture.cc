@@ -37,14 +37,17 @@ void RouterFixture::SetUp() {
   ASSERT_TRUE(loop.ok()) << loop.status();
   loop_ = *std::move(loop);
   backend_ = std::make_unique<ListeningPeer>();
-  config_.route.name = "test";
-  config_.route.tls = TestServerContext();
+  route_.name = "test";
+  tls_ = TestServerContext();
 }
 
 void RouterFixture::StartRouter() {
-  if (config_.route.backend.family() == AF_UNSPEC) config_.route.backend = backend_->address();
+  if (backend_address_.family() == AF_UNSPEC) backend_address_ = backend_->address();
+  if (route_.backends.empty()) route_.backends.push_back({{.socket = backend_address_}});
+  auto live = LiveConfig::Assemble(config_, {tls_}, /*previous=*/nullptr);
+  ASSERT_TRUE(live.ok()) << live.status();
   admission_ = std::make_unique<Admission>(config_.limits, budget_);
-  manager_ = std::make_unique<ConnectionManager>(&config_, admission_.get(), loop_.get(), &memory_);
+  manager_ = std::make_unique<ConnectionManager>(*live, admission_.get(), loop_.get(), &memory_);
   auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
   ASSERT_TRUE(listener.ok()) << listener.status();
   listener_ = *std::move(listener);
@@ -58,7 +61,7 @@ void RouterFixture::StopRouter() {
   if (manager_ == nullptr) return;
   acceptor_.reset();
   manager_->EndAll(TerminationReason::kShutdown);
-  Advance(config_.route.bridge.grace);
+  Advance(route_.bridge.grace);
   EXPECT_EQ(manager_->GetConnectionCount(), 0u);
   EXPECT_EQ(manager_->live().records, 0);
   EXPECT_EQ(manager_->live().sockets, 0);

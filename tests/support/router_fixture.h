@@ -18,6 +18,7 @@
 #include "router/connection_manager.h"
 #include "router/limits/admission.h"
 #include "router/listener.h"
+#include "router/live_config.h"
 #include "tests/support/peer.h"
 #include "tests/support/tls_peer.h"
 
@@ -28,7 +29,8 @@ class RouterFixture : public ::testing::Test {
   void SetUp() override;
   void TearDown() override;
 
-  // Change config_ before this. The backend is backend_, unless the test has set another address.
+  // Change config_ and route_ before this. The backend is backend_, unless the test has set
+  // backend_address_.
   void StartRouter();
   // The acceptors and connections of the router are gone after this; TearDown calls it.
   void StopRouter();
@@ -60,7 +62,10 @@ class RouterFixture : public ::testing::Test {
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<ListeningPeer> backend_;
-  Config config_;
+  Config config_ = {.routes = {Route()}};
+  Route& route_ = config_.routes.front();
+  SocketAddress backend_address_;
+  std::shared_ptr<const tls::ServerContext> tls_;
   int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;
   WorkerMemory memory_;

@@ -106,13 +106,17 @@ int Demo() {
   if (!ca_file.ok()) return RefuseToStart(ca_file.status());
 
   Config config;
-  config.route.name = "demo";
-  config.route.backend = (*backend)->address();
-  config.route.tls = *std::move(context);
-  config.listeners = *std::move(listeners);
+  config.routes.emplace_back();
+  config.routes.front().name = "demo";
+  config.routes.front().backends.push_back({{.socket = (*backend)->address()}});
+  for (const SocketAddress& address : *listeners) config.listeners.push_back({address});
   if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return RefuseToStart(status);
-  return Serve(std::move(config), *log, [&ca_file](const Router& router) {
-    const SocketAddress& address = router.listeners().front()->address();
+  const std::shared_ptr<const tls::ServerContext> tls = *std::move(context);
+  const auto source = [&config, &tls](const LiveConfig* previous) {
+    return LiveConfig::Assemble(config, {tls}, previous);
+  };
+  return Serve(source, *log, [&ca_file](const Router& router) {
+    const SocketAddress address = router.listeners().front();
     printf(
         "tlsbridge demo: a backend is running, and %s fronts it with TLS. Try, in another "
         "terminal:\n\n"

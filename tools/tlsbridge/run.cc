@@ -19,11 +19,11 @@ int RefuseToStart(const absl::Status& status) {
   return kExitUsage;
 }
 
-int Serve(Config config, const LogOptions& log,
+int Serve(Reloader::Source source, const LogOptions& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready) {
   const SystemClock clock;
   // The log's thread is made after signals have been taken over, so that it gets none.
-  auto router = Router::Create(std::move(config), &clock);
+  auto router = Router::Create(std::move(source), &clock);
   if (!router.ok()) return RefuseToStart(router.status());
   StartLog(log.level, log.format);
   if (on_ready) std::move(on_ready)(**router);

@@ -6,8 +6,8 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "router/config/config.h"
 #include "router/log/log.h"
+#include "router/reloader.h"
 #include "router/router.h"
 
 namespace tlsbridge {
@@ -24,8 +24,8 @@ struct LogOptions {
   LogFormat format = LogFormat::kText;
 };
 
-// Serves until told to stop. `on_ready` is called once the listeners are open.
-int Serve(Config config, const LogOptions& log,
+// Serves what `source` makes until told to stop. `on_ready` is called once the listeners are open.
+int Serve(Reloader::Source source, const LogOptions& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
 
 }  // namespace tlsbridge

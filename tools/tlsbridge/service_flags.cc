@@ -52,6 +52,8 @@ ABSL_FLAG(int64_t, max_connections_per_ip, 0,
 ABSL_FLAG(int64_t, max_new_per_ip_per_minute, 0,
           "New connections from one client address a minute; 0 is no limit.");
 
+ABSL_FLAG(int, workers, 0, "Threads that serve; 0 is one for each core that may be used.");
+
 ABSL_FLAG(absl::Duration, drain_delay, tlsbridge::Shutdown().drain_delay,
           "After SIGTERM, go on accepting for this long, while load balancers take notice.");
 ABSL_FLAG(absl::Duration, drain_timeout, tlsbridge::Shutdown().drain_timeout,
@@ -133,7 +135,7 @@ std::vector<FlagGroup> ServiceFlagGroups() {
         "keep-alive-warning", "close-grace", "tcp-keepalive", "tcp-user-timeout", "truncation"}},
       {"Limits", {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute"}},
       {"Shutdown", {"drain-delay", "drain-timeout"}},
-      {"Operation", {"admin-listen", "log-level", "log-format"}},
+      {"Operation", {"workers", "admin-listen", "log-level", "log-format"}},
   };
 }
 
@@ -150,7 +152,7 @@ absl::StatusOr<std::vector<SocketAddress>> ListenFlag() {
 }
 
 absl::Status ApplyServiceFlags(Config* config) {
-  Route& route = config->route;
+  Route& route = config->routes.front();
   constexpr absl::Duration kOff = absl::ZeroDuration();
   constexpr absl::Duration kLeast = absl::Milliseconds(1);
   const std::string truncation = absl::GetFlag(FLAGS_truncation);
@@ -191,6 +193,12 @@ absl::Status ApplyServiceFlags(Config* config) {
                             &config->shutdown.drain_delay));
   status.Update(SetDuration("drain-timeout", absl::GetFlag(FLAGS_drain_timeout), kOff,
                             &config->shutdown.drain_timeout));
+  const int workers = absl::GetFlag(FLAGS_workers);
+  if (workers < 0 || workers > kMostWorkers) {
+    status.Update(
+        NotAllowed("workers", absl::StrCat(workers), absl::StrCat("0 to ", kMostWorkers)));
+  }
+  config->workers = workers;
   status.Update(SetAdmin(config));
   return status;
 }

@@ -12,10 +12,7 @@
 #include "absl/time/clock.h"
 #include "bridge/socket_address.h"
 #include "router/config/config.h"
-#include "tls/client_verifier.h"
-#include "tls/key_pair.h"
-#include "tls/pem_file.h"
-#include "tls/server_context.h"
+#include "router/live_config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/run.h"
 #include "tools/tlsbridge/service_flags.h"
@@ -72,8 +69,8 @@ void AddRules(absl::string_view kind, const ValueList& patterns, std::vector<std
   }
 }
 
-absl::StatusOr<tls::ClientPolicy> ClientPolicyFromFlags() {
-  tls::ClientPolicy policy;
+absl::StatusOr<ClientAuth> ClientAuthFromFlags() {
+  ClientAuth policy;
   AddRules("cn", absl::GetFlag(FLAGS_allow_cn), &policy.allow);
   AddRules("ou", absl::GetFlag(FLAGS_allow_ou), &policy.allow);
   AddRules("dns", absl::GetFlag(FLAGS_allow_dns), &policy.allow);
@@ -81,8 +78,8 @@ absl::StatusOr<tls::ClientPolicy> ClientPolicyFromFlags() {
   AddRules("uri", absl::GetFlag(FLAGS_allow_uri), &policy.allow);
   AddRules("spki", absl::GetFlag(FLAGS_allow_spki), &policy.allow);
   const std::string mode = absl::GetFlag(FLAGS_client_cert);
-  policy.ca_name = absl::GetFlag(FLAGS_client_ca);
-  if (policy.ca_name.empty()) {
+  policy.ca = absl::GetFlag(FLAGS_client_ca);
+  if (policy.ca.empty()) {
     if (!mode.empty() || !policy.allow.empty()) {
       return absl::InvalidArgumentError(
           "--client-ca is missing: without it no client certificate can be verified");
@@ -94,20 +91,19 @@ absl::StatusOr<tls::ClientPolicy> ClientPolicyFromFlags() {
         absl::StrCat("--client-cert: '", mode, "' is not allowed; use required or optional"));
   }
   policy.mode =
-      mode == "optional" ? tls::ClientCertificates::kOptional : tls::ClientCertificates::kRequired;
-  auto pem = tls::ReadPemFile(policy.ca_name);
-  if (!pem.ok()) return pem.status();
-  policy.ca_pem = *std::move(pem);
+      mode == "optional" ? ClientCertificateMode::kOptional : ClientCertificateMode::kRequired;
   return policy;
 }
 
 absl::StatusOr<Config> ConfigFromFlags() {
   Config config;
-  config.route.name = "sidecar";
+  config.routes.emplace_back();
+  Route& route = config.routes.front();
+  route.name = "sidecar";
   auto listeners = ListenFlag();
   if (!listeners.ok()) return listeners.status();
   if (listeners->empty()) return Missing("listen", "0.0.0.0:8443");
-  config.listeners = *std::move(listeners);
+  for (const SocketAddress& address : *listeners) config.listeners.push_back({address});
 
   const std::string backend = absl::GetFlag(FLAGS_backend);
   if (backend.empty()) return Missing("backend", "127.0.0.1:8080");
@@ -125,19 +121,16 @@ absl::StatusOr<Config> ConfigFromFlags() {
                      "network in the clear; use a loopback address or unix:/PATH, or allow it with "
                      "--unsafe-backend"));
   }
-  config.route.backend = *address;
+  route.backends.push_back({{.socket = *address}});
 
   const std::string cert = absl::GetFlag(FLAGS_cert);
   const std::string key = absl::GetFlag(FLAGS_key);
   if (cert.empty()) return Missing("cert", "tls.crt");
   if (key.empty()) return Missing("key", "tls.key");
-  auto pair = tls::LoadKeyPair(cert, key, absl::Now());
-  if (!pair.ok()) return pair.status();
-  auto clients = ClientPolicyFromFlags();
+  route.tls.certificates.push_back({cert, key});
+  auto clients = ClientAuthFromFlags();
   if (!clients.ok()) return clients.status();
-  auto context = tls::ServerContext::Create(*pair, *clients);
-  if (!context.ok()) return context.status();
-  config.route.tls = *std::move(context);
+  route.tls.client = *std::move(clients);
 
   if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return status;
   return config;
@@ -158,9 +151,13 @@ int RunSidecar(absl::Span<char* const> arguments) {
   }
   const absl::StatusOr<LogOptions> log = LogFlags();
   if (!log.ok()) return RefuseToStart(log.status());
-  absl::StatusOr<Config> config = ConfigFromFlags();
+  const absl::StatusOr<Config> config = ConfigFromFlags();
   if (!config.ok()) return RefuseToStart(config.status());
-  return Serve(*std::move(config), *log);
+  // Flags stay as they are; a reload reads the files that they name.
+  const auto source = [&config](const LiveConfig* previous) {
+    return LiveConfig::Load(*config, previous, absl::Now());
+  };
+  return Serve(source, *log);
 }
 
 }  // namespace tlsbridge
