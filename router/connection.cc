@@ -197,43 +197,48 @@ bool Connection::IdleSince(absl::Time time) const {
 // ---- The backend.
 
 absl::string_view Connection::backend() const {
-  if (lease_) return lease_.name();
-  return failed_.empty() ? absl::string_view() : failed_.back().name();
+  return lease_ ? absl::string_view(lease_.name()) : absl::string_view();
 }
 
 void Connection::OnClientReady() {
   record_.client_ready_at = record_.connecting_since = loop_->now();
-  DialNext();
+  BackendPool::Lease lease = NextBackend();
+  if (!lease) return Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);
+  Dial(std::move(lease));
 }
 
-void Connection::DialNext() {
-  lease_ = route_->backends->Pick(record_.peer, failed_, loop_->now());
-  if (!lease_) return Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);
-  // The rest of the time is shared by those that are left, so that one that never answers does not
-  // use up all.
-  const absl::Time budget_ends = record_.connecting_since + record_.route->timeouts.connect;
-  const size_t others = route_->backends->Untried(failed_) - 1;
-  record_.attempt_ends_at =
-      others == 0 ? absl::InfiniteFuture()
-                  : loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
-  bridge_.ConnectBackend(lease_.address());
+BackendPool::Lease Connection::NextBackend() {
+  return route_->backends->Pick(record_.peer, tried_, loop_->now(), manager_->Random());
+}
+
+void Connection::Dial(BackendPool::Lease lease) {
+  lease_ = std::move(lease);
+  tried_.push_back(lease_.endpoint());
+  // Those that are left share the rest of the time, so that one that never answers does not use up
+  // all.
+  record_.attempt_ends_at = absl::InfiniteFuture();
+  if (const size_t others = route_->backends->Untried(tried_); others > 0) {
+    const absl::Time budget_ends = record_.connecting_since + record_.route->timeouts.connect;
+    record_.attempt_ends_at =
+        loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
+  }
+  bridge_.ConnectBackend(lease_.addresses().front());
   MeetDeadlines();
 }
 
 void Connection::OnBackendConnected() {
   record_.connected_at = loop_->now();
   lease_.Connected(loop_->now());
-  failed_.clear();
+  std::vector<EndpointId>().swap(tried_);
   greeting_.reset();
   MeetDeadlines();
 }
 
 void Connection::OnConnectFailed(int error, const tls::Failure& failure) {
   lease_.Failed(error, loop_->now());
-  failed_.push_back(std::move(lease_));
-  if (route_->backends->Untried(failed_) > 0) return DialNext();
-  End end =
-      End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed, error);
+  if (BackendPool::Lease next = NextBackend()) return Dial(std::move(next));
+  End end = End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed,
+                        error);
   end.failure = failure;
   manager_->InitiateCleanupOnce(record_, end);
 }

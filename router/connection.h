@@ -69,7 +69,8 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   void ChooseRoute(const tls::ClientHello& hello);
   void Enter(const LiveRoute& route);
   void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
-  void DialNext();
+  BackendPool::Lease NextBackend();
+  void Dial(BackendPool::Lease lease);
   void WarnOfInactivity();
   void WithdrawWarningIfActive();
   // Too old, but not idle: true if it has some time left to become so.
@@ -86,7 +87,7 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   Admission::Token route_token_;        // of the route
   std::unique_ptr<Greeting> greeting_;  // until the client is served
   BackendPool::Lease lease_;
-  std::vector<BackendPool::Lease> failed_;  // the ones before, so that none is tried again
+  std::vector<EndpointId> tried_;  // none is tried again
   ConnectionRecord record_;
   Bridge bridge_;
   Timer timer_;

@@ -55,6 +55,7 @@ class ConnectionManager {
   absl::Duration drain_timeout() const { return live_->config().shutdown.drain_timeout; }
   // `max_lifetime` with its jitter.
   absl::Duration DrawLifetime(absl::Duration max_lifetime);
+  uint64_t Random() { return random_(); }
 
   size_t GetConnectionCount() const { return connections_.size(); }
   const TerminationStats& termination_stats() const { return stats_; }

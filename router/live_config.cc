@@ -65,15 +65,17 @@ absl::StatusOr<Contexts> LoadContexts(const Config& config, absl::Time now) {
 
 absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config,
                                                                    const LiveConfig* previous,
+                                                                   absl::Time wall_clock,
                                                                    absl::Time now) {
-  auto contexts = LoadContexts(config, now);
+  auto contexts = LoadContexts(config, wall_clock);
   if (!contexts.ok()) return contexts.status();
-  return Assemble(std::move(config), *std::move(contexts), previous);
+  return Assemble(std::move(config), *std::move(contexts), previous, now);
 }
 
 absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config config,
                                                                        Contexts contexts,
-                                                                       const LiveConfig* previous) {
+                                                                       const LiveConfig* previous,
+                                                                       absl::Time now) {
   auto table = RouteTable::Create(config.routes);
   if (!table.ok()) return table.status();
   std::shared_ptr<LiveConfig> live(new LiveConfig(std::move(config), *std::move(table)));
@@ -85,7 +87,7 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config co
     route.tls = std::move(contexts[i]);
     if (settings.action == RouteAction::kForward) {
       route.backends =
-          BackendPool::Create(settings, before == nullptr ? nullptr : before->backends.get());
+          BackendPool::Create(settings, now, before == nullptr ? nullptr : before->backends.get());
     }
     route.admission =
         before == nullptr ? std::make_shared<Admission>(settings.limits) : before->admission;

@@ -33,14 +33,16 @@ struct LiveRoute {
 
 class LiveConfig {
  public:
-  // Reads what `config` names. `previous` may be null.
+  // Reads what `config` names. `previous` may be null. `wall_clock` decides which certificates are
+  // valid; `now` is the loop's time.
   static absl::StatusOr<std::shared_ptr<const LiveConfig>> Load(Config config,
                                                                 const LiveConfig* previous,
+                                                                absl::Time wall_clock,
                                                                 absl::Time now);
   // The same with TLS contexts that are there already, one for each route.
   static absl::StatusOr<std::shared_ptr<const LiveConfig>> Assemble(
       Config config, std::vector<std::shared_ptr<const tls::ServerContext>> contexts,
-      const LiveConfig* previous);
+      const LiveConfig* previous, absl::Time now);
 
   LiveConfig(const LiveConfig&) = delete;
   LiveConfig& operator=(const LiveConfig&) = delete;

@@ -1,40 +1,156 @@
-// stand-in
+// The backends of one route: which of them is next for a client, and what is known of each.
+//
+// A backend of the configuration has endpoints: one for a socket address, those that DNS gave for a
+// name. Endpoints may be unhealthy (a check says so), ejected (connections failed), or tried by the
+// connection that asks; then another one is chosen. When fewer than Ejection::keep_fraction are
+// good, or all the good ones have been tried, health is ignored: trying a backend that looks bad is
+// better than refusing everybody. With keep_fraction 0 it is obeyed always.
+//
+// Thread: any; locked. Workers ask once a connection, never while bytes move. Owner: shared by the
+// route, its checks and its leases. Failure: no lease.
 #pragma once
+
+#include <stdint.h>
+
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "bridge/socket_address.h"
+#include "router/backends/balance.h"
+#include "router/backends/endpoint_state.h"
 #include "router/config/config.h"
+
 namespace tlsbridge {
-class BackendPool {
+
+// What a name means at present.
+struct ResolvedEndpoint {
+  // In the order to dial; the first one names the endpoint. One for each address family.
+  std::vector<SocketAddress> addresses;
+  double share = 1;  // of its backend's weight
+  int tier = 0;      // a tier is used when those below it have no good endpoint left
+
+  friend bool operator==(const ResolvedEndpoint& a, const ResolvedEndpoint& b);
+};
+
+struct EndpointStatus {
+  EndpointId id = 0;
+  std::string name;
+  std::string backend;
+  std::vector<SocketAddress> addresses;
+  double weight = 0;  // at present: less than configured while it starts slowly
+  int tier = 0;
+  bool drain = false;
+  bool healthy = true;
+  absl::Time ejected_until = absl::InfinitePast();
+  int64_t connections = 0;
+  int64_t leases = 0;    // ever
+  int64_t failures = 0;  // ever
+};
+
+class BackendPool : public std::enable_shared_from_this<BackendPool> {
  public:
+  // One connection's claim on an endpoint. It counts as a connection until it dies. Reports of how
+  // dialling went are for ejection; errors of our own making are no backend's fault.
   class Lease {
    public:
-    explicit operator bool() const { return pool_ != nullptr; }
-    absl::string_view name() const { return pool_->name_; }
-    const SocketAddress& address() const { return pool_->address_; }
-    void Connected(absl::Time) {}
-    void Failed(int, absl::Time) {}
-    std::shared_ptr<const BackendPool> pool_;
+    Lease() = default;  // none
+    Lease(Lease&&) noexcept = default;
+    Lease& operator=(Lease&& other) noexcept;
+    ~Lease();
+
+    explicit operator bool() const { return endpoint_ != nullptr; }
+
+    // REQUIRES of all below: there is an endpoint.
+    EndpointId endpoint() const { return endpoint_->id; }
+    // To be dialled in this order (RFC 8305); two if a name has both families.
+    absl::Span<const SocketAddress> addresses() const { return *addresses_; }
+    // For logs: "10.0.0.1:8080", and as configured: "dns:orders.internal:8080".
+    const std::string& name() const { return endpoint_->name; }
+    const std::string& backend() const { return *backend_; }
+
+    void Connected(absl::Time now);
+    void Failed(int error, absl::Time now);
+
+   private:
+    friend class BackendPool;
+
+    std::shared_ptr<BackendPool> pool_;
+    std::shared_ptr<EndpointState> endpoint_;
+    std::shared_ptr<const std::vector<SocketAddress>> addresses_;
+    std::shared_ptr<const std::string> backend_;
   };
-  static std::shared_ptr<BackendPool> Create(const Route& route, const BackendPool*) {
-    auto pool = std::make_shared<BackendPool>();
-    pool->self_ = pool;
-    pool->address_ = route.backends.front().address.socket;
-    pool->name_ = pool->address_.ToString();
-    return pool;
-  }
-  Lease Pick(const SocketAddress&, const std::vector<Lease>& tried, absl::Time) {
-    Lease lease;
-    if (tried.empty()) lease.pool_ = self_.lock();
-    return lease;
-  }
-  size_t Untried(const std::vector<Lease>& tried) const { return tried.empty() ? 1 : 0; }
-  std::weak_ptr<BackendPool> self_;
-  SocketAddress address_;
-  std::string name_;
+
+  // Takes over from `previous` what is known of endpoints that stay, and what names meant.
+  static std::shared_ptr<BackendPool> Create(const Route& route, absl::Time now,
+                                             const BackendPool* previous = nullptr);
+  BackendPool(const BackendPool&) = delete;
+  BackendPool& operator=(const BackendPool&) = delete;
+
+  // The next endpoint for `client`, none of those in `tried`. `random` is anything.
+  Lease Pick(const SocketAddress& client, absl::Span<const EndpointId> tried, absl::Time now,
+             uint64_t random);
+
+  // How many endpoints Pick() could still choose from.
+  size_t Untried(absl::Span<const EndpointId> tried) const;
+
+  // What the name of the `backend`-th backend of the route means from now on. Leases on endpoints
+  // that are gone go on.
+  void SetEndpoints(size_t backend, const std::vector<ResolvedEndpoint>& endpoints, absl::Time now);
+
+  // What a check found. True if that is news; false for an endpoint that is gone, too.
+  bool SetHealthy(EndpointId endpoint, bool healthy, absl::Time now);
+
+  std::vector<EndpointStatus> Endpoints(absl::Time now) const;
+
+  const std::string& route() const { return route_; }
+
+ private:
+  struct Source {
+    std::shared_ptr<const std::string> name;
+    double weight = 1;
+    bool drain = false;
+  };
+  struct Member {
+    std::shared_ptr<EndpointState> endpoint;
+    std::shared_ptr<const std::vector<SocketAddress>> addresses;
+    size_t source = 0;
+    double share = 1;
+    int tier = 0;
+  };
+
+  BackendPool(const Route& route, const BackendPool* previous);
+
+  // All with the lock held.
+  void Replace(size_t source, const std::vector<ResolvedEndpoint>& endpoints, absl::Time now);
+  std::vector<ResolvedEndpoint> EndpointsOf(const std::string& source) const;
+  std::shared_ptr<EndpointState> StateOf(const std::string& name, absl::Time now);
+  double Weight(const Member& member, absl::Time now) const;
+  bool KeepsFloor(int tier, absl::Time now, const EndpointState* without) const;
+  const Member* PickFrom(int tier, bool good_only, absl::Span<const EndpointId> tried,
+                         uint64_t client_hash, absl::Time now, uint64_t random);
+
+  void OnConnected(EndpointState* endpoint, absl::Time now);
+  void OnFailed(EndpointState* endpoint, int error, absl::Time now);
+
+  const std::string route_;
+  const Balance balance_;
+  const Ejection ejection_;
+  const absl::Duration slow_start_;
+
+  // Guards all below and every EndpointState. Shared with the pool before, since endpoints are.
+  const std::shared_ptr<std::mutex> mutex_;
+  std::vector<Source> sources_;
+  std::vector<Member> members_;                            // in the order of the sources
+  std::vector<int> tiers_;                                 // those that there are, lowest first
+  std::vector<std::shared_ptr<EndpointState>> inherited_;  // until Create() is done
+  bool newcomers_start_slowly_;
+  uint64_t choices_ = 0;
+  std::vector<Candidate> candidates_;  // scratch of PickFrom()
+  std::vector<const Member*> chosen_from_;
 };
+
 }  // namespace tlsbridge

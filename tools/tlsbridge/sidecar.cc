@@ -155,7 +155,7 @@ int RunSidecar(absl::Span<char* const> arguments) {
   if (!config.ok()) return RefuseToStart(config.status());
   // Flags stay as they are; a reload reads the files that they name.
   const auto source = [&config](const LiveConfig* previous) {
-    return LiveConfig::Load(*config, previous, absl::Now());
+    return LiveConfig::Load(*config, previous, absl::Now(), SystemClock().Monotonic());
   };
   return Serve(source, *log);
 }

@@ -1,0 +1,34 @@
+#include "router/backends/ejection_state.h"
+
+#include <algorithm>
+
+namespace tlsbridge {
+
+bool EjectionState::OnFailure(const Ejection& settings, absl::Time now, bool may_eject) {
+  if (settings.after_failures <= 0 || ejected(now)) return false;
+  if (now - until_ >= settings.longest) {
+    times_ = 0;
+    on_probation_ = false;
+  }
+  failures_ = std::min(failures_ + 1, settings.after_failures);
+  if (failures_ < settings.after_failures && !on_probation_) return false;
+  if (!may_eject) return false;
+
+  absl::Duration length = settings.first;
+  for (int i = 0; i < times_ && length < settings.longest; ++i) length *= 2;
+  until_ = now + std::min(length, settings.longest);
+  ++times_;
+  failures_ = 0;
+  on_probation_ = true;
+  return true;
+}
+
+bool EjectionState::OnSuccess(absl::Time now) {
+  const bool returns = on_probation_;
+  failures_ = 0;
+  on_probation_ = false;
+  until_ = std::min(until_, now);
+  return returns;
+}
+
+}  // namespace tlsbridge
