@@ -68,11 +68,13 @@ Endpoint* Bridge::OtherThan(const Endpoint& endpoint) {
 // ---- Peeking.
 
 void Bridge::Terminate(std::unique_ptr<tls::Session> tls) {
+  if (ended()) return;
   state_ = BridgeState::kHandshaking;
   incoming_.StartTls(std::move(tls));
 }
 
 void Bridge::PassThrough() {
+  if (ended()) return;
   state_ = BridgeState::kRouting;
   observer_->OnClientReady();
 }

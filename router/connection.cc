@@ -69,6 +69,7 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
   const LiveRoute* route = live_->Find(record_.listener->port(), record_.peer, hello);
   if (route == nullptr) return Refuse(TerminationReason::kNoRoute, tls::kUnrecognizedNameAlert);
   Enter(*route);
+  if (record_.cleanup_started) return;  // its deadline had come
   const Route& settings = *route->settings;
   const auto lists = [this](const std::vector<Cidr>& blocks) {
     return std::any_of(blocks.begin(), blocks.end(),
@@ -237,8 +238,8 @@ void Connection::OnBackendConnected() {
 void Connection::OnConnectFailed(int error, const tls::Failure& failure) {
   lease_.Failed(error, loop_->now());
   if (BackendPool::Lease next = NextBackend()) return Dial(std::move(next));
-  End end = End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed,
-                        error);
+  End end =
+      End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed, error);
   end.failure = failure;
   manager_->InitiateCleanupOnce(record_, end);
 }

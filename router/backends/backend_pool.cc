@@ -290,8 +290,8 @@ bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) 
 
 size_t BackendPool::Untried(absl::Span<const EndpointId> tried) const {
   std::lock_guard<std::mutex> lock(*mutex_);
-  return static_cast<size_t>(std::count_if(
-      members_.begin(), members_.end(), [this, tried](const Member& member) {
+  return static_cast<size_t>(
+      std::count_if(members_.begin(), members_.end(), [this, tried](const Member& member) {
         const Source& source = sources_[member.source];
         return source.weight > 0 && !source.drain &&
                std::find(tried.begin(), tried.end(), member.endpoint->id) == tried.end();

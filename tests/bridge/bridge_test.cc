@@ -33,9 +33,10 @@ class Witness final : public Bridge::Observer {
  public:
   using Plan = absl::AnyInvocable<void()>;
 
+  absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override { return bytes; }
   void OnClientReady() override { Note("ready", &on_ready); }
   void OnBackendConnected() override { Note("connected", &on_connected); }
-  void OnConnectFailed(int error) override {
+  void OnConnectFailed(int error, const tls::Failure&) override {
     last_error = error;
     Note("connect_failed", &on_connect_failed);
   }
@@ -72,8 +73,9 @@ class BridgeTest : public ::testing::Test {
     ASSERT_NE(accepted, nullptr);
     const int fd = dup(accepted->fd());
     fcntl(fd, F_SETFL, O_NONBLOCK);
-    bridge_ =
-        std::make_unique<Bridge>(fd, /*tls=*/nullptr, &options_, &witness_, loop_.get(), &memory_);
+    bridge_ = std::make_unique<Bridge>(fd, &options_, &witness_, loop_.get(), &memory_);
+    bridge_->PassThrough();
+    witness_.told.clear();
   }
 
   void TearDown() override {

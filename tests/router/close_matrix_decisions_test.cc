@@ -30,6 +30,7 @@ class CloseMatrixDecisions : public CloseMatrix {
       return refused->end() != StreamEnd::kOpen;
     }));
     EXPECT_FALSE(refused->handshake_done());
+    Advance(route_.bridge.grace);  // for one that read why
     EXPECT_EQ(live_connections(), before);
     EXPECT_FALSE(BackendWasDialled());
     EXPECT_EQ(Ended(reason), 1u);

@@ -26,6 +26,7 @@ TEST_F(Traps, T15_ALimitOfTheRouteBites) {
   route_.limits.connections = 3;
   StartRouter();
   Attempt(10);
+  Advance(route_.bridge.grace);  // those that are refused read why
   EXPECT_EQ(live_connections(), 3u);
   EXPECT_EQ(Ended(Reason::kRouteLimit), 7u);
 }
