@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
@@ -52,7 +53,7 @@ absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
         "'", text, "' is not an address or block; use 10.0.0.0/8, 2001:db8::/32 or one address"));
   };
   // inet_pton() would stop there.
-  if (text.find('\0') != absl::string_view::npos) return wrong();
+  if (absl::StrContains(text, '\0')) return wrong();
   const size_t slash = text.find('/');
   const std::string address(text.substr(0, slash));
   Cidr cidr;

@@ -57,7 +57,7 @@ std::vector<std::string> CoversOfDomain(const std::string& member) {
     const absl::string_view parent = ParentDomain(member);
     if (!parent.empty()) covers.push_back(absl::StrCat("*.", parent));
   }
-  if (member != "*") covers.push_back("*");
+  if (member != "*") covers.emplace_back("*");
   return covers;
 }
 
