@@ -50,10 +50,13 @@ int16_t PlaintextAlert(absl::Span<const uint8_t> bytes) {
 
 }  // namespace
 
+std::unique_ptr<Session> Session::Accept(const ServerContext& context,
+                                         const ServerContext::Choice& choice, Staging* staging) {
+  return std::unique_ptr<Session>(new Session(context.NewSsl(choice), staging));
+}
+
 std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* staging) {
-  bssl::UniquePtr<SSL> ssl(SSL_new(context.ssl_ctx()));
-  SSL_set_accept_state(ssl.get());
-  return std::unique_ptr<Session>(new Session(std::move(ssl), staging));
+  return Accept(context, context.Default(), staging);
 }
 
 Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)
