@@ -54,7 +54,7 @@ absl::Span<const uint8_t> Connection::OnFirstBytes(absl::Span<const uint8_t> byt
     case Greeting::Result::kNotHello:
       // BoringSSL knows best what is wrong, and how to say it.
       if (const LiveRoute* any = live_->AnyThatTerminates(record_.listener->port())) {
-        bridge_.Terminate(tls::Session::Accept(any->tls->default_ctx(), &memory_->tls));
+        bridge_.Terminate(tls::Session::Accept(*any->tls, &memory_->tls));
       } else {
         Refuse(TerminationReason::kTlsHandshakeFailed, tls::kDecodeErrorAlert,
                {.detail = tls::FailureDetail::kNotTls});
@@ -86,11 +86,11 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
       route->admission->Admit(record_.peer, loop_->now(), &route_token_);
   if (refusal != TerminationReason::kNone) return Refuse(refusal, tls::kInternalErrorAlert);
   if (route->tls == nullptr) return bridge_.PassThrough();
-  const tls::ServerContext::Choice choice = route->tls->Choose(hello);
-  if (choice.ctx == nullptr) {
+  const tls::ServerContext::Choice choice = route->tls->Choose(hello, loop_->clock().Wall());
+  if (choice.credential == nullptr) {
     return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
   }
-  bridge_.Terminate(tls::Session::Accept(choice.ctx, &memory_->tls));
+  bridge_.Terminate(tls::Session::Accept(*route->tls, choice, &memory_->tls));
 }
 
 void Connection::Enter(const LiveRoute& route) {

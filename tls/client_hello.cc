@@ -86,6 +86,12 @@ bool TakeExtension(uint16_t type, CBS extension, ClientHello* hello) {
       return TakeVersions(extension, &hello->versions);
     case TLSEXT_TYPE_signature_algorithms:
       return TakeU16List(extension, &hello->signature_algorithms);
+    case TLSEXT_TYPE_status_request: {
+      uint8_t status_type;
+      if (!CBS_get_u8(&extension, &status_type)) return false;
+      hello->ocsp_wanted = status_type == TLSEXT_STATUSTYPE_ocsp;
+      return true;
+    }
     case TLSEXT_TYPE_supported_groups:
       return TakeU16List(extension, &hello->groups);
     default:

@@ -25,6 +25,7 @@ struct ClientHello {
   std::vector<uint16_t> cipher_suites;
   std::vector<uint16_t> signature_algorithms;
   std::vector<uint16_t> groups;
+  bool ocsp_wanted = false;  // in the handshake, stapled (RFC 6066 section 8)
 };
 
 // Parses the body of a ClientHello message (RFC 8446 section 4.1.2), without the message's header.

@@ -29,6 +29,8 @@ FailureDetail DetailOf(int reason) {
       return FailureDetail::kNoSharedGroup;
     case SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS:
       return FailureDetail::kNoSharedSignature;
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+      return FailureDetail::kNoSharedAlpn;
     case SSL_R_DECRYPTION_FAILED:
     case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
     case SSL_R_ENCRYPTED_LENGTH_TOO_LONG:
@@ -67,6 +69,10 @@ absl::string_view FailureDetailName(FailureDetail detail) {
       return "no_shared_group";
     case FailureDetail::kNoSharedSignature:
       return "no_shared_signature";
+    case FailureDetail::kNoSharedAlpn:
+      return "no_shared_alpn";
+    case FailureDetail::kUnknownSni:
+      return "unknown_sni";
     case FailureDetail::kClientAlert:
       return "client_alert";
     case FailureDetail::kBadRecord:

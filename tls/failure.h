@@ -21,6 +21,8 @@ enum class FailureDetail : uint8_t {
   kNoSharedCipher,
   kNoSharedGroup,
   kNoSharedSignature,
+  kNoSharedAlpn,
+  kUnknownSni,   // no certificate for the name that the client asks for
   kClientAlert,  // the client sent a fatal alert; Failure::alert names it
   kBadRecord,    // a record that does not decrypt or breaks its size limits
   kProtocol,     // any other breach of the protocol by the peer

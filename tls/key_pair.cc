@@ -1,19 +1,21 @@
 #include "tls/key_pair.h"
 
 #include <openssl/bio.h>
-#include <openssl/ec_key.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "openssl/mem.h"
+#include "tls/asn1_time.h"
+#include "tls/certificate_chain.h"
+#include "tls/key_kind.h"
 #include "tls/pem_file.h"
 
 namespace tlsbridge::tls {
@@ -54,25 +56,12 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseChain(absl::string_view 
   return chain;
 }
 
-absl::Time ToTime(const ASN1_TIME* asn1) {
-  int days = 0;
-  int seconds = 0;
-  bssl::UniquePtr<ASN1_TIME> epoch(ASN1_TIME_set(nullptr, 0));
-  if (ASN1_TIME_diff(&days, &seconds, epoch.get(), asn1) != 1) return absl::InfinitePast();
-  return absl::UnixEpoch() + absl::Hours(24) * days + absl::Seconds(seconds);
-}
-
 absl::Status CheckValidity(const X509* leaf, absl::string_view name, absl::Time now) {
   const absl::Time not_before = ToTime(X509_get0_notBefore(leaf));
   const absl::Time not_after = ToTime(X509_get0_notAfter(leaf));
-  const absl::TimeZone utc = absl::UTCTimeZone();
-  constexpr char kFormat[] = "%Y-%m-%d %H:%M:%S UTC";
-  if (now > not_after) {
-    return Refuse(name, absl::StrCat("expired on ", absl::FormatTime(kFormat, not_after, utc)));
-  }
+  if (now > not_after) return Refuse(name, absl::StrCat("expired on ", FormatUtc(not_after)));
   if (now < not_before) {
-    return Refuse(name,
-                  absl::StrCat("is not valid before ", absl::FormatTime(kFormat, not_before, utc)));
+    return Refuse(name, absl::StrCat("is not valid before ", FormatUtc(not_before)));
   }
   return absl::OkStatus();
 }
@@ -93,18 +82,31 @@ absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> ParseKey(absl::string_view pem, absl::
     return Refuse(name, AtEndOfPem() ? "holds no PEM private key (no BEGIN PRIVATE KEY line)"
                                      : "the private key in it cannot be parsed");
   }
-  switch (EVP_PKEY_id(key.get())) {
-    case EVP_PKEY_RSA:
-      if (EVP_PKEY_bits(key.get()) < kMinRsaBits) {
-        return Refuse(name, absl::StrCat("an RSA key of ", EVP_PKEY_bits(key.get()),
-                                         " bits is too weak; ", kMinRsaBits, " is the least"));
-      }
-      return key;
-    case EVP_PKEY_EC:
-      return key;
-    default:
-      return Refuse(name, "this kind of key is not supported; use RSA or ECDSA");
+  const std::optional<KeyKind> kind = KindOf(key.get());
+  if (!kind.has_value()) {
+    return Refuse(
+        name, "this kind of key is not supported; use RSA, or ECDSA with P-256, P-384 or P-521");
   }
+  if (*kind == KeyKind::kRsa && EVP_PKEY_bits(key.get()) < kMinRsaBits) {
+    return Refuse(name, absl::StrCat("an RSA key of ", EVP_PKEY_bits(key.get()),
+                                     " bits is too weak; ", kMinRsaBits, " is the least"));
+  }
+  return key;
+}
+
+// `key` belongs to the first of `chain`, or the Status says to which it does.
+absl::Status CheckBelongs(const std::vector<bssl::UniquePtr<X509>>& chain, const EVP_PKEY* key,
+                          absl::string_view certificate_name, absl::string_view key_name) {
+  for (size_t i = 0; i < chain.size(); ++i) {
+    if (X509_check_private_key(chain[i].get(), key) != 1) continue;
+    ERR_clear_error();
+    if (i == 0) return absl::OkStatus();
+    return Refuse(certificate_name,
+                  absl::StrCat("certificate ", i + 1, " is the one that the private key in ",
+                               key_name, " belongs to; it must come first, before its chain"));
+  }
+  return Refuse(key_name, absl::StrCat("this private key does not belong to the certificate in ",
+                                       certificate_name));
 }
 
 }  // namespace
@@ -121,13 +123,14 @@ absl::StatusOr<KeyPair> ParseKeyPair(absl::string_view certificate_pem,
   if (!chain.ok()) return chain.status();
   auto key = ParseKey(key_pem, key_name);
   if (!key.ok()) return key.status();
-  X509* leaf = chain->front().get();
-  if (X509_check_private_key(leaf, key->get()) != 1) {
-    return Refuse(key_name, absl::StrCat("this private key does not belong to the certificate in ",
-                                         certificate_name));
-  }
-  if (absl::Status valid = CheckValidity(leaf, certificate_name, now); !valid.ok()) return valid;
+  absl::Status status = CheckBelongs(*chain, key->get(), certificate_name, key_name);
+  if (!status.ok()) return status;
+  status = CheckValidity(chain->front().get(), certificate_name, now);
+  if (!status.ok()) return status;
   KeyPair pair;
+  status = CheckChain(*chain, certificate_name, now, &pair.warnings);
+  if (!status.ok()) return status;
+  pair.name.assign(certificate_name.data(), certificate_name.size());
   pair.chain = *std::move(chain);
   pair.key = *std::move(key);
   return pair;

@@ -23,11 +23,13 @@ struct KeyPair {
 
   std::vector<bssl::UniquePtr<X509>> chain;  // leaf first, never empty
   bssl::UniquePtr<EVP_PKEY> key;             // belongs to the leaf
+  std::string name;                          // the certificate's file, for messages
+  std::vector<std::string> warnings;         // what is odd about the chain; each names the file
 };
 
 // Reads PEM: in `certificate_path` the leaf and then its chain, in `key_path` an unencrypted RSA
 // (2048 bits or more) or ECDSA (P-256, P-384, P-521) key. Both may name one file. `now` decides
-// whether the leaf is valid.
+// whether the leaf is valid. The private key's text is wiped from memory again.
 absl::StatusOr<KeyPair> LoadKeyPair(const std::string& certificate_path,
                                     const std::string& key_path, absl::Time now);
 

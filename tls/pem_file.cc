@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/mem.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
@@ -17,9 +20,18 @@ absl::Status CannotRead(const std::string& path, int error) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read: ", strerror(error)));
 }
 
-}  // namespace
+// What a file that does not tell its size, such as a pipe, is read by at first.
+constexpr size_t kLeastBytes = 4096;
 
-absl::StatusOr<std::string> ReadPemFile(const std::string& path) {
+// The old memory may hold a key.
+void Grow(std::string* text, size_t size) {
+  std::string grown(size, '\0');
+  memcpy(grown.data(), text->data(), text->size());
+  OPENSSL_cleanse(text->data(), text->size());
+  text->swap(grown);
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes, const char* kind) {
   // Without O_NONBLOCK, opening a named pipe would wait for ever for its writer.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return CannotRead(path, errno);
@@ -28,22 +40,42 @@ absl::StatusOr<std::string> ReadPemFile(const std::string& path) {
   if (fstat(fd, &info) != 0) return CannotRead(path, errno);
   if (S_ISDIR(info.st_mode)) return CannotRead(path, EISDIR);
 
-  // Sized once, so that no copy of a key is left in memory freed by growth.
-  std::string text(kMaxPemFileBytes + 1, '\0');
+  // One byte more than there should be, so that the end is seen without growing.
+  const auto expected = static_cast<size_t>(std::max<off_t>(info.st_size, 0));
+  std::string text(std::min(std::max(expected, kLeastBytes), max_bytes) + 1, '\0');
   size_t length = 0;
-  while (length < text.size()) {
+  while (true) {
+    if (length == text.size()) {
+      if (length > max_bytes) {
+        OPENSSL_cleanse(text.data(), text.size());
+        return absl::InvalidArgumentError(
+            absl::StrCat(path, ": is larger than ", max_bytes, " bytes; is it ", kind, "?"));
+      }
+      Grow(&text, std::min(2 * length, max_bytes + 1));
+    }
     const ssize_t n = read(fd, text.data() + length, text.size() - length);
     if (n == 0) break;
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return CannotRead(path, errno);
     length += static_cast<size_t>(n);
   }
-  if (length > kMaxPemFileBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": is larger than ", kMaxPemFileBytes, " bytes; is it a PEM file?"));
-  }
   text.resize(length);
   return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadPemFile(const std::string& path) {
+  return ReadFile(path, kMaxPemFileBytes, "a PEM file");
+}
+
+absl::StatusOr<std::string> ReadDerFile(const std::string& path) {
+  return ReadFile(path, kMaxDerFileBytes, "a DER file");
+}
+
+bool AnybodyMayRead(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0;
 }
 
 }  // namespace tlsbridge::tls

@@ -1,4 +1,4 @@
-// Reads a PEM file of bounded size.
+// Reads PEM and DER files, of bounded size.
 //
 // Thread: any. Failure: a Status that names the file and the system's reason.
 #pragma once
@@ -12,6 +12,14 @@ namespace tlsbridge::tls {
 // The largest file that is read. A bundle of every public CA is under 300 KiB.
 inline constexpr size_t kMaxPemFileBytes = 4 * 1024 * 1024;
 
+// The largest OCSP response that is read. One with the responder's chain is under 8 KiB.
+inline constexpr size_t kMaxDerFileBytes = 64 * 1024;
+
 absl::StatusOr<std::string> ReadPemFile(const std::string& path);
+absl::StatusOr<std::string> ReadDerFile(const std::string& path);
+
+// Whether others than the file's owner and group may read it, which no private key's should allow.
+// False where that cannot be found out; reading the file then says why.
+bool AnybodyMayRead(const std::string& path);
 
 }  // namespace tlsbridge::tls

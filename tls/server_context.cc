@@ -2,23 +2,34 @@
 
 #include <openssl/base.h>
 #include <openssl/err.h>
+#include <openssl/mem.h>
+#include <openssl/pool.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "tls/alpn.h"
+#include "tls/key_kind.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {
-namespace {
 
-// Forward-secret AEAD suites only (RFC 9325 section 4.2). Square brackets are BoringSSL's
-// equal-preference groups: the server chooses the group, the client's hardware chooses within it.
-// The suites of TLS 1.3 are fixed by BoringSSL.
-constexpr char kTls12Ciphers[] =
-    "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:"
-    "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:"
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
-constexpr char kGroups[] = "X25519:P-256:P-384";
+struct ServerContext::Credential {
+  std::vector<bssl::UniquePtr<CRYPTO_BUFFER>> chain;
+  bssl::UniquePtr<EVP_PKEY> key;
+  KeyKind kind;
+  std::optional<OcspResponse> staple;
+};
+
+namespace {
 
 // A ticket is 200 bytes on the wire and a signature's worth of CPU to make; one serves the next
 // connection.
@@ -27,51 +38,203 @@ constexpr size_t kTicketsPerHandshake = 1;
 // Tickets are bound to this name: a session of another program is never resumed.
 constexpr uint8_t kSessionIdContext[] = "tlsbridge";
 
-absl::Status SetKeyPair(SSL_CTX* ctx, const KeyPair& pair) {
-  if (SSL_CTX_use_certificate(ctx, pair.chain.front().get()) != 1 ||
-      SSL_CTX_use_PrivateKey(ctx, pair.key.get()) != 1) {
-    const char* reason = ERR_reason_error_string(ERR_get_error());
-    ERR_clear_error();
-    return absl::InvalidArgumentError(absl::StrCat("certificate refused by BoringSSL: ", reason));
-  }
-  for (size_t i = 1; i < pair.chain.size(); ++i) {
-    if (SSL_CTX_add1_chain_cert(ctx, pair.chain[i].get()) != 1) {
-      ERR_clear_error();
-      return absl::InvalidArgumentError(
-          absl::StrCat("certificate ", i + 1, " of the chain was refused by BoringSSL"));
+// Certificates as bytes. Those that come again, as intermediate ones do, are kept once. Not
+// BoringSSL's CRYPTO_BUFFER_POOL: every handshake would take its lock.
+class CertificateBytes {
+ public:
+  bssl::UniquePtr<CRYPTO_BUFFER> Of(X509* certificate) {
+    uint8_t* der = nullptr;
+    const int length = i2d_X509(certificate, &der);
+    if (length <= 0) return nullptr;
+    bssl::UniquePtr<uint8_t> owned(der);
+    std::string digest(SHA256_DIGEST_LENGTH, '\0');
+    SHA256(der, static_cast<size_t>(length), reinterpret_cast<uint8_t*>(digest.data()));
+    bssl::UniquePtr<CRYPTO_BUFFER>& kept = by_digest_[digest];
+    if (kept == nullptr) {
+      kept.reset(CRYPTO_BUFFER_new(der, static_cast<size_t>(length), /*pool=*/nullptr));
     }
+    return bssl::UpRef(kept);
   }
-  return absl::OkStatus();
+
+ private:
+  std::unordered_map<std::string, bssl::UniquePtr<CRYPTO_BUFFER>> by_digest_;
+};
+
+using RawChain = absl::InlinedVector<CRYPTO_BUFFER*, 4>;
+
+RawChain Raw(const std::vector<bssl::UniquePtr<CRYPTO_BUFFER>>& chain) {
+  RawChain raw;
+  for (const auto& certificate : chain) raw.push_back(certificate.get());
+  return raw;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const KeyPair& pair,
-                                                                     const ClientPolicy& clients) {
+absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& options,
+                                                     absl::Span<const uint16_t> signatures) {
   bssl::UniquePtr<SSL_CTX> ctx(SSL_CTX_new(TLS_method()));
-  if (SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION) != 1 ||
-      SSL_CTX_set_max_proto_version(ctx.get(), TLS1_3_VERSION) != 1 ||
-      SSL_CTX_set_strict_cipher_list(ctx.get(), kTls12Ciphers) != 1 ||
-      SSL_CTX_set1_curves_list(ctx.get(), kGroups) != 1 ||
+  absl::Status status = ApplyProtocolOptions(options.protocol, ctx.get());
+  if (!status.ok()) return status;
+  if (SSL_CTX_set_signing_algorithm_prefs(ctx.get(), signatures.data(), signatures.size()) != 1 ||
       SSL_CTX_set_num_tickets(ctx.get(), kTicketsPerHandshake) != 1 ||
       SSL_CTX_set_session_id_context(ctx.get(), kSessionIdContext, sizeof(kSessionIdContext) - 1) !=
           1) {
     ERR_clear_error();
-    return absl::InternalError("BoringSSL refused the default versions, ciphers or groups");
+    return absl::InternalError("BoringSSL refused the settings of every server");
   }
   SSL_CTX_set_options(ctx.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
   // Resumption is by tickets, which cost no memory here.
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   Session::ObserveClientHello(ctx.get());
-  if (absl::Status status = SetKeyPair(ctx.get(), pair); !status.ok()) return status;
-  if (absl::Status status = ClientVerifier::Install(clients, ctx.get()); !status.ok()) {
-    return status;
-  }
-  return std::unique_ptr<ServerContext>(new ServerContext(std::move(ctx)));
+  status = InstallAlpn(options.alpn, ctx.get());
+  if (status.ok()) status = ClientVerifier::Install(options.clients, ctx.get());
+  if (!status.ok()) return status;
+  return ctx;
 }
 
-ServerContext::ServerContext(bssl::UniquePtr<SSL_CTX> ctx) : ctx_(std::move(ctx)) {}
+ServerContext::Choice Refusal(FailureDetail detail, const char* reason, int alert) {
+  ServerContext::Choice choice;
+  choice.failure.detail = detail;
+  choice.failure.reason = reason;
+  choice.alert = static_cast<uint8_t>(alert);
+  return choice;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const ServerOptions& options) {
+  std::vector<Source> sources;
+  for (const Certificate& certificate : options.certificates) {
+    sources.push_back(
+        {&certificate.pair, certificate.staple.has_value() ? &*certificate.staple : nullptr});
+  }
+  return Create(options, sources);
+}
+
+absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const KeyPair& pair,
+                                                                     const ClientPolicy& clients) {
+  ServerOptions options;
+  options.clients = clients;
+  const Source source = {&pair, nullptr};
+  return Create(options, {&source, 1});
+}
+
+absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(
+    const ServerOptions& options, absl::Span<const Source> sources) {
+  if (sources.empty())
+    return absl::InvalidArgumentError("certificates: there must be at least one");
+  const auto signatures = ParseSignatureAlgorithms(options.protocol.signature_algorithms);
+  if (!signatures.ok()) return signatures.status();
+  auto ctx = MakeContext(options, *signatures);
+  if (!ctx.ok()) return ctx.status();
+  std::unique_ptr<ServerContext> context(new ServerContext(*std::move(ctx), *signatures));
+  context->alpn_ = options.alpn;
+  context->refuse_unknown_sni_ = options.refuse_unknown_sni;
+  if (absl::Status status = context->AddCertificates(sources); !status.ok()) return status;
+  return context;
+}
+
+ServerContext::ServerContext(bssl::UniquePtr<SSL_CTX> ctx, absl::Span<const uint16_t> signatures)
+    : ctx_(std::move(ctx)), matcher_(ctx_.get(), signatures) {}
+
 ServerContext::~ServerContext() = default;
+
+absl::Status ServerContext::AddCertificates(absl::Span<const Source> sources) {
+  CertificateBytes bytes;
+  credentials_.reserve(sources.size());
+  for (const Source& source : sources) {
+    const KeyPair& pair = *source.pair;
+    const auto refuse = [&pair](absl::string_view what) {
+      ERR_clear_error();
+      return absl::InvalidArgumentError(
+          absl::StrCat(pair.name.empty() ? "certificate" : pair.name, ": ", what));
+    };
+    const std::optional<KeyKind> kind = KindOf(pair.key.get());
+    if (!kind.has_value()) return refuse("this kind of key is not supported");
+    if (!matcher_.UsableByAny(*kind)) {
+      return refuse(absl::StrCat("no client could use its ", KeyKindName(*kind),
+                                 " key with these versions, ciphers and signature_algorithms"));
+    }
+    Credential credential{{}, bssl::UpRef(pair.key), *kind, std::nullopt};
+    for (const auto& certificate : pair.chain) {
+      credential.chain.push_back(bytes.Of(certificate.get()));
+      if (credential.chain.back() == nullptr) return refuse("cannot be written as DER");
+    }
+    if (source.staple != nullptr) credential.staple = *source.staple;
+    const RawChain chain = Raw(credential.chain);
+    if (SSL_CTX_set_chain_and_key(ctx_.get(), chain.data(), chain.size(), credential.key.get(),
+                                  nullptr) != 1) {
+      return refuse(
+          absl::StrCat("refused by BoringSSL: ", ERR_reason_error_string(ERR_peek_error())));
+    }
+    index_.Add(static_cast<uint32_t>(credentials_.size()), ServerNamesOf(pair.chain.front().get()));
+    credentials_.push_back(std::move(credential));
+  }
+  // So that a session of the first one, mostly the only one, needs nothing more.
+  const RawChain chain = Raw(credentials_.front().chain);
+  SSL_CTX_set_chain_and_key(ctx_.get(), chain.data(), chain.size(), credentials_.front().key.get(),
+                            nullptr);
+  const std::vector<std::string> names = ServerNamesOf(sources.front().pair->chain.front().get());
+  if (!names.empty()) {
+    const absl::Span<const uint32_t> same_name = index_.FindExactly(names.front());
+    defaults_.assign(same_name.begin(), same_name.end());
+  } else {
+    defaults_ = {0};
+  }
+  return absl::OkStatus();
+}
+
+ServerContext::Choice ServerContext::Choose(const ClientHello& hello, absl::Time now) const {
+  absl::Span<const uint32_t> candidates = index_.Find(hello.server_name);
+  if (candidates.empty() && refuse_unknown_sni_) {
+    // RFC 6066 section 3; RFC 8446 section 9.2.
+    return hello.server_name.empty()
+               ? Refusal(FailureDetail::kUnknownSni, "no server name", SSL_AD_MISSING_EXTENSION)
+               : Refusal(FailureDetail::kUnknownSni, "no certificate for this server name",
+                         SSL_AD_UNRECOGNIZED_NAME);
+  }
+  if (AlpnRefuses(alpn_, hello.alpn)) {
+    return Refusal(FailureDetail::kNoSharedAlpn, "no application protocol in common",
+                   SSL_AD_NO_APPLICATION_PROTOCOL);
+  }
+  Choice choice;
+  choice.credential = &Pick(candidates.empty() ? defaults_ : candidates, hello);
+  choice.staple = hello.ocsp_wanted && choice.credential->staple.has_value() &&
+                  now < choice.credential->staple->next_update;
+  return choice;
+}
+
+const ServerContext::Credential& ServerContext::Pick(absl::Span<const uint32_t> candidates,
+                                                     const ClientHello& hello) const {
+  const Credential* usable = nullptr;
+  for (const uint32_t candidate : candidates) {
+    const Credential& credential = credentials_[candidate];
+    if (!matcher_.UsableBy(hello, credential.kind)) continue;
+    if (credential.kind != KeyKind::kRsa) return credential;  // the cheapest to sign with
+    if (usable == nullptr) usable = &credential;
+  }
+  // A client that can use none is refused by BoringSSL, which then says why.
+  return usable != nullptr ? *usable : credentials_[candidates.front()];
+}
+
+ServerContext::Choice ServerContext::Default() const {
+  Choice choice;
+  choice.credential = &credentials_.front();
+  return choice;
+}
+
+bssl::UniquePtr<SSL> ServerContext::NewSsl(const Choice& choice) const {
+  bssl::UniquePtr<SSL> ssl(SSL_new(ctx_.get()));
+  const Credential& credential = *choice.credential;
+  if (&credential != &credentials_.front()) {
+    const RawChain chain = Raw(credential.chain);
+    SSL_set_chain_and_key(ssl.get(), chain.data(), chain.size(), credential.key.get(), nullptr);
+  }
+  if (choice.staple) {
+    const std::string& der = credential.staple->der;
+    SSL_set_ocsp_response(ssl.get(), reinterpret_cast<const uint8_t*>(der.data()), der.size());
+  }
+  SSL_set_accept_state(ssl.get());
+  return ssl;
+}
 
 const char* LibraryVersion() {
   static const std::string* const version =

@@ -50,14 +50,13 @@ int16_t PlaintextAlert(absl::Span<const uint8_t> bytes) {
 
 }  // namespace
 
-std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* staging) {
-  return Accept(context.ssl_ctx(), staging);
+std::unique_ptr<Session> Session::Accept(const ServerContext& context,
+                                         const ServerContext::Choice& choice, Staging* staging) {
+  return std::unique_ptr<Session>(new Session(context.NewSsl(choice), staging));
 }
 
-std::unique_ptr<Session> Session::Accept(SSL_CTX* ctx, Staging* staging) {
-  bssl::UniquePtr<SSL> ssl(SSL_new(ctx));
-  SSL_set_accept_state(ssl.get());
-  return std::unique_ptr<Session>(new Session(std::move(ssl), staging));
+std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* staging) {
+  return Accept(context, context.Default(), staging);
 }
 
 Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)

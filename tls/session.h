@@ -29,9 +29,11 @@ class Session {
     Verdict verdict = Verdict::kWantRead;
   };
 
-  // The server's end of a session.
+  // The server's end of a session. REQUIRES: `choice` is of `context`, and not a refusal.
+  static std::unique_ptr<Session> Accept(const ServerContext& context,
+                                         const ServerContext::Choice& choice, Staging* staging);
+  // The same with the first certificate.
   static std::unique_ptr<Session> Accept(const ServerContext& context, Staging* staging);
-  static std::unique_ptr<Session> Accept(SSL_CTX* ctx, Staging* staging);
 
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

@@ -3,20 +3,27 @@
 #include <openssl/bio.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
+#include <openssl/nid.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <random>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "tls/development_ca.h"
+#include "tls/pem_file.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -156,6 +163,62 @@ TEST_F(KeyPairTest, LoadsFromFiles) {
   std::ofstream(folder + "/tls.crt") << leaf_;
   std::ofstream(folder + "/tls.key") << key_;
   EXPECT_TRUE(LoadKeyPair(folder + "/tls.crt", folder + "/tls.key", now_).ok());
+}
+
+TEST_F(KeyPairTest, ReadsAPipeWhoseSizeIsNotKnownBeforehand) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string text = leaf_ + std::string(20'000, '\n') + key_;
+  ASSERT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  close(ends[1]);
+  const auto read = ReadPemFile(absl::StrCat("/dev/fd/", ends[0]));
+  close(ends[0]);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, text);
+}
+
+TEST_F(KeyPairTest, TellsAKeyThatAnybodyMayRead) {
+  const std::string path = ::testing::TempDir() + "/open.key";
+  std::ofstream(path) << key_;
+  chmod(path.c_str(), 0640);
+  EXPECT_FALSE(AnybodyMayRead(path));
+  chmod(path.c_str(), 0644);
+  EXPECT_TRUE(AnybodyMayRead(path));
+  EXPECT_FALSE(AnybodyMayRead("/nonexistent/tls.key"));
+}
+
+// The text that a message must not repeat is a line of the key.
+TEST_F(KeyPairTest, NoMessageHasAnythingOfTheKeyAndNoBytesStopTheLoader) {
+  std::mt19937 random(20240301);
+  const std::string secret = std::string(absl::StripAsciiWhitespace(key_.substr(30, 40)));
+  int refused = 0;
+  for (int round = 0; round < 1000; ++round) {
+    std::string certificate = leaf_ + ca_;
+    std::string key = key_;
+    for (std::string* text : {&certificate, &key}) {
+      for (uint32_t i = random() % 4; i > 0; --i) {
+        const size_t at = random() % text->size();
+        if (random() % 2 == 0) text->erase(at, random() % 50);
+        text->insert(std::min(at, text->size()), 1, static_cast<char>(random()));
+      }
+    }
+    const auto pair = Parse(certificate, key);
+    if (pair.ok()) continue;
+    ++refused;
+    EXPECT_FALSE(absl::StrContains(pair.status().message(), secret)) << pair.status();
+    EXPECT_TRUE(absl::StartsWith(pair.status().message(), "tls.")) << pair.status();
+  }
+  EXPECT_GT(refused, 100);
+}
+
+TEST_F(KeyPairTest, RefusesACurveThatClientsDoNotKnow) {
+  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_secp224r1));
+  EC_KEY_generate_key(ec.get());
+  bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
+  EVP_PKEY_set1_EC_KEY(key.get(), ec.get());
+  ExpectRefused(leaf_, KeyPem(key.get()),
+                "tls.key: this kind of key is not supported; use RSA, or ECDSA with P-256, P-384 "
+                "or P-521");
 }
 
 TEST_F(KeyPairTest, RefusesAFileThatIsTooLargeToBePem) {

@@ -6,7 +6,7 @@
 namespace tlsbridge::testing {
 
 MemoryClient::MemoryClient(uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure,
-                           SSL_SESSION* resume)
+                           SSL_SESSION* resume, const char* server_name)
     : ctx_(SSL_CTX_new(TLS_method())) {
   SSL_CTX_set_min_proto_version(ctx_.get(), version);
   SSL_CTX_set_max_proto_version(ctx_.get(), version);
@@ -20,7 +20,7 @@ MemoryClient::MemoryClient(uint16_t version, absl::FunctionRef<void(SSL_CTX*)> c
   configure(ctx_.get());
   ssl_.reset(SSL_new(ctx_.get()));
   SSL_set_app_data(ssl_.get(), this);
-  SSL_set_tlsext_host_name(ssl_.get(), "orders.internal");
+  if (server_name != nullptr) SSL_set_tlsext_host_name(ssl_.get(), server_name);
   SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   BIO_set_mem_eof_return(SSL_get_rbio(ssl_.get()), -1);
   if (resume != nullptr) SSL_set_session(ssl_.get(), resume);

@@ -14,10 +14,10 @@ namespace tlsbridge::testing {
 class MemoryClient {
  public:
   // `configure` may change the context before the session is made; `resume` is offered to the
-  // server.
+  // server; `server_name` may be null.
   explicit MemoryClient(
       uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure = [](SSL_CTX*) {},
-      SSL_SESSION* resume = nullptr);
+      SSL_SESSION* resume = nullptr, const char* server_name = "orders.internal");
 
   // Takes ciphertext from the server and goes on with the handshake, or reads.
   void Receive(const std::string& ciphertext);

@@ -1,11 +1,13 @@
 #include "tests/tls/test_certificates.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
 #include <openssl/nid.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -40,6 +42,24 @@ void AddExtension(X509* certificate, int nid, const std::string& value) {
   X509_add_ext(certificate, extension.get(), -1);
 }
 
+bssl::UniquePtr<EVP_PKEY> EcdsaKey() {
+  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+  EC_KEY_generate_key(ec.get());
+  bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
+  EVP_PKEY_set1_EC_KEY(key.get(), ec.get());
+  return key;
+}
+
+bssl::UniquePtr<EVP_PKEY> RsaKey() {
+  bssl::UniquePtr<RSA> rsa(RSA_new());
+  bssl::UniquePtr<BIGNUM> e(BN_new());
+  BN_set_word(e.get(), RSA_F4);
+  RSA_generate_key_ex(rsa.get(), 2048, e.get(), nullptr);
+  bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
+  EVP_PKEY_set1_RSA(key.get(), rsa.get());
+  return key;
+}
+
 void SetTime(ASN1_TIME* target, absl::Time time, int default_offset) {
   if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) {
     X509_gmtime_adj(target, default_offset);
@@ -64,10 +84,7 @@ std::string TestCertificate::KeyPem() const {
 
 TestCertificate MakeCertificate(const CertificateShape& shape, const TestCertificate* issuer) {
   TestCertificate made;
-  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
-  EC_KEY_generate_key(ec.get());
-  made.key.reset(EVP_PKEY_new());
-  EVP_PKEY_set1_EC_KEY(made.key.get(), ec.get());
+  made.key = shape.rsa ? RsaKey() : EcdsaKey();
 
   made.certificate.reset(X509_new());
   X509* certificate = made.certificate.get();

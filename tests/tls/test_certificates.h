@@ -26,6 +26,7 @@ struct CertificateShape {
   std::string alternative_names;  // as OpenSSL's configuration has them: "DNS:a,URI:spiffe://b"
   std::string extended_usage = "clientAuth";
   bool ca = false;
+  bool rsa = false;  // of 2048 bits; else ECDSA P-256
   absl::Duration lives_for = absl::Hours(1);
   absl::Time not_before = absl::InfinitePast();   // an hour ago by the real clock
   absl::Time not_after = absl::InfiniteFuture();  // after lives_for

@@ -1,0 +1,77 @@
+// What the peek makes of a hello is what BoringSSL makes of it.
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "tests/tls/memory_client.h"
+#include "tls/client_hello.h"
+#include "tls/development_ca.h"
+#include "tls/session.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+using ::tlsbridge::testing::MemoryClient;
+using Result = ClientHelloReader::Result;
+
+std::string Hello(uint16_t version) {
+  MemoryClient client(version, [](SSL_CTX* ctx) {
+    SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const uint8_t*>("\x02h2"), 3);
+    SSL_CTX_enable_ocsp_stapling(ctx);
+  });
+  return client.TakeOutput();
+}
+
+std::string LowerWithoutDot(absl::string_view name) {
+  std::string text = absl::AsciiStrToLower(name);
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
+}
+
+TEST(ClientHelloAgreement, BoringSslAnswersNoHelloThatTheReaderRefusesAndSeesTheSameName) {
+  ServerOptions options;
+  options.certificates.emplace_back();
+  options.certificates[0].pair = std::move(MakeDevelopmentIdentity(absl::UnixEpoch())->localhost);
+  options.alpn = {"h2"};
+  const auto context = ServerContext::Create(options);
+  ASSERT_TRUE(context.ok()) << context.status();
+  Staging staging;
+  std::mt19937 random(20240303);
+  const std::vector<std::string> seeds = {Hello(TLS1_2_VERSION), Hello(TLS1_3_VERSION)};
+  int answered = 0;
+  int refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = seeds[random() % seeds.size()];
+    // Where the structure is, mostly: a change of the key share or the random changes little.
+    for (uint32_t i = random() % 3; i > 0; --i) {
+      text[random() % text.size()] ^= static_cast<char>(1u << random() % 8);
+    }
+    const absl::Span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(text.data()),
+                                          text.size());
+    ClientHelloReader reader;
+    const Result result = reader.Feed(bytes);
+    const auto session = Session::Accept(**context, &staging);
+    session->Receive(bytes);
+    const bool server_hello = !staging.output().empty() && staging.output()[0] == SSL3_RT_HANDSHAKE;
+    staging.ClearOutput();
+    answered += server_hello ? 1 : 0;
+    refused += result == Result::kNotHello ? 1 : 0;
+    EXPECT_TRUE(!server_hello || result == Result::kWhole) << round;
+    if (!server_hello || result != Result::kWhole) continue;
+    EXPECT_EQ(LowerWithoutDot(session->server_name()), reader.hello().server_name) << round;
+    EXPECT_EQ(std::string(session->alpn()).empty(), reader.hello().alpn.empty()) << round;
+  }
+  EXPECT_GT(answered, 300);
+  EXPECT_GT(refused, 300);
+}
+
+}  // namespace
+}  // namespace tlsbridge::tls

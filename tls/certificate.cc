@@ -1,0 +1,32 @@
+#include "tls/certificate.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tls/asn1_time.h"
+#include "tls/pem_file.h"
+
+namespace tlsbridge::tls {
+
+absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl::Time now) {
+  auto pair = LoadKeyPair(paths.certificate, paths.key, now);
+  if (!pair.ok()) return pair.status();
+  Certificate certificate{*std::move(pair), std::nullopt};
+  std::vector<std::string>& warnings = certificate.pair.warnings;
+  if (AnybodyMayRead(paths.key)) {
+    warnings.push_back(absl::StrCat(paths.key,
+                                    ": anybody on this machine may read this private "
+                                    "key; chmod o-r would end that"));
+  }
+  if (paths.ocsp.empty()) return certificate;
+  auto staple = LoadOcspResponse(paths.ocsp, certificate.pair);
+  if (!staple.ok()) return staple.status();
+  if (now >= staple->next_update) {
+    warnings.push_back(absl::StrCat(paths.ocsp, ": expired on ", FormatUtc(staple->next_update),
+                                    "; it is not sent"));
+  }
+  certificate.staple = *std::move(staple);
+  return certificate;
+}
+
+}  // namespace tlsbridge::tls
