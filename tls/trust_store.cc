@@ -47,8 +47,7 @@ absl::StatusOr<std::vector<bssl::UniquePtr<T>>> ParsePem(absl::string_view pem,
 }
 
 absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& options) {
-  auto cas = ParsePem<X509>(options.ca_pem, options.ca_name, "certificate", "CERTIFICATE",
-                            &PEM_read_bio_X509);
+  auto cas = ParseCertificates(options.ca_pem, options.ca_name);
   if (!cas.ok()) return cas;
   for (size_t i = 0; i < cas->size(); ++i) {
     if (X509_check_ca((*cas)[i].get()) != 0) continue;
@@ -149,6 +148,11 @@ bool SetName(X509_VERIFY_PARAM* param, const TrustStore::Name& name) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
+                                                                     absl::string_view name) {
+  return ParsePem<X509>(pem, name, "certificate", "CERTIFICATE", &PEM_read_bio_X509);
+}
 
 TrustStore::TrustStore() : store_(X509_STORE_new()) {}
 TrustStore::~TrustStore() = default;

@@ -79,6 +79,10 @@ class TrustStore {
   bssl::UniquePtr<X509_STORE> store_;
 };
 
+// All certificates of `pem`, one at least; `name` is the file, for messages.
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
+                                                                     absl::string_view name);
+
 // Where systems keep the CAs that they trust: Debian, Fedora, Alpine.
 inline constexpr const char* kSystemBundles[] = {
     "/etc/ssl/certs/ca-certificates.crt",
