@@ -26,6 +26,8 @@ struct ConnectionRecord {
   absl::Time connecting_since = absl::InfiniteFuture();
   absl::Time connected_at = absl::InfiniteFuture();
   absl::Duration lifetime;  // the maximum, with its jitter; infinite for none
+  // Too old but in use: when to look again whether it has fallen idle.
+  absl::Time next_drain_look = absl::InfinitePast();
   absl::Time half_closed_at = absl::InfiniteFuture();
   bool keepalive_tightened = false;
   // Later bytes withdraw the warning.

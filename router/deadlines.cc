@@ -83,7 +83,9 @@ Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress) 
     case BridgeState::kClosed:
       return next;
   }
-  Earliest(&next, record.accepted_at + record.lifetime, TerminationReason::kMaxLifetime);
+  // One that is past its age and drains has other deadlines to meet meanwhile.
+  Earliest(&next, std::max(record.accepted_at + record.lifetime, record.next_drain_look),
+           TerminationReason::kMaxLifetime);
   return next;
 }
 
