@@ -86,9 +86,8 @@ absl::Status Router::OpenAdmin() {
   auto socket = ListeningSocket::Open(*config_.admin, config_.route.bridge.tcp);
   if (!socket.ok()) return socket.status();
   admin_socket_ = *std::move(socket);
-  auto server = AdminServer::Create(loop_.get(), admin_socket_.get(), this);
-  if (!server.ok()) return server.status();
-  admin_ = *std::move(server);
+  AdminServer::Source* const source = this;  // the base is private
+  admin_ = std::make_unique<AdminServer>(loop_.get(), admin_socket_.get(), source);
   return absl::OkStatus();
 }
 
