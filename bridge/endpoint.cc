@@ -298,6 +298,9 @@ void Endpoint::CleanupSocket(Ending ending) {
   if (owes_nothing || failed_ || ending == Ending::kReset) return Destroy(/*reset=*/true);
   state_ = State::kClosing;
   ending_ = ending;
+  // UNIX sockets know no reset but this one: the peer of one that is closed with bytes unread gets
+  // ECONNRESET behind its last byte. So what it sends from now on stays unread.
+  if (ending == Ending::kFlushReset && IsUnixSocket(fd_)) PauseReading(kStreamEnded);
   if (tls_ != nullptr && ending != Ending::kFlushReset) {
     if (ending == Ending::kGraceful) tls_->SendCloseNotify();
     if (ending == Ending::kAlert) tls_->SendInternalError();

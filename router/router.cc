@@ -48,6 +48,15 @@ std::string ReasonsJson(Count count) {
   return absl::StrCat("{", absl::StrJoin(members, ","), "}");
 }
 
+// A UNIX socket cannot be reset: its peer reads the same end, cut short or not, unless it had sent
+// something that was still unread.
+void TellOfUnixBackend(const Route& route) {
+  if (!route.backend.is_unix() || route.bridge.accept_truncation) return;
+  LogEvent(LogLevel::kInfo, "unix_backend_cannot_see_truncation")
+      .Text("backend", route.backend.ToString())
+      .Text("hint", "where the backend must tell a request cut short from a whole one, use TCP");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(Config config, const Clock* clock) {
@@ -105,6 +114,7 @@ void Router::Run() {
         .Text("address", listener->address().ToString())
         .Text("backend", config_.route.backend.ToString());
   }
+  TellOfUnixBackend(config_.route);
   for (auto& worker : workers_) worker->Start(sockets);
   workers_accepting_ = workers_left_ = workers_.size();
   if (admin_socket_ != nullptr) {
