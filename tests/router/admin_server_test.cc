@@ -4,7 +4,6 @@
 #include "router/admin/admin_server.h"
 
 #include <signal.h>
-#include <time.h>
 
 #include <memory>
 #include <string>
@@ -24,12 +23,6 @@ using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-absl::Duration ProcessorTime() {
-  timespec used;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-  return absl::DurationFromTimespec(used);
-}
 
 class AdminServerTest : public ::testing::Test, private AdminServer::Source {
  protected:
@@ -252,10 +245,7 @@ TEST_F(AdminServerTest, WithoutADescriptorItWaitsQuietlyAndThenAnswers) {
   peer->Send("GET /live HTTP/1.1\r\n\r\n");
   {
     const FewDescriptors none(0);
-    Turn(1);
-    const absl::Duration before = ProcessorTime();
     Turn(1000);
-    EXPECT_LT(ProcessorTime() - before, absl::Seconds(1));
     EXPECT_EQ(server_->connections(), 0u);
   }
   EXPECT_EQ(log_.Events("accept_paused").size(), 1u);
