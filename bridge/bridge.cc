@@ -238,15 +238,18 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
     case Outcome::kMore:
       return true;
     case Outcome::kEnded:
-      // The kernel says EPIPE where a FIN came before the reset, and only then was this all.
-      if (deferred_end_ != nullptr && deferred_end_->end.error != EPIPE) {
-        ReportEnd(deferred_end_->end);
+      // Behind a reset that a write has met, a read tells no more than "end". Close_notify is proof
+      // that this was all; so is EPIPE, which the kernel says where a FIN came before the reset.
+      if (deferred_end_ != nullptr && from.tls() == nullptr && deferred_end_->end.error != EPIPE) {
+        CutShort();
       } else {
         StreamEnded(from);
       }
       return false;
     case Outcome::kTruncated:
-      if (options_->accept_truncation) {
+      if (deferred_end_ != nullptr) {
+        CutShort();
+      } else if (options_->accept_truncation) {
         StreamEnded(from);
       } else if (!stream_ended(from.side())) {
         ReportEnd(End::OfBoth(from.side() == Side::kIncoming
@@ -268,6 +271,7 @@ void Bridge::StreamEnded(Endpoint& from) {
   if (std::exchange(stream_ended(from.side()), true)) return;  // FIN behind a close_notify
   const bool first = !first_ended_.has_value();
   if (first) first_ended_ = from.side();
+  last_activity_ = loop_->now();  // however long the silence before it
   if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
 
   Endpoint* to = OtherThan(from);
@@ -300,10 +304,12 @@ void Bridge::CheckBothStreamsEnded() {
   }
 }
 
-void Bridge::DeferEnd(Side still_served, const End& end) {
+void Bridge::DeferEnd(Side still_served, const End& end, bool cut) {
   deferred_end_ = std::make_unique<Deferred>(loop_, [this] { CheckDeferredEnd(); });
   deferred_end_->end = end;
   deferred_end_->still_served = still_served;
+  deferred_end_->cut = cut;
+  last_activity_ = loop_->now();
   if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
   if (!first_ended_.has_value()) {
     first_ended_ = Other(still_served);
@@ -312,12 +318,17 @@ void Bridge::DeferEnd(Side still_served, const End& end) {
   CheckBothStreamsEnded();
 }
 
+void Bridge::CutShort() {
+  deferred_end_->cut = true;
+  CheckDeferredEnd();
+}
+
 // Until the peer's kernel has all, a close() could still make ours drop what it has not sent. No
 // event tells when, so it is looked for.
 void Bridge::CheckDeferredEnd() {
   if (ended()) return;
   const Endpoint& to = deferred_end_->still_served == Side::kIncoming ? incoming_ : *outgoing_;
-  if (!to.writing_finished()) return;
+  if (!deferred_end_->cut && !to.writing_finished()) return;
   if (to.undelivered_bytes() == 0) return ReportEnd(deferred_end_->end);
   deferred_end_->timer.ArmAfter(deferred_end_->next_look);
   deferred_end_->next_look = std::min(2 * deferred_end_->next_look, kLastLook);
@@ -340,17 +351,24 @@ bool Bridge::LookForProgress() {
 
 void Bridge::OnWriteError(Endpoint& to, int error) {
   if (ended()) return;
-  if (to.side() == Side::kIncoming || state_ == BridgeState::kConnecting) return OnError(to, error);
-  if (deferred_end_ != nullptr) return;
-  // The backend wants no more. What it sent before, perhaps its whole answer, is in the kernel or
-  // on its way; the client shall have all of that before it learns.
-  incoming_.PauseReading(Endpoint::kStreamEnded);
-  DeferEnd(Side::kIncoming, End::OfBoth(ReasonForErrno(to.side(), error), error));
+  Endpoint* const from = OtherThan(to);
+  if (from == nullptr || state_ == BridgeState::kConnecting) return OnError(to, error);
+  if (deferred_end_ != nullptr) {
+    if (to.side() == deferred_end_->still_served) ReportEnd(deferred_end_->end);
+    return;
+  }
+  // It wants no more. What it sent before, perhaps the whole of its stream, is in the kernel or on
+  // its way; the other shall have all of that before it learns.
+  from->PauseReading(Endpoint::kStreamEnded);
+  DeferEnd(from->side(), End::OfBoth(ReasonForErrno(to.side(), error), error), /*cut=*/false);
 }
 
 void Bridge::OnError(Endpoint& endpoint, int error) {
   if (ended()) return;
-  if (deferred_end_ != nullptr) return ReportEnd(deferred_end_->end);
+  if (deferred_end_ != nullptr) {
+    if (endpoint.side() == deferred_end_->still_served) return ReportEnd(deferred_end_->end);
+    return CutShort();
+  }
   if (endpoint.side() == Side::kOutgoing && state_ == BridgeState::kConnecting) {
     return FailedToConnect(error);
   }
@@ -358,12 +376,14 @@ void Bridge::OnError(Endpoint& endpoint, int error) {
     return LeftEarly(error);
   }
   const End end = End::OfBoth(ReasonForErrno(endpoint.side(), error), error);
-  if (endpoint.side() == Side::kIncoming && stream_ended(Side::kIncoming) && outgoing_ != nullptr) {
-    // The client's stream was complete: only the answer is refused. The backend shall have it all.
-    outgoing_->PauseReading(Endpoint::kStreamEnded);
-    return DeferEnd(Side::kOutgoing, end);
-  }
-  ReportEnd(end);
+  Endpoint* const other = OtherThan(endpoint);
+  if (other == nullptr) return ReportEnd(end);
+  const bool complete = stream_ended(endpoint.side());
+  if (!complete && (!other->connected() || other->undelivered_bytes() == 0)) return ReportEnd(end);
+  // The other may be slow. It shall have all that came before, and its end if that came, too.
+  endpoint.PauseReading(Endpoint::kStreamEnded);
+  other->PauseReading(Endpoint::kStreamEnded);
+  DeferEnd(other->side(), end, /*cut=*/!complete);
 }
 
 void Bridge::FailedTls(Endpoint& from) {

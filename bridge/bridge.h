@@ -168,6 +168,7 @@ class Bridge final : private Endpoint::Owner {
         : timer(loop, std::move(on_expiry)) {}
     End end;
     Side still_served = Side::kIncoming;
+    bool cut = false;  // what is on its way is all that will come, and was not all that was due
     Timer timer;
     absl::Duration next_look = absl::Milliseconds(1);
   };
@@ -193,7 +194,8 @@ class Bridge final : private Endpoint::Owner {
   void FailedToConnect(int error, const tls::Failure& failure = {});
   void LeftEarly(int error);
   void CheckBothStreamsEnded();
-  void DeferEnd(Side still_served, const End& end);
+  void DeferEnd(Side still_served, const End& end, bool cut);
+  void CutShort();
   void CheckDeferredEnd();
   void ReportEnd(const End& end);
   void ScheduleClosing();
@@ -206,7 +208,7 @@ class Bridge final : private Endpoint::Owner {
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Closing> closing_;
-  // One peer takes no more; what it had sent is still on its way to the other.
+  // One peer has failed; what it had sent is still on its way to the other.
   std::unique_ptr<Deferred> deferred_end_;
   // Reports a connect() that failed at once, in a later turn. Made once: its callback may dial
   // again.

@@ -5,6 +5,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,9 +28,17 @@ constexpr size_t kMaxQueuedWriteBytes = 256 * 1024;
 // What one turn drains from a peer that still sends to a socket being closed.
 constexpr size_t kDiscardBytesPerTurn = 256 * 1024;
 
+// A connection that has been reset delivers nothing more, though the kernel goes on counting.
+bool IsDead(int fd) {
+  uint8_t state = 0;  // tcp_info::tcpi_state, its first member
+  socklen_t length = sizeof(state);
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && state == TCP_CLOSE;
+}
+
 size_t Unacknowledged(int fd) {
   int bytes = 0;
-  return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? static_cast<size_t>(bytes) : 0;
+  if (ioctl(fd, SIOCOUTQ, &bytes) != 0 || bytes == 0 || IsDead(fd)) return 0;
+  return static_cast<size_t>(bytes);
 }
 
 bool IsUnixSocket(int fd) {
@@ -294,6 +304,9 @@ void Endpoint::CleanupSocket(Ending ending) {
   if (owes_nothing || failed_ || ending == Ending::kReset) return Destroy(/*reset=*/true);
   state_ = State::kClosing;
   ending_ = ending;
+  // UNIX sockets know no reset but this one: the peer of one that is closed with bytes unread gets
+  // ECONNRESET behind its last byte. So what it sends from now on stays unread.
+  if (ending == Ending::kFlushReset && IsUnixSocket(fd_)) PauseReading(kStreamEnded);
   if (tls_ != nullptr && ending != Ending::kFlushReset) {
     if (ending == Ending::kGraceful) tls_->SendCloseNotify();
     if (ending == Ending::kAlert) tls_->SendInternalError();

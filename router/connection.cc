@@ -129,7 +129,7 @@ void Connection::MeetDeadlines() {
     }
     const bool may_drain = next.reason == TerminationReason::kMaxLifetime ||
                            next.reason == TerminationReason::kRouteRemoved;
-    if (may_drain && DrainsFirst()) return;
+    if (may_drain && DrainsFirst()) continue;
     if (next.reason != TerminationReason::kNone) {
       manager_->InitiateCleanupOnce(record_, End::OfBoth(next.reason));
       return;
@@ -184,7 +184,7 @@ void Connection::WithdrawWarningIfActive() {
 bool Connection::DrainsFirst() {
   const absl::Time latest = record_.accepted_at + record_.lifetime + manager_->drain_timeout();
   if (loop_->now() >= latest || IdleSince(loop_->now() - kDrainIdle)) return false;
-  timer_.ArmAt(std::min(latest, loop_->now() + kDrainLook));
+  record_.next_drain_look = std::min(latest, loop_->now() + kDrainLook);
   return true;
 }
 

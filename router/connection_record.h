@@ -31,6 +31,8 @@ struct ConnectionRecord {
   absl::Time attempt_ends_at = absl::InfiniteFuture();
   // The maximum, with its jitter; infinite for none.
   absl::Duration lifetime = absl::InfiniteDuration();
+  // Too old but in use: when to look again whether it has fallen idle.
+  absl::Time next_drain_look = absl::InfinitePast();
   absl::Time half_closed_at = absl::InfiniteFuture();
   bool keepalive_tightened = false;
   bool retired = false;  // its route is gone; `lifetime` ended at that time

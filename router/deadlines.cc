@@ -85,7 +85,8 @@ Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress) 
     case BridgeState::kClosed:
       return next;
   }
-  Earliest(&next, record.accepted_at + record.lifetime,
+  // One that is past its age and drains has other deadlines to meet meanwhile.
+  Earliest(&next, std::max(record.accepted_at + record.lifetime, record.next_drain_look),
            record.retired ? TerminationReason::kRouteRemoved : TerminationReason::kMaxLifetime);
   return next;
 }

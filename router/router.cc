@@ -49,6 +49,20 @@ std::string ReasonsJson(Count count) {
   return absl::StrCat("{", absl::StrJoin(members, ","), "}");
 }
 
+// A UNIX socket cannot be reset: its peer reads the same end, cut short or not, unless it had sent
+// something that was still unread.
+void TellOfUnixBackends(const Config& config) {
+  for (const Route& route : config.routes) {
+    if (route.bridge.accept_truncation || route.tls_mode != TlsMode::kTerminate) continue;
+    for (const Backend& backend : route.backends) {
+      if (!backend.address.socket.is_unix()) continue;
+      LogEvent(LogLevel::kInfo, "unix_backend_cannot_see_truncation")
+          .Text("backend", backend.address.socket.ToString())
+          .Text("hint", "where the backend must tell a request cut short from a whole one, use TCP");
+    }
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source,
@@ -101,9 +115,8 @@ absl::Status Router::OpenAdmin() {
   auto socket = ListeningSocket::Open(*config().admin, tcp_options());
   if (!socket.ok()) return socket.status();
   admin_socket_ = *std::move(socket);
-  auto server = AdminServer::Create(loop_.get(), admin_socket_.get(), this);
-  if (!server.ok()) return server.status();
-  admin_ = *std::move(server);
+  AdminServer::Source* const source = this;  // the base is private
+  admin_ = std::make_unique<AdminServer>(loop_.get(), admin_socket_.get(), source);
   return absl::OkStatus();
 }
 
@@ -121,6 +134,7 @@ void Router::Run() {
   for (const SocketAddress& address : listeners_->addresses()) {
     LogEvent(LogLevel::kInfo, "listening").Text("address", address.ToString());
   }
+  TellOfUnixBackends(config());
   for (auto& worker : workers_) worker->Start();
   workers_left_ = workers_.size();
   listeners_->Start();

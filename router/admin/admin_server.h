@@ -6,23 +6,30 @@
 //   GET /connections  every live connection as JSON
 //
 // Thread: the control loop's. Owner: the router. Loop, socket and source outlive it.
-// Failure: Create() returns a Status; a bad request is answered and changes nothing.
+// Failure: a bad request is answered and changes nothing; when too many clients ask at once, the
+// one that came first must go, so that nobody can keep others from asking.
 #pragma once
+
+#include <stddef.h>
 
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "absl/status/statusor.h"
 #include "bridge/event/event_loop.h"
+#include "router/admin/admin_connection.h"
+#include "router/admin/http.h"
 #include "router/listener.h"
-
-struct evhttp;
-struct evhttp_request;
 
 namespace tlsbridge {
 
-class AdminServer {
+class AdminServer final : private AdminConnection::Owner {
  public:
+  // Twice what is accepted in one turn, so that in a flood everybody has a turn to ask in.
+  static constexpr size_t kMaxConnections = 32;
+  // Lists of connections that clients have yet to take; ten thousand connections are about 6 MB.
+  static constexpr size_t kMaxQueuedBytes = 32 * 1024 * 1024;
+
   class Source {
    public:
     virtual bool ready() const = 0;
@@ -33,21 +40,23 @@ class AdminServer {
     ~Source() = default;
   };
 
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Create(EventLoop* loop,
-                                                             const ListeningSocket* socket,
-                                                             Source* source);
+  AdminServer(EventLoop* loop, const ListeningSocket* socket, Source* source);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
+  size_t connections() const { return connections_.size(); }
+
  private:
-  explicit AdminServer(Source* source) : source_(source) {}
+  void Accept(int fd);
+  HttpAnswer Answer(const HttpRequest& request) override;
+  void OnClosed(AdminConnection& connection) override;
+  size_t QueuedBytes() const;
 
-  static void OnRequest(evhttp_request* request, void* self);
-  void Answer(evhttp_request* request);
-
-  Source* const source_;  // Not owned.
-  evhttp* http_ = nullptr;
+  EventLoop* const loop_;                                      // Not owned.
+  Source* const source_;                                       // Not owned.
+  std::vector<std::unique_ptr<AdminConnection>> connections_;  // the oldest first
+  Acceptor acceptor_;
 };
 
 }  // namespace tlsbridge

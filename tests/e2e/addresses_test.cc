@@ -64,6 +64,11 @@ TEST_F(AddressesTest, AUnixBackendIsServed) {
   EXPECT_EQ(LastConnection(3)["backend"], absl::StrCat("unix:", UnixPath("backend")));
 }
 
+TEST_F(AddressesTest, ABackendOnAnotherMachineIsTakenWhereThatIsAllowed) {
+  ASSERT_NO_FATAL_FAILURE(StartSidecar("192.0.2.1:80", {"--unsafe-backend"}));
+  EXPECT_EQ((*tlsbridge().WaitForEvent("listening"))["backend"], "192.0.2.1:80");
+}
+
 TEST_F(AddressesTest, AUnixListenerServesAndItsFileIsRemovedAtTheEnd) {
   HttpBackend backend;
   const std::string path = UnixPath("listener");

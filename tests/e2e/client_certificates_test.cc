@@ -3,9 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/harness/http_backend.h"
+#include "tests/e2e/harness/process.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
 #include "tests/e2e/support/curl.h"
 
@@ -73,6 +75,37 @@ TEST_F(ClientCertificatesTest, AClientWithoutACertificateIsServedWhereItIsOption
   ASSERT_NO_FATAL_FAILURE(Start({"--client-cert=optional"}));
   EXPECT_EQ(CurlWithout().exit_code, 0);
   EXPECT_FALSE(End().contains("client"));
+}
+
+TEST_F(ClientCertificatesTest, ARuleOfEachKindLetsInWhomItNames) {
+  const CertificateFiles client =
+      clients_.Issue({.name = "billing",
+                      .organizational_unit = "finance",
+                      .alt_names = {"DNS:a.internal", "IP:192.0.2.7", "URI:spiffe://prod/b"}});
+  const std::string spki =
+      RunToEnd({"sh", "-c",
+                absl::StrCat("openssl x509 -noout -pubkey -in ", client.certificate,
+                             " | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary"
+                             " | openssl base64 -A")})
+          .value_or("failed");
+  // What lets it in, and what does not.
+  const std::vector<std::vector<std::string>> kinds = {
+      {"--allow-cn", "billing", "orders"},
+      {"--allow-ou", "finance", "sales"},
+      {"--allow-dns", "*.internal", "*.external"},
+      {"--allow-ip", "192.0.2.7", "192.0.2.8"},
+      {"--allow-uri", "spiffe://prod/*", "spiffe://test/*"},
+      {"--allow-spki", spki, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="},
+  };
+  for (const auto& kind : kinds) {
+    ASSERT_NO_FATAL_FAILURE(Start({kind[0], kind[1]}));
+    EXPECT_EQ(CurlAs(client).exit_code, 0) << kind[0];
+    EXPECT_EQ(tlsbridge().Stop(), 0);
+    ASSERT_NO_FATAL_FAILURE(Start({kind[0], kind[2]}));
+    EXPECT_NE(CurlAs(client).exit_code, 0) << kind[0];
+    EXPECT_EQ(End()["detail"], "bad_client_cert:not_allowed") << kind[0];
+    EXPECT_EQ(tlsbridge().Stop(), 0);
+  }
 }
 
 }  // namespace

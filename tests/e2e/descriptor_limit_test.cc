@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -18,12 +19,15 @@ namespace {
 
 class DescriptorLimitTest : public TlsbridgeTest {
  protected:
-  void StartWithDescriptors(int descriptors) {
+  void StartWithDescriptors(int descriptors, const std::vector<std::string>& more = {}) {
     const CertificateFiles files = certificates().Issue();
+    std::vector<std::string> arguments = {
+        "--backend", backend_.address(), "--cert",           files.certificate,
+        "--key",     files.key,          "--log-level=debug"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
     StartTlsbridge({.subcommand = "sidecar",
                     .listen = {"127.0.0.1:0"},
-                    .arguments = {"--backend", backend_.address(), "--cert", files.certificate,
-                                  "--key", files.key, "--log-level=debug"},
+                    .arguments = std::move(arguments),
                     .environment = {},
                     .wrapper = {"prlimit", absl::StrCat("--nofile=", descriptors)}});
   }
@@ -113,6 +117,29 @@ TEST_F(DescriptorLimitTest, WithNoDescriptorAtAllItWaitsQuietlyAndThenGoesOn) {
   EXPECT_LE(lines, 10u);
   ASSERT_NO_FATAL_FAILURE(SetSoftLimit(200));
   EXPECT_TRUE(waiting->Handshake().ok()) << "it waited in the queue and is served now";
+}
+
+TEST_F(DescriptorLimitTest, WithNoDescriptorAtAllTheAdminListenerWaitsQuietly) {
+  ASSERT_NO_FATAL_FAILURE(StartWithDescriptors(200, {"--admin-listen=127.0.0.1:0"}));
+  const std::string admin = (*tlsbridge().WaitForEvent("admin_listening"))["address"];
+  auto old = Open();
+  ASSERT_TRUE(old.ok());
+  ASSERT_NO_FATAL_FAILURE(SetSoftLimit(OpenDescriptors()));
+  const size_t before = Lines();
+  auto asking = Socket::Connect(admin);
+  ASSERT_TRUE(asking.ok());
+  ASSERT_TRUE(asking->Write("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n").ok());
+  ASSERT_TRUE(tlsbridge().WaitForEvent(
+      "accept_paused", [&](const nlohmann::json& event) { return event["listener"] == admin; }));
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(old->Write("x").ok());
+    ASSERT_EQ(old->ReadExactly(1).value_or("nothing"), "x");
+  }
+  EXPECT_LE(Lines() - before, 3u) << tlsbridge().Output();
+  ASSERT_NO_FATAL_FAILURE(SetSoftLimit(200));
+  const auto answer = asking->ReadToEnd();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(absl::EndsWith(*answer, "\r\n\r\nlive\n")) << *answer;
 }
 
 TEST_F(DescriptorLimitTest, WithNoDescriptorForABackendTheClientGetsAnAlert) {

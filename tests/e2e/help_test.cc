@@ -4,15 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/http_backend.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
 #include "tests/e2e/support/curl.h"
+#include "tests/e2e/support/listed_flags.h"
 #include "tests/e2e/support/run_program.h"
 
 namespace tlsbridge::e2e {
@@ -21,24 +19,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-
-struct ListedFlag {
-  std::string name;  // with dashes in front
-  std::string default_value;
-};
-
-// A flag is a line of its own; the text below it may end with its default in brackets.
-std::vector<ListedFlag> ListedFlags(const std::string& help) {
-  std::vector<ListedFlag> result;
-  for (absl::string_view line : absl::StrSplit(help, '\n')) {
-    if (absl::StartsWith(line, "  --")) {
-      result.push_back({std::string(line.substr(2)), ""});
-    } else if (!result.empty() && absl::ConsumeSuffix(&line, "]")) {
-      result.back().default_value = std::string(line.substr(line.rfind('[') + 1));
-    }
-  }
-  return result;
-}
 
 TEST(HelpTest, TheProgramTellsItsCommandsSignalsAndExitCodes) {
   for (const std::vector<std::string>& arguments :

@@ -193,17 +193,28 @@ TEST_F(TimeoutsTest, TcpKeepaliveIsSetOnBothSides) {
   }
 }
 
+TEST_F(TimeoutsTest, TcpUserTimeoutEndsAConnectionWhoseClientTakesNothing) {
+  TcpBackend backend(
+      [](Socket& connection) { (void)connection.Write(std::string(30'000'000, 'd')); });
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address(), {"--tcp-user-timeout=500ms"}));
+  const TlsClient client = Open();
+  EXPECT_EQ(ReasonOfTheOnlyConnection(), "etimedout");
+}
+
 // What the backend saw of a client that sent "half" and closed without a goodbye.
 class TruncationTest : public TimeoutsTest {
  protected:
-  void Truncate(const std::vector<std::string>& arguments) {
+  void Truncate(const std::vector<std::string>& arguments,
+                const std::string& address = "127.0.0.1:0") {
     std::promise<std::string> seen;
-    TcpBackend backend([&seen](Socket& connection) {
-      const auto bytes = connection.ReadExactly(4);
-      const auto rest = connection.ReadToEnd();
-      const std::string end = rest.ok() ? "fin" : strerrorname_np(connection.last_errno());
-      seen.set_value(absl::StrCat(bytes.value_or("nothing"), ", then ", end));
-    });
+    TcpBackend backend(
+        [&seen](Socket& connection) {
+          const auto bytes = connection.ReadExactly(4);
+          const auto rest = connection.ReadToEnd();
+          const std::string end = rest.ok() ? "fin" : strerrorname_np(connection.last_errno());
+          seen.set_value(absl::StrCat(bytes.value_or("nothing"), ", then ", end));
+        },
+        address);
     ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address(), arguments));
     TlsClient client = Open();
     // Not close(): that would be a reset, since the client has not read its session ticket.
@@ -222,6 +233,13 @@ TEST_F(TruncationTest, CutsTheBackendOffByDefault) {
   ASSERT_NO_FATAL_FAILURE(Truncate({}));
   EXPECT_EQ(seen_, "half, then ECONNRESET");
   EXPECT_EQ(reason_, "truncated");
+}
+
+TEST_F(TruncationTest, OverAUnixSocketIsAnEndLikeAnyOtherAndTheStartSaysSo) {
+  ASSERT_NO_FATAL_FAILURE(Truncate({}, absl::StrCat("unix:", dir().PathOf("backend"))));
+  EXPECT_EQ(seen_, "half, then fin");
+  EXPECT_EQ(reason_, "truncated");
+  EXPECT_TRUE(tlsbridge().WaitForEvent("unix_backend_cannot_see_truncation"));
 }
 
 TEST_F(TruncationTest, IsPassedOnAsAnEndWhenToldSo) {

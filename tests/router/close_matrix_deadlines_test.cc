@@ -275,6 +275,89 @@ TEST_P(CloseMatrixDeadlines, AConnectionThatNeverFallsIdleIsClosedWhenTheDrainIs
   EXPECT_EQ(Ended(Reason::kMaxLifetime), 1u);
 }
 
+// ---- Too old, in use, and something else besides.
+
+TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutEndsAConnectionThatIsTooOld) {
+  config_.route.timeouts.max_lifetime = absl::Minutes(10);
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  config_.shutdown.drain_timeout = absl::Hours(1);
+  Connect();
+  Advance(absl::Minutes(9));
+  client_->SendCloseNotify();
+  Settle();
+  Advance(absl::Seconds(30));
+  backend_peer_->Send("some of the answer");
+  Settle();
+  const absl::Time fell_silent = clock_.Monotonic();
+  Advance(absl::Seconds(59));
+  EXPECT_EQ(live_connections(), 1u) << "less than 10.5 minutes old, or draining";
+  for (int i = 0; i < 10; ++i) Advance(absl::Milliseconds(100));
+  EXPECT_EQ(clock_.Monotonic() - fell_silent, absl::Seconds(60));
+  ExpectPolite(Reason::kHalfCloseTimeout);
+}
+
+TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutBitesLongAfterTheMaximumAge) {
+  config_.route.timeouts.max_lifetime = absl::Minutes(10);
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  config_.shutdown.drain_timeout = absl::Hours(1);
+  Connect();
+  client_->Send("question");
+  Settle();
+  Advance(absl::Minutes(11));  // too old, but it awaits an answer
+  EXPECT_EQ(live_connections(), 1u);
+  backend_peer_->Fin();
+  Settle();
+  Advance(absl::Seconds(60) - absl::Milliseconds(1));
+  EXPECT_EQ(live_connections(), 1u);
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kOpen) << "the client may go on sending";
+  Advance(absl::Milliseconds(1));
+  ExpectPolite(Reason::kHalfCloseTimeout);
+}
+
+TEST_P(CloseMatrixDeadlines, AnEndAfterALongSilenceStartsTheHalfCloseTimeout) {
+  config_.route.timeouts.half_close = absl::Seconds(60);
+  Connect();
+  client_->Send("question");
+  Settle();
+  Advance(absl::Minutes(30));
+  client_->SendCloseNotify();
+  Settle();
+  Advance(absl::Seconds(59));
+  backend_peer_->Send("answer");
+  backend_peer_->Fin();
+  ASSERT_TRUE(ClientEnded());
+  EXPECT_EQ(client_->received(), "answer");
+  ASSERT_TRUE(BothHangUp());
+  ExpectEnd({Reason::kClosedIncoming, Reason::kNormal, Reason::kSocketEnd, "", ""});
+}
+
+TEST_P(CloseMatrixDeadlines, InactivityEndsAConnectionThatIsTooOldAndAwaitsAnAnswer) {
+  config_.route.timeouts.max_lifetime = absl::Minutes(10);
+  config_.route.timeouts.inactivity = absl::Minutes(20);
+  config_.shutdown.drain_timeout = absl::Hours(1);
+  Connect();
+  Advance(absl::Seconds(1));
+  client_->Send("question");
+  Settle();
+  Advance(absl::Minutes(11));
+  ExpectAliveFor(absl::Minutes(9));
+  ExpectPolite(Reason::kInactivity);
+}
+
+TEST_P(CloseMatrixDeadlines, AHandshakeThatIsTooOldStillMeetsItsOwnTimeout) {
+  config_.route.timeouts.max_lifetime = absl::Seconds(5);
+  config_.route.timeouts.handshake = absl::Seconds(10);
+  config_.shutdown.drain_timeout = absl::Hours(1);
+  StartRouter();
+  const std::unique_ptr<Peer> client = ConnectClient();
+  Settle();
+  for (int i = 0; i < 99; ++i) Advance(absl::Milliseconds(100));
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Milliseconds(100));
+  Advance(config_.route.bridge.grace);
+  ExpectEnd(EndedAs::Undialled(Reason::kHandshakeTimeout));
+}
+
 TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(CloseMatrixDeadlines);
 
 }  // namespace

@@ -77,6 +77,16 @@ TEST_F(DeadlinesTest, AgeAppliesInEveryStateThatLives) {
   ExpectNext(BridgeState::kClosed, never_, Reason::kNone);
 }
 
+TEST_F(DeadlinesTest, OneThatIsTooOldAndDrainsMeetsItsOtherDeadlinesMeanwhile) {
+  any_bytes_ = true;
+  last_activity_ = start_ + absl::Hours(24) - absl::Seconds(1);
+  record_.next_drain_look = start_ + absl::Hours(24) + absl::Seconds(58);
+  ExpectNext(BridgeState::kHalfClosed, record_.next_drain_look, Reason::kMaxLifetime);
+  record_.next_drain_look = start_ + absl::Hours(24) + absl::Seconds(59);
+  ExpectNext(BridgeState::kHalfClosed, last_activity_ + absl::Seconds(60),
+             Reason::kHalfCloseTimeout);
+}
+
 TEST_F(DeadlinesTest, ZeroTurnsEachTimeoutOff) {
   route_.timeouts = {absl::ZeroDuration(), absl::ZeroDuration(), absl::ZeroDuration(),
                      absl::ZeroDuration(), absl::ZeroDuration(), absl::ZeroDuration()};

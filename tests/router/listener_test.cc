@@ -5,23 +5,25 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/few_descriptors.h"
 #include "tests/support/log_capture.h"
 #include "tests/support/peer.h"
 
 namespace tlsbridge {
 namespace {
 
+using testing::FewDescriptors;
 using ::testing::HasSubstr;
 using testing::LogCapture;
 using testing::Peer;
@@ -123,29 +125,17 @@ TEST_F(UnixListener, TakesItsPathAwayWhenItCloses) {
 class AcceptorTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit_), 0);
     socket_ = Open(At("127.0.0.1:0"));
     acceptor_ = std::make_unique<Acceptor>(
         loop_.get(), socket_.get(),
         [this](int fd, const SocketAddress&) { accepted_.push_back(fd); });
   }
   void TearDown() override {
-    if (acceptor_ == nullptr && socket_ == nullptr) return;
-    setrlimit(RLIMIT_NOFILE, &limit_);
     for (const int fd : accepted_) close(fd);
   }
 
   void Connect(int clients) {
     for (int i = 0; i < clients; ++i) clients_.push_back(Peer::Connect(socket_->address()));
-  }
-
-  // Leaves `descriptors` to be had.
-  void LeaveOnly(int descriptors) {
-    std::vector<int> spare;
-    for (int i = 0; i <= descriptors; ++i) spare.push_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const rlimit low = {static_cast<rlim_t>(spare.back()), limit_.rlim_max};
-    for (const int fd : spare) close(fd);
-    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
   }
 
   void Turn(int turns) {
@@ -166,11 +156,11 @@ class AcceptorTest : public ::testing::Test {
   LogCapture log_;
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
-  rlimit limit_;
   std::unique_ptr<ListeningSocket> socket_;
   std::unique_ptr<Acceptor> acceptor_;
   std::vector<int> accepted_;
   std::vector<std::unique_ptr<Peer>> clients_;
+  std::optional<FewDescriptors> few_descriptors_;
 };
 
 TEST_F(AcceptorTest, TakesABurstInSeveralTurnsSoThatOthersAreServedBetween) {
@@ -199,14 +189,14 @@ class OutOfDescriptors : public AcceptorTest {
 
 TEST_F(OutOfDescriptors, ItPausesInsteadOfSpinning) {
   Connect(10);
-  LeaveOnly(3);
+  few_descriptors_.emplace(3);
   EXPECT_EQ(TriesIn(1000), 1);
   EXPECT_EQ(accepted_.size(), 3u);
   for (int i = 0; i < 4; ++i) {
     clock_.Advance(absl::Milliseconds(250));
     EXPECT_EQ(TriesIn(1000), 1);
   }
-  setrlimit(RLIMIT_NOFILE, &limit_);
+  few_descriptors_.reset();
   EXPECT_EQ(accepted_.size(), 3u);
   ASSERT_EQ(log_.Events("accept_paused").size(), 1u) << "said once, not with every try";
   EXPECT_EQ(log_.Events("accept_paused")[0].value("errno", ""), "EMFILE");
@@ -219,10 +209,10 @@ TEST_F(OutOfDescriptors, ItPausesInsteadOfSpinning) {
 
 TEST_F(OutOfDescriptors, ThoseWhoWaitedAreTakenOnceThereAreDescriptors) {
   Connect(10);
-  LeaveOnly(0);
+  few_descriptors_.emplace(0);
   Turn(10);
   EXPECT_TRUE(acceptor_->paused());
-  setrlimit(RLIMIT_NOFILE, &limit_);
+  few_descriptors_.reset();
   clock_.Advance(absl::Milliseconds(249));
   Turn(10);
   EXPECT_EQ(accepted_.size(), 0u);
@@ -234,7 +224,7 @@ TEST_F(OutOfDescriptors, ThoseWhoWaitedAreTakenOnceThereAreDescriptors) {
 
 TEST_F(OutOfDescriptors, ItMayBeDestroyedWhilePaused) {
   Connect(1);
-  LeaveOnly(0);
+  few_descriptors_.emplace(0);
   Turn(10);
   ASSERT_TRUE(acceptor_->paused());
   acceptor_.reset();

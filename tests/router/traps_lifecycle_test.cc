@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -191,6 +192,35 @@ TEST_F(Traps, T12_TheDumpAndTheLogTellTheSameBytes) {
   const auto end = log_.Events("connection_end").at(0);
   EXPECT_EQ(end["bytes_received"], dump["bytes_received"]);
   EXPECT_EQ(end["bytes_sent"], dump["bytes_sent"]);
+}
+
+// ---- T13, T14: totals sold as rates.
+
+TEST_F(Traps, T13_TheDumpTellsTotalsAndNothingThatCallsItselfARate) {
+  Connect();
+  Exchange(std::string(10'000, 'b'));
+  const auto dump = nlohmann::json::parse(manager_->DumpRecords());
+  for (const auto& [name, value] : dump.items()) {
+    for (const char* word : {"rate", "per_", "throughput", "bandwidth", "speed", "average"}) {
+      EXPECT_EQ(name.find(word), std::string::npos) << name;
+    }
+  }
+  EXPECT_EQ(dump.value("bytes_received", 0), 10'000);
+  EXPECT_EQ(dump.value("bytes_sent", 0), 10'000);
+}
+
+TEST_F(Traps, T14_TheBytesOfALongConnectionGrowByWhatFlowsAndByNothingElse) {
+  Connect();
+  const auto bytes = [this] {
+    const auto dump = nlohmann::json::parse(manager_->DumpRecords());
+    return std::pair(dump.value("bytes_received", 0), dump.value("bytes_sent", 0));
+  };
+  for (int hour = 1; hour <= 5; ++hour) {
+    Exchange(std::string(1'000, 'b'));
+    EXPECT_EQ(bytes(), std::pair(hour * 1'000, hour * 1'000));
+    for (int i = 0; i < 60; ++i) Advance(absl::Minutes(1));
+    EXPECT_EQ(bytes(), std::pair(hour * 1'000, hour * 1'000)) << "asked again, an hour later";
+  }
 }
 
 }  // namespace

@@ -66,9 +66,10 @@ TEST_F(CommandLine, AValueMayContainEqualsSignsAndDashes) {
   EXPECT_EQ(absl::GetFlag(FLAGS_max_connections), -5);
 }
 
-TEST_F(CommandLine, AnEmptyValueIsAValue) {
-  EXPECT_TRUE(Parse({"--listen-address="}).ok());
-  EXPECT_EQ(absl::GetFlag(FLAGS_listen_address), "");
+// It comes of a variable that is not set. Taken for "not given", --allow-uri would let in everybody.
+TEST_F(CommandLine, RefusesAnEmptyValue) {
+  EXPECT_EQ(Refusal({"--listen-address="}), "--listen-address needs a value; it was empty");
+  EXPECT_EQ(Refusal({"--allow-uri", ""}), "--allow-uri needs a value; it was empty");
 }
 
 TEST_F(CommandLine, TheLastOfSeveralWinsUnlessTheFlagIsAList) {

@@ -37,6 +37,11 @@ CertificateFiles FilesOf(const TempDir& dir, absl::string_view name) {
           .key = dir.PathOf(absl::StrCat(name, ".key"))};
 }
 
+std::string Subject(const CertificateOptions& options) {
+  const std::string& unit = options.organizational_unit;
+  return absl::StrCat(unit.empty() ? "" : "/OU=", unit, "/CN=", options.name);
+}
+
 }  // namespace
 
 Certificates::Certificates(const TempDir& dir, absl::string_view authority, KeyType key_type)
@@ -69,9 +74,8 @@ CertificateFiles Certificates::Sign(const CertificateOptions& options,
                                     const std::vector<std::string>& extensions) const {
   CertificateFiles files = FilesOf(dir_, options.name);
   const std::string request = dir_.PathOf(absl::StrCat(options.name, ".csr"));
-  std::vector<std::string> arguments = {
-      "req",     "-new",    "-nodes", "-subj", absl::StrCat("/CN=", options.name),
-      "-keyout", files.key, "-out",   request};
+  std::vector<std::string> arguments = {"req",     "-new",    "-nodes", "-subj", Subject(options),
+                                        "-keyout", files.key, "-out",   request};
   for (const std::string& extension : extensions) {
     arguments.insert(arguments.end(), {"-addext", extension});
   }

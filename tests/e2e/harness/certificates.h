@@ -22,6 +22,7 @@ struct CertificateFiles {
 struct CertificateOptions {
   // Also the name of the files and the common name.
   std::string name = "localhost";
+  std::string organizational_unit = {};  // none
   KeyType key_type = KeyType::kEcdsa;
   // Entries of subjectAltName in openssl's words.
   std::vector<std::string> alt_names = {"DNS:localhost", "IP:127.0.0.1", "IP:::1"};

@@ -1,0 +1,89 @@
+#include "router/admin/admin_connection.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace tlsbridge {
+
+AdminConnection::AdminConnection(EventLoop* loop, int fd, Owner* owner)
+    : owner_(owner),
+      fd_(fd),
+      bufferevent_(bufferevent_socket_new(loop->base(), fd, 0)),
+      deadline_(
+          loop, [this] { Close(); }, Timer::Of::kService) {
+  bufferevent* const bev = bufferevent_.get();
+  bufferevent_setcb(bev, &OnRead, &OnWritten, &OnEvent, this);
+  bufferevent_setwatermark(bev, EV_READ, 0, kMaxRequestHeadBytes);
+  bufferevent_enable(bev, EV_READ);
+  deadline_.ArmAfter(kRequestTime);
+}
+
+AdminConnection::~AdminConnection() {
+  if (state_ == State::kClosed) return;
+  bufferevent_.reset();
+  close(fd_);
+}
+
+void AdminConnection::OnRead(bufferevent* bev, void* self) {
+  auto* connection = static_cast<AdminConnection*>(self);
+  if (connection->state_ == State::kRequest) return connection->TakeRequest();
+  // A body, or requests that nobody answers.
+  evbuffer* const input = bufferevent_get_input(bev);
+  evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+void AdminConnection::TakeRequest() {
+  evbuffer* const input = bufferevent_get_input(bufferevent_.get());
+  std::string head(evbuffer_get_length(input), '\0');
+  evbuffer_copyout(input, head.data(), head.size());
+  const HttpRequest request = HttpRequest::Parse(head);
+  if (request.verdict == HttpRequest::Verdict::kIncomplete) return;
+  const bool complete = request.verdict == HttpRequest::Verdict::kComplete;
+  const HttpAnswer answer = complete ? owner_->Answer(request) : Refusal(request.verdict);
+
+  state_ = State::kAnswer;
+  deadline_.ArmAfter(kAnswerTime);
+  evbuffer_drain(input, head.size());
+  // What else it sends waits in the kernel, which bounds it.
+  bufferevent_disable(bufferevent_.get(), EV_READ);
+  const std::string bytes = answer.Serialize(request.head_only);
+  bufferevent_write(bufferevent_.get(), bytes.data(), bytes.size());
+}
+
+void AdminConnection::OnWritten(bufferevent*, void* self) {
+  auto* connection = static_cast<AdminConnection*>(self);
+  if (connection->state_ == State::kAnswer) connection->Linger();
+}
+
+// Bytes left unread would make the kernel answer close() with a reset, which may overtake the
+// answer. So the client's end is awaited.
+void AdminConnection::Linger() {
+  state_ = State::kLinger;
+  deadline_.ArmAfter(kLingerTime);
+  shutdown(fd_, SHUT_WR);
+  bufferevent_enable(bufferevent_.get(), EV_READ);
+}
+
+size_t AdminConnection::queued_bytes() const {
+  return evbuffer_get_length(bufferevent_get_output(bufferevent_.get()));
+}
+
+void AdminConnection::OnEvent(bufferevent*, short, void* self) {
+  static_cast<AdminConnection*>(self)->Close();
+}
+
+void AdminConnection::Close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  deadline_.Cancel();
+  bufferevent_.reset();
+  close(fd_);
+  owner_->OnClosed(*this);
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,128 @@
+#include "router/admin/http.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace tlsbridge {
+namespace {
+
+using Verdict = HttpRequest::Verdict;
+
+const char* ReasonPhrase(int code) {
+  switch (code) {
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Unknown";
+  }
+}
+
+// Takes one line off `bytes`, without its end: LF, or CRLF (RFC 9112, section 2.2). False if none
+// is whole.
+bool TakeLine(absl::string_view* bytes, absl::string_view* line) {
+  const size_t end = bytes->find('\n');
+  if (end == absl::string_view::npos) return false;
+  *line = absl::StripSuffix(bytes->substr(0, end), "\r");
+  bytes->remove_prefix(end + 1);
+  return true;
+}
+
+bool IsText(absl::string_view line) {
+  return std::none_of(line.begin(), line.end(),
+                      [](char c) { return absl::ascii_iscntrl(c) && c != '\t'; });
+}
+
+// "/path?query" or "http://host/path?query" (RFC 9112, section 3.2) to "/path"; empty if it is
+// neither.
+absl::string_view PathOf(absl::string_view target) {
+  if (absl::StartsWithIgnoreCase(target, "http://")) {
+    target.remove_prefix(7);
+    const size_t slash = target.find('/');
+    target = slash == absl::string_view::npos ? "/" : target.substr(slash);
+  }
+  if (!absl::StartsWith(target, "/")) return "";
+  return target.substr(0, target.find_first_of("?#"));
+}
+
+Verdict ParseRequestLine(absl::string_view line, HttpRequest* request) {
+  const size_t first = line.find(' ');
+  const size_t last = line.rfind(' ');
+  if (first == absl::string_view::npos || first == last) return Verdict::kMalformed;
+  const absl::string_view method = line.substr(0, first);
+  const absl::string_view target = line.substr(first + 1, last - first - 1);
+  const absl::string_view version = line.substr(last + 1);
+  if (method.empty() || absl::StrContains(target, ' ') || !absl::StartsWith(version, "HTTP/")) {
+    return Verdict::kMalformed;
+  }
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return Verdict::kVersionNotSupported;
+  if (method != "GET" && method != "HEAD") return Verdict::kMethodNotAllowed;
+  const absl::string_view path = PathOf(target);
+  if (path.empty()) return Verdict::kMalformed;
+  request->head_only = method == "HEAD";
+  request->path = std::string(path);
+  return Verdict::kComplete;
+}
+
+Verdict ParseHead(absl::string_view bytes, HttpRequest* request) {
+  absl::string_view line;
+  do {  // an empty line before a request is to be borne (RFC 9112, section 2.2)
+    if (!TakeLine(&bytes, &line)) return Verdict::kIncomplete;
+  } while (line.empty());
+  if (!IsText(line)) return Verdict::kMalformed;
+  const Verdict verdict = ParseRequestLine(line, request);
+  if (verdict != Verdict::kComplete) return verdict;
+  while (TakeLine(&bytes, &line)) {
+    if (line.empty()) return Verdict::kComplete;
+    if (!IsText(line) || !absl::StrContains(line, ':')) return Verdict::kMalformed;
+  }
+  return Verdict::kIncomplete;
+}
+
+}  // namespace
+
+HttpRequest HttpRequest::Parse(absl::string_view bytes) {
+  HttpRequest request;
+  request.verdict = ParseHead(bytes.substr(0, kMaxRequestHeadBytes), &request);
+  if (request.verdict == Verdict::kIncomplete && bytes.size() >= kMaxRequestHeadBytes) {
+    request.verdict = Verdict::kTooLarge;
+  }
+  return request;
+}
+
+std::string HttpAnswer::Serialize(bool head_only) const {
+  return absl::StrCat(
+      "HTTP/1.1 ", code, " ", ReasonPhrase(code), "\r\nContent-Type: ", type,
+      "\r\nContent-Length: ", body.size(), code == 405 ? "\r\nAllow: GET, HEAD" : "",
+      "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n", head_only ? "" : body);
+}
+
+HttpAnswer Refusal(HttpRequest::Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kTooLarge:
+      return {431, "text/plain", "the head of a request is 8 KiB at most\n"};
+    case Verdict::kMethodNotAllowed:
+      return {405, "text/plain", "use GET\n"};
+    case Verdict::kVersionNotSupported:
+      return {505, "text/plain", "use HTTP/1.1\n"};
+    default:
+      return {400, "text/plain", "that is no HTTP request\n"};
+  }
+}
+
+}  // namespace tlsbridge

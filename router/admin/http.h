@@ -1,0 +1,48 @@
+// As much of HTTP/1.1 as answers a GET (RFC 9112): the head of one request in, one answer out.
+//
+// Thread: any. Failure: a verdict; what a client sends cannot do more.
+#pragma once
+
+#include <stdint.h>
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace tlsbridge {
+
+// Nobody who asks these questions needs more.
+inline constexpr size_t kMaxRequestHeadBytes = 8 * 1024;
+
+struct HttpRequest {
+  enum class Verdict : uint8_t {
+    kIncomplete,  // more is to come
+    kComplete,
+    kTooLarge,
+    kMalformed,
+    kMethodNotAllowed,  // neither GET nor HEAD
+    kVersionNotSupported,
+  };
+
+  // Reads the head that `bytes` begins with. What is behind it, be it a body or another request, is
+  // not looked at. `verdict` says whether there is one; the rest is set if it is kComplete.
+  static HttpRequest Parse(absl::string_view bytes);
+
+  Verdict verdict = Verdict::kIncomplete;
+  bool head_only = false;  // HEAD
+  std::string path;        // without the query
+};
+
+struct HttpAnswer {
+  int code = 200;
+  absl::string_view type = "text/plain";
+  std::string body;
+
+  // As it goes on the wire. The connection ends behind it.
+  std::string Serialize(bool head_only) const;
+};
+
+// What is said to a request that is not kComplete. REQUIRES: it is not kIncomplete either.
+HttpAnswer Refusal(HttpRequest::Verdict verdict);
+
+}  // namespace tlsbridge

@@ -1,0 +1,99 @@
+// The admin server of the real program, as curl sees it.
+
+#include <signal.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/e2e/harness/tcp_backend.h"
+#include "tests/e2e/harness/tlsbridge_test.h"
+#include "tests/e2e/support/curl.h"
+#include "tests/e2e/support/tls_client.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+class AdminTest : public TlsbridgeTest {
+ protected:
+  void Start(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"--admin-listen=127.0.0.1:0"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address(), arguments));
+    const auto listening = tlsbridge().WaitForEvent("admin_listening");
+    ASSERT_TRUE(listening);
+    admin_ = (*listening)["address"];
+  }
+  // The status, a blank and the body.
+  std::string Get(const std::string& path, std::vector<std::string> more = {}) {
+    more.insert(more.end(),
+                {"--write-out", "%{stderr}%{http_code} ", absl::StrCat("http://", admin_, path)});
+    const CurlResult result = Curl(certificates().authority_certificate(), std::move(more));
+    EXPECT_EQ(result.exit_code, 0) << result.error;
+    return absl::StrCat(result.error, result.body);
+  }
+
+  TcpBackend backend_{[](Socket& connection) { (void)connection.ReadToEnd(); }};
+  std::string admin_;
+};
+
+TEST_F(AdminTest, TellsThatItLivesAndIsReady) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  EXPECT_EQ(Get("/live"), "200 live\n");
+  EXPECT_EQ(Get("/ready"), "200 ready\n");
+  EXPECT_EQ(Get("/live", {"--http1.0"}), "200 live\n");
+  EXPECT_EQ(Get("/nothing").substr(0, 4), "404 ");
+  EXPECT_EQ(Get("/live", {"--data", "x"}).substr(0, 4), "405 ");
+}
+
+TEST_F(AdminTest, AnswersHeadWithoutABody) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const std::string answer = Get("/live", {"--head"});
+  EXPECT_NE(answer.find("Content-Length: 5\r\n"), std::string::npos) << answer;
+  EXPECT_EQ(answer.find("live"), std::string::npos) << answer;
+}
+
+TEST_F(AdminTest, ListsTheConnectionsAsSigusr1Does) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const auto client = TlsClient::Open(tlsbridge().address());
+  ASSERT_TRUE(client.ok()) << client.status();
+  const nlohmann::json dump = tlsbridge().Dump();
+  const auto list = nlohmann::json::parse(Get("/connections").substr(4), nullptr, false);
+  ASSERT_EQ(list["records"].size(), 1u);
+  EXPECT_EQ(list["records"][0]["peer"], dump["records"][0]["peer"]);
+  EXPECT_EQ(list["live"]["records"], 1);
+}
+
+TEST_F(AdminTest, IsNotReadyFromTheMomentThatItIsToldToStop) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--drain-delay=1h"}));
+  tlsbridge().process().SendSignal(SIGTERM);
+  ASSERT_TRUE(tlsbridge().WaitForEvent("terminating"));
+  EXPECT_EQ(Get("/ready"), "503 draining\n");
+  EXPECT_EQ(Get("/live"), "200 live\n");
+  EXPECT_EQ(tlsbridge().Stop(), 0);  // the second signal: at once
+}
+
+TEST_F(AdminTest, ServesAUnixSocket) {
+  const std::string path = dir().PathOf("admin");
+  ASSERT_NO_FATAL_FAILURE(
+      StartSidecar(backend_.address(), {absl::StrCat("--admin-listen=unix:", path)}));
+  const CurlResult result = Curl(certificates().authority_certificate(),
+                                 {"--unix-socket", path, "http://localhost/live"});
+  EXPECT_EQ(result.body, "live\n") << result.error;
+}
+
+TEST_F(AdminTest, ManyWhoNeverAskDoNotKeepOthersFromAsking) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  std::vector<Socket> silent;
+  for (int i = 0; i < 300; ++i) {
+    auto socket = Socket::Connect(admin_);
+    ASSERT_TRUE(socket.ok()) << socket.status();
+    silent.push_back(*std::move(socket));
+  }
+  EXPECT_EQ(Get("/live"), "200 live\n");
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e

@@ -1,0 +1,101 @@
+// T18: a flag that is accepted and ignored. Walks over every flag that the sidecar lists, so that a
+// new one cannot be forgotten here.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/harness/certificates.h"
+#include "tests/e2e/harness/process.h"
+#include "tests/e2e/harness/temp_dir.h"
+#include "tests/e2e/support/listed_flags.h"
+#include "tests/e2e/support/run_program.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<ListedFlag> SidecarFlags() {
+  return ListedFlags(RunProgram({"sidecar", "--help"}).output);
+}
+
+TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
+  const std::map<std::string, std::string> impossible = {
+      {"--listen", "nowhere"},
+      {"--backend", "nowhere"},
+      {"--cert", "/nonexistent/file"},
+      {"--key", "/nonexistent/file"},
+      {"--unsafe-backend", "perhaps"},
+      {"--client-ca", "/nonexistent/file"},
+      {"--client-cert", "sometimes"},
+      {"--allow-cn", ""},
+      {"--allow-ou", ""},
+      {"--allow-dns", "*"},
+      {"--allow-ip", "300.1.2.3"},
+      {"--allow-uri", "no scheme"},
+      {"--allow-spki", "tooshort"},
+      {"--handshake-timeout", "0"},
+      {"--connect-timeout", "0"},
+      {"--initial-data-timeout", "-1s"},
+      {"--inactivity-timeout", "-1s"},
+      {"--half-close-timeout", "-1s"},
+      {"--max-lifetime", "-1s"},
+      {"--keep-alive", "sometimes"},
+      {"--keep-alive-multiplier", "0.5"},
+      {"--keep-alive-warning", "-1s"},
+      {"--close-grace", "0"},
+      {"--tcp-keepalive", "-1s"},
+      {"--tcp-user-timeout", "-1s"},
+      {"--truncation", "ignore"},
+      {"--max-connections", "-1"},
+      {"--max-connections-per-ip", "-1"},
+      {"--max-new-per-ip-per-minute", "-1"},
+      {"--drain-delay", "-1s"},
+      {"--drain-timeout", "-1s"},
+      {"--admin-listen", "0.0.0.0:9901"},
+      {"--log-level", "chatty"},
+      {"--log-format", "xml"},
+  };
+  const TempDir dir;
+  const Certificates authority(dir);
+  const CertificateFiles files = authority.Issue();
+  for (const ListedFlag& flag : SidecarFlags()) {
+    const auto known = impossible.find(flag.name);
+    ASSERT_NE(known, impossible.end()) << flag.name << ": say here what it refuses";
+    std::map<std::string, std::string> flags = {{"--listen", "127.0.0.1:0"},
+                                                {"--backend", "127.0.0.1:8080"},
+                                                {"--cert", files.certificate},
+                                                {"--key", files.key}};
+    if (absl::StartsWith(flag.name, "--allow-") || flag.name == "--client-cert") {
+      flags["--client-ca"] = authority.authority_certificate();
+    }
+    flags[flag.name] = known->second;
+    std::vector<std::string> arguments = {"sidecar"};
+    for (const auto& [name, value] : flags) arguments.push_back(absl::StrCat(name, "=", value));
+    const ProgramResult result = RunProgram(arguments);
+    EXPECT_EQ(result.exit_code, 2) << flag.name << "=" << known->second << ": " << result.errors;
+    EXPECT_THAT(result.errors, HasSubstr(known->second)) << flag.name;
+  }
+}
+
+TEST(Traps, T18_EveryFlagIsSetByATestOfItsEffect) {
+  // All but those that are about flags in general.
+  const std::string sources =
+      RunToEnd({"sh", "-c",
+                "cat $(ls tests/e2e/*.cc tests/e2e/harness/*.cc | "
+                "grep -v -e flags_test -e help_test -e startup_errors_test)"})
+          .value_or("");
+  for (const ListedFlag& flag : SidecarFlags()) {
+    EXPECT_TRUE(absl::StrContains(sources, absl::StrCat("\"", flag.name, "\"")) ||
+                absl::StrContains(sources, absl::StrCat("\"", flag.name, "=")))
+        << flag.name << " is set by no test";
+  }
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e

@@ -1,0 +1,104 @@
+// The head of a request, however it comes; without a socket.
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "router/admin/http.h"
+
+namespace tlsbridge {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using Verdict = HttpRequest::Verdict;
+
+Verdict VerdictOf(const std::string& bytes) { return HttpRequest::Parse(bytes).verdict; }
+std::string PathOf(const std::string& bytes) { return HttpRequest::Parse(bytes).path; }
+
+TEST(HttpRequest, AGetIsUnderstood) {
+  const HttpRequest request =
+      HttpRequest::Parse("GET /live HTTP/1.1\r\nHost: localhost:9901\r\nAccept: */*\r\n\r\n");
+  EXPECT_EQ(request.verdict, Verdict::kComplete);
+  EXPECT_EQ(request.path, "/live");
+  EXPECT_FALSE(request.head_only);
+}
+
+TEST(HttpRequest, AHeadIsToldFromAGet) {
+  EXPECT_TRUE(HttpRequest::Parse("HEAD /live HTTP/1.1\r\n\r\n").head_only);
+}
+
+TEST(HttpRequest, TheOldVersionBareLinefeedsAndEmptyLinesBeforeItAreBorne) {
+  EXPECT_EQ(PathOf("GET /live HTTP/1.0\n\n"), "/live");
+  EXPECT_EQ(PathOf("\r\n\n\r\nGET /live HTTP/1.1\r\n\r\n"), "/live");
+}
+
+TEST(HttpRequest, QueryAndAuthorityAreNoPartOfThePath) {
+  EXPECT_EQ(PathOf("GET /ready?verbose=1 HTTP/1.1\r\n\r\n"), "/ready");
+  EXPECT_EQ(PathOf("GET http://localhost:9901/ready?x HTTP/1.1\r\n\r\n"), "/ready");
+  EXPECT_EQ(PathOf("GET http://localhost HTTP/1.1\r\n\r\n"), "/");
+}
+
+TEST(HttpRequest, EveryPrefixIsIncomplete) {
+  const std::string whole = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (size_t length = 0; length < whole.size(); ++length) {
+    EXPECT_EQ(VerdictOf(whole.substr(0, length)), Verdict::kIncomplete) << length;
+  }
+  EXPECT_EQ(VerdictOf(whole), Verdict::kComplete);
+}
+
+TEST(HttpRequest, WhatFollowsTheHeadIsNotLookedAt) {
+  EXPECT_EQ(PathOf("GET /live HTTP/1.1\r\n\r\nGET /ready HTTP/1.1\r\n\r\n"), "/live");
+  EXPECT_EQ(PathOf("GET /live HTTP/1.1\r\nContent-Length: 3\r\n\r\n\x01\x02\x03"), "/live");
+}
+
+TEST(HttpRequest, AHeadMayHaveEightKibibytes) {
+  const std::string line = "GET /live HTTP/1.1\r\nX: ";
+  const std::string fits = line + std::string(kMaxRequestHeadBytes - line.size() - 4, 'x');
+  EXPECT_EQ(VerdictOf(fits + "\r\n\r\n"), Verdict::kComplete);
+  EXPECT_EQ(VerdictOf(fits + "x\r\n\r\n"), Verdict::kTooLarge);
+  EXPECT_EQ(VerdictOf(std::string(kMaxRequestHeadBytes, 'G')), Verdict::kTooLarge);
+  EXPECT_EQ(VerdictOf(std::string(kMaxRequestHeadBytes, '\n')), Verdict::kTooLarge);
+}
+
+TEST(HttpRequest, WhatIsNoHttpIsMalformed) {
+  for (const std::string& bytes :
+       {std::string("hello\r\n"), std::string("GET /live\r\n"), std::string("GET  HTTP/1.1\r\n"),
+        std::string("GET / x HTTP/1.1\r\n"), std::string(" / HTTP/1.1\r\n"),
+        std::string("GET live HTTP/1.1\r\n"), std::string("GET * HTTP/1.1\r\n"),
+        std::string("GET /live FTP/1.1\r\n"), std::string("\x16\x03\x01\x02\x00\n", 6),
+        std::string("GET /\0 HTTP/1.1\n", 16), std::string("GET /live HTTP/1.1\r\nno colon\r\n"),
+        std::string("GET /live HTTP/1.1\r\nX: \x7f\r\n"),
+        std::string("GET /live HTTP/1.1\r\nX: a\rY: b\r\n")}) {
+    EXPECT_EQ(VerdictOf(bytes), Verdict::kMalformed) << bytes;
+  }
+}
+
+TEST(HttpRequest, OtherMethodsAndVersionsAreToldWhatIsWrong) {
+  EXPECT_EQ(VerdictOf("POST /live HTTP/1.1\r\n"), Verdict::kMethodNotAllowed);
+  EXPECT_EQ(VerdictOf("get /live HTTP/1.1\r\n"), Verdict::kMethodNotAllowed);
+  EXPECT_EQ(VerdictOf("PRI * HTTP/2.0\r\n"), Verdict::kVersionNotSupported);
+  EXPECT_EQ(VerdictOf("GET /live HTTP/1.1x\r\n"), Verdict::kVersionNotSupported);
+}
+
+TEST(HttpAnswer, TellsItsLengthAndThatTheConnectionEnds) {
+  const std::string bytes = HttpAnswer{200, "text/plain", "live\n"}.Serialize(/*head_only=*/false);
+  EXPECT_THAT(bytes, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Length: 5\r\n"),
+                           HasSubstr("Connection: close\r\n"), EndsWith("\r\n\r\nlive\n")));
+}
+
+TEST(HttpAnswer, ToAHeadHasTheLengthButNoBody) {
+  const std::string bytes = HttpAnswer{200, "text/plain", "live\n"}.Serialize(/*head_only=*/true);
+  EXPECT_THAT(bytes, AllOf(HasSubstr("Content-Length: 5\r\n"), EndsWith("\r\n\r\n")));
+}
+
+TEST(HttpAnswer, ToAnotherMethodNamesThoseThatThereAre) {
+  EXPECT_THAT(Refusal(Verdict::kMethodNotAllowed).Serialize(false), HasSubstr("Allow: GET, HEAD"));
+  EXPECT_THAT(Refusal(Verdict::kMalformed).Serialize(false), Not(HasSubstr("Allow")));
+}
+
+}  // namespace
+}  // namespace tlsbridge

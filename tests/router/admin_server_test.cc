@@ -1,0 +1,272 @@
+// The admin server before clients that ask, and clients that do anything else. Real sockets, a
+// clock that the test turns.
+
+#include "router/admin/admin_server.h"
+
+#include <signal.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bridge/event/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/few_descriptors.h"
+#include "tests/support/log_capture.h"
+#include "tests/support/peer.h"
+
+namespace tlsbridge::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class AdminServerTest : public ::testing::Test, private AdminServer::Source {
+ protected:
+  void SetUp() override {
+    signal(SIGPIPE, SIG_IGN);
+    socket_ = *ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
+    AdminServer::Source* const source = this;
+    server_ = std::make_unique<AdminServer>(loop_.get(), socket_.get(), source);
+  }
+  void TearDown() override {
+    server_.reset();
+    Turn(2);
+    EXPECT_EQ(loop_->service_timers().armed(), 0u);
+  }
+
+  std::unique_ptr<Peer> Connect() { return Peer::Connect(socket_->address()); }
+  std::unique_ptr<Peer> Ask(const std::string& request) {
+    auto peer = Connect();
+    peer->Send(request);
+    Settle(*peer);
+    return peer;
+  }
+  std::string AnswerTo(const std::string& request) { return Ask(request)->received(); }
+
+  void Turn(int turns) {
+    for (int i = 0; i < turns; ++i) loop_->Turn(/*wait=*/false);
+  }
+  // Loopback delivers within the call that sends.
+  void Settle(Peer& peer) {
+    for (int i = 0; i < 20; ++i) {
+      loop_->Turn(/*wait=*/false);
+      peer.Step();
+    }
+  }
+  void Advance(absl::Duration by) {
+    clock_.Advance(by);
+    Turn(3);
+  }
+
+  LogCapture log_;
+  ManualClock clock_;
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
+  std::unique_ptr<ListeningSocket> socket_;
+  std::unique_ptr<AdminServer> server_;
+  bool ready_ = true;
+  std::string json_ = "{\"records\":[]}";
+
+ private:
+  bool ready() const override { return ready_; }
+  std::string ConnectionsJson() override { return json_; }
+};
+
+// ---- Those that ask.
+
+TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
+  EXPECT_THAT(AnswerTo("GET /live HTTP/1.1\r\nHost: x\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), EndsWith("\r\n\r\nlive\n")));
+  EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\nHost: x\r\n\r\n"),
+              AllOf(HasSubstr("Content-Type: application/json\r\n"), EndsWith(json_)));
+  EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST_F(AdminServerTest, IsReadyUntilItDrains) {
+  EXPECT_THAT(AnswerTo("GET /ready HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  ready_ = false;
+  EXPECT_THAT(AnswerTo("GET /ready HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
+}
+
+TEST_F(AdminServerTest, SaysSoWhenTheListCannotBeHad) {
+  json_.clear();
+  EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 503 "), EndsWith("no answer in time\n")));
+}
+
+TEST_F(AdminServerTest, EndsInOrderBehindItsAnswer) {
+  const auto peer = Ask("GET /live HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(peer->end(), StreamEnd::kFin);
+  EXPECT_EQ(server_->connections(), 1u) << "until the client closes";
+  peer->Close();
+  Turn(2);
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_F(AdminServerTest, AClientThatHasAlreadyEndedItsStreamIsAnswered) {
+  const auto peer = Connect();
+  peer->Send("GET /live HTTP/1.0\r\n\r\n");
+  peer->Fin();
+  Settle(*peer);
+  EXPECT_THAT(peer->received(), EndsWith("live\n"));
+  EXPECT_EQ(peer->end(), StreamEnd::kFin);
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_F(AdminServerTest, ARequestMayComeByteByByte) {
+  const auto peer = Connect();
+  for (const char c : std::string("GET /live HTTP/1.1\r\nHost: x\r\n\r\n")) {
+    EXPECT_EQ(peer->received(), "");
+    peer->Send(std::string(1, c));
+    Settle(*peer);
+  }
+  EXPECT_THAT(peer->received(), EndsWith("live\n"));
+}
+
+TEST_F(AdminServerTest, ALongListIsDeliveredToASlowClient) {
+  json_ = std::string(8'000'000, 'j');
+  const auto peer = Connect();
+  peer->StallReading(true);
+  peer->Send("GET /connections HTTP/1.1\r\n\r\n");
+  Settle(*peer);
+  Advance(AdminConnection::kAnswerTime - absl::Milliseconds(1));
+  peer->StallReading(false);
+  for (int i = 0; i < 2000 && peer->end() == StreamEnd::kOpen; ++i) Settle(*peer);
+  EXPECT_THAT(peer->received(), EndsWith("\r\n\r\n" + json_));
+  EXPECT_EQ(peer->end(), StreamEnd::kFin);
+}
+
+// ---- Those that do not behave.
+
+TEST_F(AdminServerTest, OneThatSaysNothingIsClosed) {
+  const auto peer = Connect();
+  Turn(2);
+  Advance(AdminConnection::kRequestTime - absl::Milliseconds(1));
+  EXPECT_EQ(server_->connections(), 1u);
+  Advance(absl::Milliseconds(1));
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_F(AdminServerTest, OneThatSendsAByteASecondIsClosedAllTheSame) {
+  const auto peer = Connect();
+  for (int i = 0; i < 5; ++i) {
+    peer->Send("G");
+    Settle(*peer);
+    Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_F(AdminServerTest, OneThatDoesNotTakeItsAnswerIsClosed) {
+  json_ = std::string(8'000'000, 'j');
+  const auto peer = Connect();
+  peer->StallReading(true);
+  peer->Send("GET /connections HTTP/1.1\r\n\r\n");
+  Settle(*peer);
+  Advance(AdminConnection::kAnswerTime);
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_F(AdminServerTest, OneThatNeverClosesIsClosed) {
+  const auto peer = Ask("GET /live HTTP/1.1\r\n\r\n");
+  Advance(AdminConnection::kLingerTime);
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_F(AdminServerTest, AHeadTooLargeIsRefusedAndTheRefusalArrives) {
+  const auto peer = Ask("GET /live HTTP/1.1\r\nX: " + std::string(1'000'000, 'x'));
+  EXPECT_THAT(peer->received(), StartsWith("HTTP/1.1 431 "));
+  EXPECT_EQ(peer->end(), StreamEnd::kFin) << "no reset that might overtake it";
+}
+
+TEST_F(AdminServerTest, GarbageIsRefused) {
+  EXPECT_THAT(AnswerTo("\x16\x03\x01\x02\n\n"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(AnswerTo("DELETE /connections HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_F(AdminServerTest, OfPipelinedRequestsTheFirstIsAnswered) {
+  std::string requests = "GET /live HTTP/1.1\r\n\r\n";
+  for (int i = 0; i < 10'000; ++i) requests += "GET /connections HTTP/1.1\r\n\r\n";
+  const auto peer = Ask(requests);
+  EXPECT_THAT(peer->received(), EndsWith("\r\n\r\nlive\n"));
+  EXPECT_EQ(peer->end(), StreamEnd::kFin);
+}
+
+TEST_F(AdminServerTest, OneThatLeavesAnywhereLeavesNothingBehind) {
+  json_ = std::string(8'000'000, 'j');
+  const std::string request = "GET /connections HTTP/1.1\r\n\r\n";
+  for (size_t length = 0; length <= request.size(); ++length) {
+    for (const bool reset : {false, true}) {
+      const auto peer = Connect();
+      peer->StallReading(true);
+      peer->Send(request.substr(0, length));
+      Turn(3);
+      EXPECT_EQ(server_->connections(), 1u);
+      reset ? peer->Reset() : peer->Close();
+      Turn(3);
+      EXPECT_EQ(server_->connections(), 0u) << length << (reset ? " reset" : " closed");
+    }
+  }
+}
+
+TEST_F(AdminServerTest, InAFloodOfSilentClientsOneThatAsksIsAnswered) {
+  std::vector<std::unique_ptr<Peer>> flood;
+  for (int i = 0; i < 500; ++i) {
+    flood.push_back(Connect());
+    if (i % 20 == 0) Turn(1);
+  }
+  Turn(50);
+  EXPECT_EQ(server_->connections(), AdminServer::kMaxConnections);
+  EXPECT_THAT(AnswerTo("GET /live HTTP/1.1\r\n\r\n"), EndsWith("live\n"));
+  EXPECT_EQ(server_->connections(), AdminServer::kMaxConnections);
+}
+
+TEST_F(AdminServerTest, ListsThatNobodyTakesAreBoundedInAll) {
+  json_ = std::string(AdminServer::kMaxQueuedBytes / 2 + 8'000'000, 'j');
+  std::vector<std::unique_ptr<Peer>> stalled;
+  for (int i = 0; i < 2; ++i) {
+    stalled.push_back(Connect());
+    stalled.back()->StallReading(true);
+    stalled.back()->Send("GET /connections HTTP/1.1\r\n\r\n");
+    Settle(*stalled.back());
+  }
+  EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(AnswerTo("GET /live HTTP/1.1\r\n\r\n"), EndsWith("live\n"));
+}
+
+TEST_F(AdminServerTest, WithoutADescriptorItWaitsQuietlyAndThenAnswers) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer needs descriptors for itself when something is logged";
+#endif
+  const auto peer = Connect();
+  peer->Send("GET /live HTTP/1.1\r\n\r\n");
+  {
+    const FewDescriptors none(0);
+    Turn(1000);
+    EXPECT_EQ(server_->connections(), 0u);
+  }
+  EXPECT_EQ(log_.Events("accept_paused").size(), 1u);
+  Advance(absl::Seconds(1));
+  Settle(*peer);
+  EXPECT_THAT(peer->received(), EndsWith("live\n"));
+}
+
+TEST_F(AdminServerTest, MayBeDestroyedWithClientsInEveryState) {
+  json_ = std::string(8'000'000, 'j');
+  const auto silent = Connect();
+  const auto answered = Ask("GET /live HTTP/1.1\r\n\r\n");
+  const auto stalled = Connect();
+  stalled->StallReading(true);
+  stalled->Send("GET /connections HTTP/1.1\r\n\r\n");
+  Settle(*stalled);
+  EXPECT_EQ(server_->connections(), 3u);
+  server_.reset();
+  Settle(*silent);
+  EXPECT_EQ(silent->end(), StreamEnd::kFin);
+}
+
+}  // namespace
+}  // namespace tlsbridge::testing
