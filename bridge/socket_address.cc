@@ -148,4 +148,8 @@ std::string SocketAddress::ClientKey() const {
   return "unix:";  // of a length that no address has
 }
 
+bool operator==(const SocketAddress& a, const SocketAddress& b) {
+  return a.length_ == b.length_ && memcmp(&a.storage_, &b.storage_, a.length_) == 0;
+}
+
 }  // namespace tlsbridge

@@ -42,6 +42,8 @@ class SocketAddress {
   // everybody on UNIX sockets is one.
   std::string ClientKey() const;
 
+  friend bool operator==(const SocketAddress& a, const SocketAddress& b);
+
  private:
   socklen_t length_ = 0;
   union {
