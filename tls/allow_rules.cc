@@ -34,16 +34,21 @@ std::string CanonicalIp(const std::string& text) {
   return {};
 }
 
-// `segment` and `pattern` have no slash. Each * stands for at least one character.
+// `segment` and `pattern` have no slash. Each * stands for at least one character. The earliest
+// place for each part leaves most to those after it, so that none is tried twice: a client chooses
+// the segment.
 bool SegmentMatches(absl::string_view pattern, absl::string_view segment) {
-  const size_t star = pattern.find('*');
+  size_t star = pattern.find('*');
   if (star == absl::string_view::npos) return pattern == segment;
   if (!absl::ConsumePrefix(&segment, pattern.substr(0, star))) return false;
-  const absl::string_view rest = pattern.substr(star + 1);
-  for (size_t taken = 1; taken <= segment.size(); ++taken) {
-    if (SegmentMatches(rest, segment.substr(taken))) return true;
+  pattern.remove_prefix(star + 1);
+  while ((star = pattern.find('*')) != absl::string_view::npos) {
+    const size_t at = segment.find(pattern.substr(0, star), 1);
+    if (at == absl::string_view::npos) return false;
+    segment.remove_prefix(at + star);
+    pattern.remove_prefix(star + 1);
   }
-  return false;
+  return segment.size() > pattern.size() && absl::EndsWith(segment, pattern);
 }
 
 bool DnsMatches(absl::string_view pattern, absl::string_view name) {
