@@ -35,6 +35,8 @@ const sockaddr_in6* AsV6(const SocketAddress& a) {
 }  // namespace
 
 absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
+  // The system would read no further.
+  if (absl::StrContains(text, '\0')) return Refuse(text, "it has a NUL byte in it");
   absl::string_view rest = text;
   if (absl::ConsumePrefix(&rest, "unix:")) {
     sockaddr_un address = {};
@@ -146,6 +148,10 @@ std::string SocketAddress::ClientKey() const {
     return std::string(bytes, 8);
   }
   return "unix:";  // of a length that no address has
+}
+
+bool operator==(const SocketAddress& a, const SocketAddress& b) {
+  return a.length_ == b.length_ && memcmp(&a.storage_, &b.storage_, a.length_) == 0;
 }
 
 }  // namespace tlsbridge

@@ -43,9 +43,7 @@ class SocketAddress {
   // everybody on UNIX sockets is one.
   std::string ClientKey() const;
 
-  friend bool operator==(const SocketAddress& a, const SocketAddress& b) {
-    return a.length_ == b.length_ && memcmp(&a.storage_, &b.storage_, a.length_) == 0;
-  }
+  friend bool operator==(const SocketAddress& a, const SocketAddress& b);
 
  private:
   socklen_t length_ = 0;

@@ -34,30 +34,21 @@ std::string CanonicalIp(const std::string& text) {
   return {};
 }
 
-// `segment` and `pattern` have no slash. Each * stands for at least one character. Only the last *
-// that was met ever takes more: giving more to an earlier one could match nothing new.
+// `segment` and `pattern` have no slash. Each * stands for at least one character. The earliest
+// place for each part leaves most to those after it, so that none is tried twice: a client chooses
+// the segment.
 bool SegmentMatches(absl::string_view pattern, absl::string_view segment) {
-  constexpr size_t kNone = absl::string_view::npos;
-  size_t p = 0;
-  size_t s = 0;
-  size_t star = kNone;  // in the pattern
-  size_t taken_to = 0;  // where in the segment that star's share ends
-  while (s < segment.size() || p < pattern.size()) {
-    const bool at_star = p < pattern.size() && pattern[p] == '*';
-    if (at_star && s < segment.size()) {
-      star = p++;
-      taken_to = ++s;
-    } else if (!at_star && p < pattern.size() && s < segment.size() && pattern[p] == segment[s]) {
-      ++p;
-      ++s;
-    } else if (star != kNone && taken_to < segment.size()) {
-      p = star + 1;
-      s = ++taken_to;
-    } else {
-      return false;
-    }
+  size_t star = pattern.find('*');
+  if (star == absl::string_view::npos) return pattern == segment;
+  if (!absl::ConsumePrefix(&segment, pattern.substr(0, star))) return false;
+  pattern.remove_prefix(star + 1);
+  while ((star = pattern.find('*')) != absl::string_view::npos) {
+    const size_t at = segment.find(pattern.substr(0, star), 1);
+    if (at == absl::string_view::npos) return false;
+    segment.remove_prefix(at + star);
+    pattern.remove_prefix(star + 1);
   }
-  return true;
+  return segment.size() > pattern.size() && absl::EndsWith(segment, pattern);
 }
 
 bool DnsMatches(absl::string_view pattern, absl::string_view name) {

@@ -73,6 +73,22 @@ INSTANTIATE_TEST_SUITE_P(SocketAddress, SocketAddressRoundTrip,
                                            "unix:/with space:and:colons",
                                            "unix:/" + std::string(106, 'a')));
 
+TEST(SocketAddress, WithANulByteIsRefusedAndNotCutThere) {
+  for (const std::string& text :
+       {std::string("127.0.0.1\0.example:80", 22), std::string("[::1\0]:80", 9),
+        std::string("unix:/run/a\0b", 13)}) {
+    EXPECT_THAT(std::string(SocketAddress::Parse(text).status().message()), HasSubstr("NUL byte"));
+  }
+}
+
+TEST(SocketAddress, AreEqualWithTheSameFamilyHostAndPort) {
+  EXPECT_EQ(At("127.0.0.1:80"), At("127.0.0.1:80"));
+  EXPECT_FALSE(At("127.0.0.1:80") == At("127.0.0.1:81"));
+  EXPECT_FALSE(At("127.0.0.1:80") == At("[::ffff:127.0.0.1]:80"));
+  EXPECT_FALSE(At("unix:/run/a") == At("unix:/run/b"));
+  EXPECT_FALSE(At("unix:/run/a") == SocketAddress());
+}
+
 TEST(SocketAddress, LocalhostIsLoopback) {
   EXPECT_EQ(At("localhost:80").ToString(), "127.0.0.1:80");
   EXPECT_EQ(At("localhost:80").port(), 80);

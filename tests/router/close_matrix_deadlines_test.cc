@@ -278,8 +278,8 @@ TEST_P(CloseMatrixDeadlines, AConnectionThatNeverFallsIdleIsClosedWhenTheDrainIs
 // ---- Too old, in use, and something else besides.
 
 TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutEndsAConnectionThatIsTooOld) {
-  config_.route.timeouts.max_lifetime = absl::Minutes(10);
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.max_lifetime = absl::Minutes(10);
+  route_.timeouts.half_close = absl::Seconds(60);
   config_.shutdown.drain_timeout = absl::Hours(1);
   Connect();
   Advance(absl::Minutes(9));
@@ -297,8 +297,8 @@ TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutEndsAConnectionThatIsTooOld) {
 }
 
 TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutBitesLongAfterTheMaximumAge) {
-  config_.route.timeouts.max_lifetime = absl::Minutes(10);
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.max_lifetime = absl::Minutes(10);
+  route_.timeouts.half_close = absl::Seconds(60);
   config_.shutdown.drain_timeout = absl::Hours(1);
   Connect();
   client_->Send("question");
@@ -315,7 +315,7 @@ TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutBitesLongAfterTheMaximumAge) {
 }
 
 TEST_P(CloseMatrixDeadlines, AnEndAfterALongSilenceStartsTheHalfCloseTimeout) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->Send("question");
   Settle();
@@ -332,8 +332,8 @@ TEST_P(CloseMatrixDeadlines, AnEndAfterALongSilenceStartsTheHalfCloseTimeout) {
 }
 
 TEST_P(CloseMatrixDeadlines, InactivityEndsAConnectionThatIsTooOldAndAwaitsAnAnswer) {
-  config_.route.timeouts.max_lifetime = absl::Minutes(10);
-  config_.route.timeouts.inactivity = absl::Minutes(20);
+  route_.timeouts.max_lifetime = absl::Minutes(10);
+  route_.timeouts.inactivity = absl::Minutes(20);
   config_.shutdown.drain_timeout = absl::Hours(1);
   Connect();
   Advance(absl::Seconds(1));
@@ -345,8 +345,8 @@ TEST_P(CloseMatrixDeadlines, InactivityEndsAConnectionThatIsTooOldAndAwaitsAnAns
 }
 
 TEST_P(CloseMatrixDeadlines, AHandshakeThatIsTooOldStillMeetsItsOwnTimeout) {
-  config_.route.timeouts.max_lifetime = absl::Seconds(5);
-  config_.route.timeouts.handshake = absl::Seconds(10);
+  route_.timeouts.max_lifetime = absl::Seconds(5);
+  route_.timeouts.handshake = absl::Seconds(10);
   config_.shutdown.drain_timeout = absl::Hours(1);
   StartRouter();
   const std::unique_ptr<Peer> client = ConnectClient();
@@ -354,7 +354,7 @@ TEST_P(CloseMatrixDeadlines, AHandshakeThatIsTooOldStillMeetsItsOwnTimeout) {
   for (int i = 0; i < 99; ++i) Advance(absl::Milliseconds(100));
   EXPECT_EQ(live_connections(), 1u);
   Advance(absl::Milliseconds(100));
-  Advance(config_.route.bridge.grace);
+  Advance(route_.bridge.grace);
   ExpectEnd(EndedAs::Undialled(Reason::kHandshakeTimeout));
 }
 

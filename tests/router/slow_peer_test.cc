@@ -14,7 +14,7 @@ class SlowPeer : public CloseMatrix {
  protected:
   void SetUp() override {
     CloseMatrix::SetUp();
-    config_.route.bridge.tcp.keepalive_idle = absl::ZeroDuration();
+    route_.bridge.tcp.keepalive_idle = absl::ZeroDuration();
   }
 
   void ConnectToStalledBackend() {
@@ -180,7 +180,7 @@ TEST_P(SlowPeer, WhenTheSlowPeerResetsWhatItsKernelHadNotTakenIsNotWaitedFor) {
 }
 
 TEST_P(SlowPeer, OneThatTakesNothingIsWaitedForNoLongerThanAHalfClosedConnectionMay) {
-  config_.route.timeouts.half_close = absl::Seconds(60);
+  route_.timeouts.half_close = absl::Seconds(60);
   ConnectToStalledBackend();
   while (QueuedToBackend() == 0) Upload(10'000);
   ASSERT_TRUE(ClientDelivered());
@@ -188,7 +188,7 @@ TEST_P(SlowPeer, OneThatTakesNothingIsWaitedForNoLongerThanAHalfClosedConnection
   Settle();
   for (int round = 0; round < 5 && live_connections() > 0; ++round) {
     Advance(absl::Seconds(61));  // its kernel may still take a little at its own pace, which counts
-    Advance(config_.route.bridge.grace);
+    Advance(route_.bridge.grace);
   }
   ExpectEnd({Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, "",
              "", /*dropped=*/true});

@@ -130,6 +130,21 @@ TEST(AllowRulesTest, ExplainsEachRule) {
   EXPECT_TRUE(outcomes[1].matches);
 }
 
+TEST(UriMatches, TakesNoLongerForManyStars) {
+  std::string pattern = "spiffe://prod/";
+  for (int i = 0; i < 30; ++i) pattern += "*a";
+  const std::string uri = "spiffe://prod/" + std::string(1900, 'a');
+  EXPECT_TRUE(UriMatches(pattern, uri));
+  EXPECT_FALSE(UriMatches(pattern + "*b", uri));
+}
+
+TEST(UriMatches, LetsEachStarStandForMoreThanTheLeast) {
+  EXPECT_TRUE(UriMatches("spiffe://prod/*a*a", "spiffe://prod/xaaaxa"));
+  EXPECT_TRUE(UriMatches("spiffe://prod/*ab*", "spiffe://prod/ababx"));
+  EXPECT_FALSE(UriMatches("spiffe://prod/*ab*ab", "spiffe://prod/xabab"));
+  EXPECT_FALSE(UriMatches("spiffe://prod/a*a", "spiffe://prod/aa"));
+}
+
 TEST(AllowRulesTest, ALastDoubleStarIsEverythingBelowAndNotTheFolderItself) {
   EXPECT_TRUE(UriMatches("spiffe://prod/ns/**", "spiffe://prod/ns/a"));
   EXPECT_TRUE(UriMatches("spiffe://prod/ns/**", "spiffe://prod/ns/a/b/c"));
