@@ -98,6 +98,10 @@ std::shared_ptr<BackendPool> BackendPool::Create(const Route& route, absl::Time 
     }
   }
   pool->inherited_.clear();
+  // What a check found does not outlast the checks.
+  if (route.health.kind == HealthCheck::Kind::kNone) {
+    for (const Member& member : pool->members_) member.endpoint->healthy = true;
+  }
   pool->newcomers_start_slowly_ = !pool->members_.empty();
   return pool;
 }
@@ -242,6 +246,18 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
   lease.addresses_ = member->addresses;
   lease.backend_ = sources_[member->source].name;
   return lease;
+}
+
+size_t BackendPool::Untried(absl::Span<const EndpointId> tried, absl::Time now) const {
+  std::lock_guard<std::mutex> lock(*mutex_);
+  const bool good_only = ejection_.keep_fraction <= 0;
+  size_t untried = 0;
+  for (const Member& member : members_) {
+    const EndpointState& endpoint = *member.endpoint;
+    if (Weight(member, now) <= 0 || (good_only && !endpoint.good(now))) continue;
+    if (std::find(tried.begin(), tried.end(), endpoint.id) == tried.end()) ++untried;
+  }
+  return untried;
 }
 
 // ---- Learning
