@@ -34,16 +34,30 @@ std::string CanonicalIp(const std::string& text) {
   return {};
 }
 
-// `segment` and `pattern` have no slash. Each * stands for at least one character.
+// `segment` and `pattern` have no slash. Each * stands for at least one character. Only the last *
+// that was met ever takes more: giving more to an earlier one could match nothing new.
 bool SegmentMatches(absl::string_view pattern, absl::string_view segment) {
-  const size_t star = pattern.find('*');
-  if (star == absl::string_view::npos) return pattern == segment;
-  if (!absl::ConsumePrefix(&segment, pattern.substr(0, star))) return false;
-  const absl::string_view rest = pattern.substr(star + 1);
-  for (size_t taken = 1; taken <= segment.size(); ++taken) {
-    if (SegmentMatches(rest, segment.substr(taken))) return true;
+  constexpr size_t kNone = absl::string_view::npos;
+  size_t p = 0;
+  size_t s = 0;
+  size_t star = kNone;  // in the pattern
+  size_t taken_to = 0;  // where in the segment that star's share ends
+  while (s < segment.size() || p < pattern.size()) {
+    const bool at_star = p < pattern.size() && pattern[p] == '*';
+    if (at_star && s < segment.size()) {
+      star = p++;
+      taken_to = ++s;
+    } else if (!at_star && p < pattern.size() && s < segment.size() && pattern[p] == segment[s]) {
+      ++p;
+      ++s;
+    } else if (star != kNone && taken_to < segment.size()) {
+      p = star + 1;
+      s = ++taken_to;
+    } else {
+      return false;
+    }
   }
-  return false;
+  return true;
 }
 
 bool DnsMatches(absl::string_view pattern, absl::string_view name) {
@@ -112,32 +126,35 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
   return parsed;
 }
 
+bool AllowRules::Matches(const Rule& rule, const PeerIdentity& identity) {
+  switch (rule.kind) {
+    case Kind::kCommonName:
+      return identity.common_name == rule.pattern;
+    case Kind::kOrganizationalUnit:
+      return Any(identity.organizational_units, rule.pattern, &Equal);
+    case Kind::kDns:
+      return Any(identity.dns_names, rule.pattern, &DnsMatches);
+    case Kind::kIp:
+      return Any(identity.ip_addresses, rule.pattern, &Equal);
+    case Kind::kUri:
+      return Any(identity.uris, rule.pattern, &UriMatches);
+    case Kind::kSpki:
+      return identity.spki_sha256 == rule.pattern;
+  }
+  return false;
+}
+
 absl::string_view AllowRules::Match(const PeerIdentity& identity) const {
   for (const Rule& rule : rules_) {
-    bool matches = false;
-    switch (rule.kind) {
-      case Kind::kCommonName:
-        matches = identity.common_name == rule.pattern;
-        break;
-      case Kind::kOrganizationalUnit:
-        matches = Any(identity.organizational_units, rule.pattern, &Equal);
-        break;
-      case Kind::kDns:
-        matches = Any(identity.dns_names, rule.pattern, &DnsMatches);
-        break;
-      case Kind::kIp:
-        matches = Any(identity.ip_addresses, rule.pattern, &Equal);
-        break;
-      case Kind::kUri:
-        matches = Any(identity.uris, rule.pattern, &UriMatches);
-        break;
-      case Kind::kSpki:
-        matches = identity.spki_sha256 == rule.pattern;
-        break;
-    }
-    if (matches) return rule.text;
+    if (Matches(rule, identity)) return rule.text;
   }
   return {};
+}
+
+std::vector<AllowRules::Outcome> AllowRules::Explain(const PeerIdentity& identity) const {
+  std::vector<Outcome> outcomes;
+  for (const Rule& rule : rules_) outcomes.push_back({rule.text, Matches(rule, identity)});
+  return outcomes;
 }
 
 }  // namespace tlsbridge::tls

@@ -33,16 +33,27 @@ class AllowRules {
   absl::string_view Match(const PeerIdentity& identity) const;
   bool empty() const { return rules_.empty(); }
 
+  // Every rule and whether it matches, for people.
+  struct Outcome {
+    std::string rule;
+    bool matches = false;
+  };
+  std::vector<Outcome> Explain(const PeerIdentity& identity) const;
+
  private:
   struct Rule {
     Kind kind;
     std::string pattern;
     std::string text;
   };
+
+  static bool Matches(const Rule& rule, const PeerIdentity& identity);
+
   std::vector<Rule> rules_;
 };
 
-// Exposed for its tests: whether `uri` matches `pattern` as Kind::kUri says.
+// Exposed for its tests: whether `uri` matches `pattern` as Kind::kUri says. Takes time in
+// proportion to the product of their lengths at most, whatever a client puts into its certificate.
 bool UriMatches(absl::string_view pattern, absl::string_view uri);
 
 }  // namespace tlsbridge::tls

@@ -1,5 +1,8 @@
-// Verifies client certificates: a chain to one of the CAs, for the purpose of a TLS client, and a
-// rule that lets it in.
+// Verifies client certificates: a chain to one of the CAs, for the purpose of a TLS client, not
+// revoked (tls/trust_store.h says when a CRL is needed), and a rule that lets it in.
+//
+// Observe-only lets in whom it would refuse, also those without a certificate, and tells it: so
+// that a policy can be tried on real traffic first.
 //
 // Thread: any; immutable once made. Owner: the SSL_CTX that it is installed in, so that it lives as
 // long as any session. Failure: Create() returns a Status; a refused certificate ends its handshake
@@ -7,6 +10,7 @@
 #pragma once
 
 #include <openssl/base.h>
+#include <openssl/stack.h>
 
 #include <memory>
 #include <string>
@@ -15,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "tls/allow_rules.h"
+#include "tls/trust_store.h"
 
 namespace tlsbridge::tls {
 
@@ -29,6 +34,10 @@ struct ClientPolicy {
   std::string ca_pem;              // one CA or more
   std::string ca_name;             // the file, for messages
   std::vector<std::string> allow;  // as AllowRules::Parse takes them
+  std::string crl_pem;             // CRLs of these CAs; empty for none
+  std::string crl_name;            // the file, for messages
+  bool require_crl = false;        // a CA without a CRL is not trusted
+  bool observe_only = false;
 };
 
 class ClientVerifier {
@@ -39,22 +48,34 @@ class ClientVerifier {
     uint8_t alert = 0;  // with `problem`: what to tell the client (RFC 8446 section 6.2)
   };
 
+  // REQUIRES: policy.mode is not kOff.
+  static absl::StatusOr<std::unique_ptr<ClientVerifier>> Create(const ClientPolicy& policy);
+
   // Makes `ctx` ask for certificates as `policy` says. Nothing is changed for kOff.
   static absl::Status Install(const ClientPolicy& policy, SSL_CTX* ctx);
   // That of `ssl`'s context; null if it asks for no certificate.
   static const ClientVerifier* Of(const SSL* ssl);
 
+  ClientVerifier(const ClientVerifier&) = delete;
+  ClientVerifier& operator=(const ClientVerifier&) = delete;
   ~ClientVerifier();
 
-  Decision Check(const SSL* ssl) const;
+  // `chain` begins with the client's own.
+  Decision Check(const STACK_OF(X509) * chain) const;
   // The rule that lets `identity` in; "any" where there are no rules.
   absl::string_view AllowedBy(const PeerIdentity& identity) const;
 
- private:
-  ClientVerifier(bssl::UniquePtr<X509_STORE> store, AllowRules rules);
+  const AllowRules& rules() const { return rules_; }
+  bool required() const { return required_; }
+  bool observe_only() const { return observe_only_; }
 
-  bssl::UniquePtr<X509_STORE> store_;
-  AllowRules rules_;
+ private:
+  ClientVerifier(std::unique_ptr<TrustStore> trust, AllowRules rules, const ClientPolicy& policy);
+
+  const std::unique_ptr<TrustStore> trust_;
+  const AllowRules rules_;
+  const bool required_;
+  const bool observe_only_;
 };
 
 }  // namespace tlsbridge::tls

@@ -79,6 +79,12 @@ absl::string_view FailureDetailName(FailureDetail detail) {
       return "bad_client_cert";
     case FailureDetail::kInternal:
       return "internal";
+    case FailureDetail::kBackendGone:
+      return "backend_gone";
+    case FailureDetail::kBackendAlert:
+      return "backend_alert";
+    case FailureDetail::kBadBackendCert:
+      return "bad_backend_cert";
   }
   return "internal";
 }
@@ -95,8 +101,10 @@ std::string Describe(const Failure& failure) {
   const absl::string_view name = FailureDetailName(failure.detail);
   switch (failure.detail) {
     case FailureDetail::kClientAlert:
+    case FailureDetail::kBackendAlert:
       return absl::StrCat(name, ":", AlertName(failure.alert));
     case FailureDetail::kBadClientCert:
+    case FailureDetail::kBadBackendCert:
       return absl::StrCat(name, ":", failure.why);
     default:
       return std::string(name);
@@ -125,6 +133,24 @@ Failure TakeFailure() {
     failure.alert = static_cast<int16_t>(reason - SSL_AD_REASON_OFFSET);
   } else if (error != 0) {
     failure.detail = DetailOf(reason);
+  }
+  return failure;
+}
+
+Failure OfBackend(Failure failure) {
+  switch (failure.detail) {
+    case FailureDetail::kTcpProbe:
+    case FailureDetail::kClientGone:
+      failure.detail = FailureDetail::kBackendGone;
+      break;
+    case FailureDetail::kClientAlert:
+      failure.detail = FailureDetail::kBackendAlert;
+      break;
+    case FailureDetail::kBadClientCert:
+      failure.detail = FailureDetail::kBadBackendCert;
+      break;
+    default:
+      break;
   }
   return failure;
 }

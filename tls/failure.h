@@ -27,14 +27,19 @@ enum class FailureDetail : uint8_t {
   kNoClientCert,
   kBadClientCert,  // Failure::why says what is wrong with it
   kInternal,       // our own side failed
+  // Of a session with a backend; else it fails as above.
+  kBackendGone,     // left in the middle of the handshake
+  kBackendAlert,    // the backend sent a fatal alert; Failure::alert names it
+  kBadBackendCert,  // Failure::why says what is wrong with it
 };
 
 struct Failure {
   FailureDetail detail = FailureDetail::kNone;
-  // kClientAlert: the alert that the peer sent (RFC 8446 section 6). Else -1.
+  // kClientAlert, kBackendAlert: the alert that the peer sent (RFC 8446 section 6). Else -1.
   int16_t alert = -1;
-  // kBadClientCert: "expired", "not_yet_valid", "revoked", "wrong_purpose", "chain_too_long",
-  // "untrusted", "not_allowed" or "invalid".
+  // kBadClientCert, kBadBackendCert: "expired", "not_yet_valid", "revoked", "wrong_purpose",
+  // "chain_too_long", "untrusted", "crl_expired", "crl_invalid", "crl_missing" or "invalid"; of a
+  // client also "not_allowed", of a backend also "wrong_name".
   const char* why = "";
   // BoringSSL's own words, for the debug log.
   const char* reason = "";
@@ -51,5 +56,8 @@ std::string AlertName(int alert);
 // Takes everything out of this thread's BoringSSL error queue and says what it amounts to.
 // REQUIRES: a call on a session has just failed.
 Failure TakeFailure();
+
+// The same failure of a session whose peer is a backend.
+Failure OfBackend(Failure failure);
 
 }  // namespace tlsbridge::tls

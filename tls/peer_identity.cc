@@ -6,11 +6,23 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 
 namespace tlsbridge::tls {
 namespace {
+
+// Such a name could be cut short where it is compared, or change a line of the log.
+bool HasControl(absl::string_view name) {
+  return std::any_of(name.begin(), name.end(), [](char c) { return absl::ascii_iscntrl(c); });
+}
+
+void AddName(std::string name, std::vector<std::string>* names) {
+  if (!HasControl(name)) names->push_back(std::move(name));
+}
 
 std::string ToUtf8(const ASN1_STRING* value) {
   uint8_t* utf8 = nullptr;
@@ -24,8 +36,11 @@ std::vector<std::string> SubjectEntries(const X509* certificate, int nid) {
   std::vector<std::string> values;
   const X509_NAME* subject = X509_get_subject_name(certificate);
   int at = -1;
-  while ((at = X509_NAME_get_index_by_NID(subject, nid, at)) >= 0) {
-    values.push_back(ToUtf8(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
+  while (values.size() < PeerIdentity::kMaxNames &&
+         (at = X509_NAME_get_index_by_NID(subject, nid, at)) >= 0) {
+    std::string value = ToUtf8(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    // Kept empty: the entry before it must not take its place.
+    values.push_back(HasControl(value) ? std::string() : std::move(value));
   }
   return values;
 }
@@ -47,17 +62,20 @@ void AddAlternativeNames(const X509* certificate, PeerIdentity* identity) {
   bssl::UniquePtr<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   if (names == nullptr) return;
-  for (size_t i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+  const size_t count = std::min(sk_GENERAL_NAME_num(names.get()), PeerIdentity::kMaxNames);
+  for (size_t i = 0; i < count; ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
     switch (name->type) {
       case GEN_DNS:
-        identity->dns_names.push_back(absl::AsciiStrToLower(Raw(name->d.dNSName)));
+        AddName(absl::AsciiStrToLower(Raw(name->d.dNSName)), &identity->dns_names);
         break;
       case GEN_URI:
-        identity->uris.push_back(Raw(name->d.uniformResourceIdentifier));
+        AddName(Raw(name->d.uniformResourceIdentifier), &identity->uris);
         break;
       case GEN_IPADD:
-        identity->ip_addresses.push_back(IpText(name->d.iPAddress));
+        if (std::string ip = IpText(name->d.iPAddress); !ip.empty()) {
+          identity->ip_addresses.push_back(std::move(ip));
+        }
         break;
       default:
         break;

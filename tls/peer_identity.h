@@ -1,9 +1,14 @@
 // Who a certificate says its holder is.
 //
+// A name with a control character in it is left out: no rule may match it and no log show it. Of
+// more than kMaxNames subject alternative names, those after the first kMaxNames are not looked at;
+// the same of organizational units.
+//
 // Thread: any; a value. Failure: none; what a certificate does not say is empty.
 #pragma once
 
 #include <openssl/base.h>
+#include <stddef.h>
 
 #include <string>
 #include <vector>
@@ -11,6 +16,8 @@
 namespace tlsbridge::tls {
 
 struct PeerIdentity {
+  static constexpr size_t kMaxNames = 100;
+
   std::string common_name;
   std::vector<std::string> organizational_units;
   std::vector<std::string> dns_names;     // lower case

@@ -15,8 +15,6 @@
 namespace tlsbridge::tls {
 namespace {
 
-Session* FromSsl(const SSL* ssl) { return static_cast<Session*>(SSL_get_app_data(ssl)); }
-
 // The host_name of a server_name extension (RFC 6066 section 3); empty where it is absent or
 // malformed, which BoringSSL then refuses by itself.
 absl::string_view HostName(const SSL_CLIENT_HELLO* hello) {
@@ -67,9 +65,11 @@ Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)
 
 Session::~Session() = default;
 
+Session* Session::Of(const SSL* ssl) { return static_cast<Session*>(SSL_get_app_data(ssl)); }
+
 void Session::ObserveClientHello(SSL_CTX* ctx) {
   SSL_CTX_set_select_certificate_cb(ctx, [](const SSL_CLIENT_HELLO* hello) {
-    FromSsl(hello->ssl)->NoteClientHello(hello);
+    Of(hello->ssl)->NoteClientHello(hello);
     return ssl_select_cert_success;
   });
 }
@@ -80,41 +80,52 @@ void Session::NoteClientHello(const SSL_CLIENT_HELLO* hello) {
 }
 
 ssl_verify_result_t Session::VerifyClient(SSL* ssl, uint8_t* alert) {
-  const ClientVerifier::Decision decision = ClientVerifier::Of(ssl)->Check(ssl);
+  const ClientVerifier* verifier = ClientVerifier::Of(ssl);
+  const ClientVerifier::Decision decision = verifier->Check(SSL_get_peer_full_cert_chain(ssl));
   if (decision.problem == nullptr) return ssl_verify_ok;
-  FromSsl(ssl)->client_problem_ = decision.problem;
+  Session* self = Of(ssl);
+  if (verifier->observe_only()) {
+    self->would_refuse_.detail = FailureDetail::kBadClientCert;
+    self->would_refuse_.why = decision.problem;
+    return ssl_verify_ok;
+  }
+  self->certificate_problem_ = decision.problem;
   *alert = decision.alert;
   return ssl_verify_invalid;
 }
 
-// BoringSSL does not look at the certificate of a resumed session again; it may have expired since.
-bool Session::StillTrusted() {
-  if (ClientVerifier::Of(ssl_.get()) == nullptr || !SSL_session_reused(ssl_.get())) return true;
-  bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
-  uint8_t alert;
-  if (leaf == nullptr || VerifyClient(ssl_.get(), &alert) == ssl_verify_ok) return true;
-  SSL_send_fatal_alert(ssl_.get(), alert);
-  return false;
-}
-
-// Also for a resumed session, whose certificate came with its ticket.
-void Session::NoteClientIdentity() {
+// The end of a client's handshake: whether it is still welcome, and who it is.
+bool Session::LetIn() {
   const ClientVerifier* verifier = ClientVerifier::Of(ssl_.get());
-  if (verifier == nullptr) return;
+  if (verifier == nullptr) return true;
   bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
-  if (leaf == nullptr) return;
+  if (leaf == nullptr) {
+    if (verifier->required()) would_refuse_.detail = FailureDetail::kNoClientCert;
+    return true;
+  }
+  // BoringSSL does not look at the certificate of a resumed session again, which came with its
+  // ticket; it may have expired or been revoked since.
+  uint8_t alert;
+  if (SSL_session_reused(ssl_.get()) && VerifyClient(ssl_.get(), &alert) != ssl_verify_ok) {
+    SSL_send_fatal_alert(ssl_.get(), alert);
+    return false;
+  }
   const PeerIdentity identity = IdentityOf(leaf.get());
   client_identity_ = identity.Display();
-  const absl::string_view rule = verifier->AllowedBy(identity);
-  allowed_by_.assign(rule.data(), rule.size());
+  if (would_refuse_.detail == FailureDetail::kNone) {
+    const absl::string_view rule = verifier->AllowedBy(identity);
+    allowed_by_.assign(rule.data(), rule.size());
+  }
+  return true;
 }
 
 Verdict Session::Fail() {
   failure_ = TakeFailure();
-  if (client_problem_ != nullptr) {
+  if (certificate_problem_ != nullptr) {
     failure_.detail = FailureDetail::kBadClientCert;
-    failure_.why = client_problem_;
+    failure_.why = certificate_problem_;
   }
+  if (client_context_ != nullptr) failure_ = OfBackend(failure_);
   finished_writing_ = true;
   return Verdict::kFailed;
 }
@@ -129,20 +140,20 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
     const Verdict verdict = Interpret(ssl_.get(), SSL_do_handshake(ssl_.get()));
     if (verdict == Verdict::kWantRead) return {{}, verdict};
     if (verdict == Verdict::kCleanEof) {  // close_notify in the middle of it
-      failure_.detail = FailureDetail::kClientGone;
+      failure_.detail =
+          client_context_ == nullptr ? FailureDetail::kClientGone : FailureDetail::kBackendGone;
       finished_writing_ = true;
       return {{}, Verdict::kFailed};
     }
-    if (verdict != Verdict::kOk || !StillTrusted()) {
+    if (verdict != Verdict::kOk || !LetIn()) {
       Fail();
       if (const int16_t alert = PlaintextAlert(ciphertext);
-          alert >= 0 && failure_.detail == FailureDetail::kProtocol) {
+          alert >= 0 && failure_.detail == FailureDetail::kProtocol && client_context_ == nullptr) {
         failure_ = {FailureDetail::kClientAlert, alert};
       }
       return {{}, Verdict::kFailed};
     }
     handshake_done_ = true;
-    NoteClientIdentity();
   }
 
   const absl::Span<uint8_t> room = staging_->plaintext();
@@ -163,6 +174,7 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
 Verdict Session::ReceiveEof() {
   if (handshake_done_) return close_notify_received_ ? Verdict::kCleanEof : Verdict::kTruncated;
   failure_.detail = received_anything_ ? FailureDetail::kClientGone : FailureDetail::kTcpProbe;
+  if (client_context_ != nullptr) failure_.detail = FailureDetail::kBackendGone;
   return Verdict::kFailed;
 }
 

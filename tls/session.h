@@ -1,4 +1,5 @@
-// One TLS session, without a socket: ciphertext in, plaintext out, and the reverse.
+// One TLS session, without a socket: ciphertext in, plaintext out, and the reverse. Either end:
+// with a client (Accept) or with a backend (Connect).
 //
 // Thread: the worker's. Owner: the endpoint that has the socket. Its Staging must outlive it.
 // Failure: verdicts, never Status: what a peer does is no error of ours. After kFailed only
@@ -20,6 +21,8 @@
 
 namespace tlsbridge::tls {
 
+class ClientContext;
+
 class Session {
  public:
   struct Received {
@@ -32,9 +35,18 @@ class Session {
   // The server's end of a session.
   static std::unique_ptr<Session> Accept(const ServerContext& context, Staging* staging);
 
+  // The client's end of a session; Start() begins it. `backend`, its address, tells which of the
+  // earlier sessions of `context` may be resumed.
+  static std::unique_ptr<Session> Connect(std::shared_ptr<const ClientContext> context,
+                                          Staging* staging, absl::string_view backend);
+
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
+
+  // Puts the ClientHello into the staging's output: kWantRead, unless it fails. REQUIRES: made by
+  // Connect(), and nothing was received yet.
+  Verdict Start();
 
   // Takes all of `ciphertext` (Staging::kMaxInputBytes at most), goes on with the handshake, and
   // returns the plaintext that it completes. The answer to the peer, if any, is in the staging's
@@ -60,7 +72,7 @@ class Session {
   const Failure& failure() const { return failure_; }
 
   // Facts for the record. Empty until known; SNI is known as soon as the ClientHello is whole, also
-  // when the handshake then fails.
+  // when the handshake then fails. To a backend it is what we send.
   absl::string_view server_name() const { return server_name_; }
   absl::string_view alpn() const;
   const char* version() const;
@@ -72,9 +84,16 @@ class Session {
   // rules). Empty without one, and before the handshake is done.
   const std::string& client_identity() const { return client_identity_; }
   const std::string& allowed_by() const { return allowed_by_; }
+  // What an observe-only policy would have refused this client for; kNone otherwise. Its identity
+  // is then whatever its certificate says; allowed_by() is empty.
+  const Failure& would_refuse() const { return would_refuse_; }
 
   // BoringSSL's question during a handshake; asked through ClientVerifier.
   static ssl_verify_result_t VerifyClient(SSL* ssl, uint8_t* alert);
+  // The same of a backend's certificate; asked through ClientContext.
+  static ssl_verify_result_t VerifyBackend(SSL* ssl, uint8_t* alert);
+  // A session that a backend gives us to resume.
+  static void KeepSession(SSL* ssl, bssl::UniquePtr<SSL_SESSION> session);
 
   // Makes the sessions of `ctx` note what their ClientHello asks for.
   static void ObserveClientHello(SSL_CTX* ctx);
@@ -82,18 +101,22 @@ class Session {
  private:
   Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
 
+  static Session* Of(const SSL* ssl);
+
   void NoteClientHello(const SSL_CLIENT_HELLO* hello);
-  bool StillTrusted();
-  void NoteClientIdentity();
+  bool LetIn();
   Verdict Fail();
 
   Staging* const staging_;  // Not owned.
   bssl::UniquePtr<SSL> ssl_;
+  std::shared_ptr<const ClientContext> client_context_;  // null: this is the server's end
+  std::string backend_;
   std::string server_name_;
   std::string client_identity_;
   std::string allowed_by_;
-  const char* client_problem_ = nullptr;  // why its certificate was refused
+  const char* certificate_problem_ = nullptr;  // why the peer's was refused
   Failure failure_;
+  Failure would_refuse_;
   bool received_anything_ = false;
   bool handshake_done_ = false;
   bool close_notify_received_ = false;

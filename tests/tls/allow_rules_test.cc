@@ -85,6 +85,51 @@ TEST(AllowRulesTest, AStarStaysWithinItsSegment) {
   EXPECT_FALSE(UriMatches("spiffe://prod/a*b*c", "spiffe://prod/abc"));
 }
 
+TEST(AllowRulesTest, ManyStarsAgainstALongSegmentDoNotTakeForEver) {
+  // Trying every share of every star would take longer than the age of the universe.
+  const std::string stars = "spiffe://prod/*a*a*a*a*a*a*a*a*a*a*b";
+  EXPECT_FALSE(UriMatches(stars, "spiffe://prod/" + std::string(30'000, 'a')));
+  EXPECT_TRUE(UriMatches(stars, "spiffe://prod/" + std::string(30'000, 'a') + "b"));
+}
+
+TEST(AllowRulesTest, EveryStarNeedsACharacterOfItsOwn) {
+  EXPECT_TRUE(UriMatches("spiffe://prod/**", "spiffe://prod/x"));
+  EXPECT_TRUE(UriMatches("spiffe://prod/a*a", "spiffe://prod/aaa"));
+  EXPECT_FALSE(UriMatches("spiffe://prod/a*a", "spiffe://prod/aa"));
+  EXPECT_TRUE(UriMatches("spiffe://prod/*ab", "spiffe://prod/abab"));
+  EXPECT_TRUE(UriMatches("spiffe://prod/*ab*", "spiffe://prod/xababx"));
+  EXPECT_FALSE(UriMatches("spiffe://prod/*", "spiffe://prod/"));
+}
+
+TEST(AllowRulesTest, NamesWithControlCharactersAreNoNames) {
+  const auto made = testing::MakeCertificate(
+      {.common_name = "or\nders", .alternative_names = "URI:spiffe://prod/a\tb,DNS:fine"}, nullptr);
+  const PeerIdentity identity = IdentityOf(made.certificate.get());
+  EXPECT_EQ(identity.common_name, "");
+  EXPECT_EQ(identity.uris, std::vector<std::string>{});
+  EXPECT_EQ(identity.dns_names, std::vector<std::string>{"fine"});
+}
+
+TEST(AllowRulesTest, NoMoreNamesThanTheMostAreLookedAt) {
+  std::string names = "DNS:first";
+  for (size_t i = 1; i < PeerIdentity::kMaxNames; ++i) names += ",DNS:other";
+  const auto made = testing::MakeCertificate({.alternative_names = names + ",DNS:late"}, nullptr);
+  const PeerIdentity identity = IdentityOf(made.certificate.get());
+  EXPECT_EQ(identity.dns_names.size(), PeerIdentity::kMaxNames);
+  EXPECT_EQ(MatchedBy({"dns:first"}, identity), "dns:first");
+  EXPECT_EQ(MatchedBy({"dns:late"}, identity), "");
+}
+
+TEST(AllowRulesTest, ExplainsEachRule) {
+  PeerIdentity identity;
+  identity.common_name = "orders";
+  const auto outcomes = AllowRules::Parse({"cn:other", "cn:orders"})->Explain(identity);
+  ASSERT_EQ(outcomes.size(), 2u);
+  EXPECT_EQ(outcomes[0].rule, "cn:other");
+  EXPECT_FALSE(outcomes[0].matches);
+  EXPECT_TRUE(outcomes[1].matches);
+}
+
 TEST(AllowRulesTest, ALastDoubleStarIsEverythingBelowAndNotTheFolderItself) {
   EXPECT_TRUE(UriMatches("spiffe://prod/ns/**", "spiffe://prod/ns/a"));
   EXPECT_TRUE(UriMatches("spiffe://prod/ns/**", "spiffe://prod/ns/a/b/c"));

@@ -29,17 +29,23 @@ absl::Span<const uint8_t> Bytes(const std::string& text) {
 
 class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
  protected:
-  std::unique_ptr<ServerContext> Context(ClientCertificates mode,
-                                         const std::vector<std::string>& allow = {}) {
-    auto identity = MakeDevelopmentIdentity(absl::UnixEpoch());
+  ClientPolicy Policy(ClientCertificates mode, const std::vector<std::string>& allow = {}) const {
     ClientPolicy policy;
     policy.mode = mode;
     policy.ca_pem = ca_.CertificatePem();
     policy.ca_name = "ca.crt";
     policy.allow = allow;
-    auto context = ServerContext::Create(identity->localhost, policy);
+    return policy;
+  }
+  static std::unique_ptr<ServerContext> Context(const ClientPolicy& policy) {
+    static const auto* const identity = new auto(MakeDevelopmentIdentity(absl::UnixEpoch()));
+    auto context = ServerContext::Create((*identity)->localhost, policy);
     EXPECT_TRUE(context.ok()) << context.status();
     return *std::move(context);
+  }
+  std::unique_ptr<ServerContext> Context(ClientCertificates mode,
+                                         const std::vector<std::string>& allow = {}) const {
+    return Context(Policy(mode, allow));
   }
 
   // A handshake with `certificate`, or none, and one byte each way. `resume` offers a session of
@@ -57,6 +63,9 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
           if (certificate == nullptr) return;
           SSL_CTX_use_certificate(ctx, certificate->certificate.get());
           SSL_CTX_use_PrivateKey(ctx, certificate->key.get());
+          for (int i = 0; i < padding_; ++i) {
+            SSL_CTX_add1_chain_cert(ctx, certificate->certificate.get());
+          }
         },
         resume);
     server_ = Session::Accept(context, &staging_);
@@ -76,6 +85,7 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
   }
 
   static bssl::UniquePtr<SSL_SESSION> last_session_;
+  int padding_ = 0;  // certificates that the client sends for nothing
   Staging staging_;
   const TestCertificate ca_ = MakeCertificate({.common_name = "clients' CA", .ca = true}, nullptr);
   const TestCertificate good_ = MakeCertificate(
@@ -177,6 +187,94 @@ TEST_P(ClientVerifierTest, AResumedSessionWhoseClientIsNoLongerTrustedIsRefused)
   }
   Connect(*context, nullptr, session.get());
   ExpectRefused("bad_client_cert:expired", SSL_AD_CERTIFICATE_EXPIRED);
+}
+
+TEST_P(ClientVerifierTest, ARevokedCertificateIsRefusedAndAnotherOfTheSameCaIsNot) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired);
+  const TestCertificate other = MakeCertificate({.common_name = "billing"}, &ca_);
+  policy.crl_pem = ca_.CrlPem({&good_});
+  const auto context = Context(policy);
+  Connect(*context, &good_);
+  ExpectRefused("bad_client_cert:revoked", SSL_AD_CERTIFICATE_REVOKED);
+  Connect(*context, &other);
+  EXPECT_TRUE(server_->handshake_done());
+}
+
+TEST_P(ClientVerifierTest, AResumedSessionWhoseCertificateWasRevokedSinceIsRefused) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired);
+  const auto before = Context(policy);
+  policy.crl_pem = ca_.CrlPem({&good_});
+  const auto after = Context(policy);
+  uint8_t keys[48];
+  ASSERT_EQ(SSL_CTX_get_tlsext_ticket_keys(before->ssl_ctx(), keys, sizeof(keys)), 1);
+  ASSERT_EQ(SSL_CTX_set_tlsext_ticket_keys(after->ssl_ctx(), keys, sizeof(keys)), 1);
+  last_session_.reset();
+  Connect(*before, &good_);
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  Connect(*after, nullptr, session.get());
+  ExpectRefused("bad_client_cert:revoked", SSL_AD_CERTIFICATE_REVOKED);
+}
+
+TEST_P(ClientVerifierTest, MoreCertificatesThanAreReadEndTheHandshake) {
+  const auto context = Context(ClientCertificates::kRequired);
+  padding_ = 20;
+  Connect(*context, &good_);
+  EXPECT_TRUE(server_->handshake_done());
+  padding_ = 200;
+  Connect(*context, &good_);
+  ExpectRefused("protocol_error", SSL_AD_ILLEGAL_PARAMETER);
+}
+
+TEST_P(ClientVerifierTest, ObserveOnlyLetsInWhomItWouldRefuseAndSaysWhy) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired, {"cn:billing"});
+  policy.observe_only = true;
+  const TestCertificate allowed = MakeCertificate({.common_name = "billing"}, &ca_);
+  const TestCertificate stranger = MakeCertificate({.common_name = "billing"}, nullptr);
+  const auto context = Context(policy);
+  const auto would_refuse = [&](const TestCertificate* certificate) {
+    Connect(*context, certificate);
+    EXPECT_TRUE(server_->handshake_done() && client_->handshake_done());
+    EXPECT_EQ(client_->received(), "x");
+    EXPECT_EQ(server_->failure().detail, FailureDetail::kNone);
+    EXPECT_EQ(server_->allowed_by(), certificate == &allowed ? "cn:billing" : "");
+    return Describe(server_->would_refuse());
+  };
+  EXPECT_EQ(would_refuse(&good_), "bad_client_cert:not_allowed");
+  EXPECT_EQ(server_->client_identity(), "spiffe://prod/ns/a/sa/api");
+  EXPECT_EQ(would_refuse(&stranger), "bad_client_cert:untrusted");
+  EXPECT_EQ(would_refuse(nullptr), "no_client_cert");
+  EXPECT_EQ(would_refuse(&allowed), "none");
+}
+
+TEST_P(ClientVerifierTest, ObserveOnlyJudgesResumedSessionsToo) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired, {"cn:billing"});
+  policy.observe_only = true;
+  const auto context = Context(policy);
+  last_session_.reset();
+  Connect(*context, &good_);
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  Connect(*context, nullptr, session.get());
+  EXPECT_TRUE(server_->resumed());
+  EXPECT_EQ(Describe(server_->would_refuse()), "bad_client_cert:not_allowed");
+}
+
+TEST_P(ClientVerifierTest, ATicketOfObserveOnlyIsWorthNothingOnceThePolicyIsEnforced) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired);
+  const auto enforced = Context(policy);
+  policy.observe_only = true;
+  const auto observing = Context(policy);
+  uint8_t keys[48];
+  ASSERT_EQ(SSL_CTX_get_tlsext_ticket_keys(observing->ssl_ctx(), keys, sizeof(keys)), 1);
+  ASSERT_EQ(SSL_CTX_set_tlsext_ticket_keys(enforced->ssl_ctx(), keys, sizeof(keys)), 1);
+  last_session_.reset();
+  Connect(*observing, nullptr);
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  Connect(*enforced, nullptr, session.get());
+  EXPECT_FALSE(server_->handshake_done());
+  EXPECT_EQ(Describe(server_->failure()), "no_client_cert");
 }
 
 TEST(ClientPolicyTest, WhatIsNoBundleOfCasIsRefused) {

@@ -1,6 +1,6 @@
-// A TLS client of BoringSSL's on memory, to talk to a Session without a socket.
+// A TLS client or server of BoringSSL's on memory, to talk to a Session without a socket.
 //
-// Thread: the test's. Owner: the test. Failure: handshake_failed(), for the test to look at.
+// Thread: the test's. Owner: the test. Failure: the handshake is then not done.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -11,21 +11,15 @@
 
 namespace tlsbridge::testing {
 
-class MemoryClient {
+class MemoryPeer {
  public:
-  // `configure` may change the context before the session is made; `resume` is offered to the
-  // server.
-  explicit MemoryClient(
-      uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure = [](SSL_CTX*) {},
-      SSL_SESSION* resume = nullptr);
-
-  // Takes ciphertext from the server and goes on with the handshake, or reads.
+  // Takes ciphertext from the other end and goes on with the handshake, or reads.
   void Receive(const std::string& ciphertext);
   void Send(const std::string& plaintext);
   void SendCloseNotify();
   void SendAlert(uint8_t alert);
 
-  // What is to go to the server; empties it.
+  // What is to go to the other end; empties it.
   std::string TakeOutput();
 
   bool handshake_done() const { return handshake_done_; }
@@ -34,15 +28,40 @@ class MemoryClient {
   int alert_received() const { return alert_received_; }
   SSL* ssl() { return ssl_.get(); }
 
- private:
+ protected:
+  explicit MemoryPeer(bssl::UniquePtr<SSL_CTX> ctx);
+  MemoryPeer(const MemoryPeer&) = delete;
+  MemoryPeer& operator=(const MemoryPeer&) = delete;
+
+  // Makes ssl_, once the context is as it shall be.
+  void Open();
   void Proceed();
 
   bssl::UniquePtr<SSL_CTX> ctx_;
   bssl::UniquePtr<SSL> ssl_;
+
+ private:
   std::string received_;
   bool handshake_done_ = false;
   bool handshake_failed_ = false;
   int alert_received_ = -1;
+};
+
+class MemoryClient : public MemoryPeer {
+ public:
+  // `configure` may change the context before the session is made; `resume` is offered to the
+  // server.
+  explicit MemoryClient(
+      uint16_t version, absl::FunctionRef<void(SSL_CTX*)> configure = [](SSL_CTX*) {},
+      SSL_SESSION* resume = nullptr);
+};
+
+class MemoryServer : public MemoryPeer {
+ public:
+  // What servers share, tickets above all.
+  static bssl::UniquePtr<SSL_CTX> Context(uint16_t version, X509* certificate, EVP_PKEY* key);
+
+  explicit MemoryServer(SSL_CTX* ctx);
 };
 
 }  // namespace tlsbridge::testing

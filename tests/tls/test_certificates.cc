@@ -50,6 +50,28 @@ void SetTime(ASN1_TIME* target, absl::Time time, int default_offset) {
 
 }  // namespace
 
+std::string TestCertificate::CrlPem(const std::vector<const TestCertificate*>& revoked,
+                                    absl::Duration next_update, absl::Duration last_update) const {
+  bssl::UniquePtr<X509_CRL> crl(X509_CRL_new());
+  X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
+  X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(certificate.get()));
+  bssl::UniquePtr<ASN1_TIME> time(ASN1_TIME_new());
+  X509_gmtime_adj(time.get(), absl::ToInt64Seconds(last_update));
+  X509_CRL_set1_lastUpdate(crl.get(), time.get());
+  X509_gmtime_adj(time.get(), absl::ToInt64Seconds(next_update));
+  X509_CRL_set1_nextUpdate(crl.get(), time.get());
+  for (const TestCertificate* one : revoked) {
+    X509_REVOKED* entry = X509_REVOKED_new();
+    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(one->certificate.get()));
+    X509_REVOKED_set_revocationDate(entry, time.get());
+    X509_CRL_add0_revoked(crl.get(), entry);  // takes it
+  }
+  EXPECT_NE(X509_CRL_sign(crl.get(), key.get(), EVP_sha256()), 0);
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509_CRL(bio.get(), crl.get());
+  return Contents(bio.get());
+}
+
 std::string TestCertificate::CertificatePem() const {
   bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
   PEM_write_bio_X509(bio.get(), certificate.get());

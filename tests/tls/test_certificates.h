@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -15,6 +16,11 @@ namespace tlsbridge::testing {
 struct TestCertificate {
   bssl::UniquePtr<X509> certificate;
   bssl::UniquePtr<EVP_PKEY> key;
+
+  // A CRL of this CA that revokes `revoked`; the times are from now, by the real clock.
+  std::string CrlPem(const std::vector<const TestCertificate*>& revoked,
+                     absl::Duration next_update = absl::Hours(1),
+                     absl::Duration last_update = absl::Hours(-1)) const;
 
   std::string CertificatePem() const;
   std::string KeyPem() const;

@@ -1,0 +1,66 @@
+// What all TLS sessions with the backends of a route share: whom to trust, the name to verify, our
+// own certificate, and the sessions to resume. One SSL_CTX.
+//
+// Thread: made on one, then used by all workers. Owner: shared; each session keeps a reference.
+// Failure: Create() returns a Status; nothing is half-made.
+#pragma once
+
+#include <openssl/base.h>
+#include <openssl/stack.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tls/key_pair.h"
+#include "tls/protocol_version.h"
+#include "tls/session_cache.h"
+#include "tls/trust_store.h"
+
+namespace tlsbridge::tls {
+
+struct ClientOptions {
+  TrustOptions trust;  // with no ca_pem, the CAs of the system (TrustStore::OfSystem)
+  // The DNS name or IP address that the backend's certificate must be for (RFC 6125): one of its
+  // subject alternative names. Required, unless insecure_skip_verify.
+  std::string verify_name;
+  std::string server_name;  // SNI; empty: verify_name, if it is a DNS name (RFC 6066 section 3)
+  const KeyPair* certificate = nullptr;  // shown to a backend that asks; not kept
+  std::vector<std::string> alpn;         // in order of preference; empty offers none
+  ProtocolVersion min_version = ProtocolVersion::kTls12;
+  ProtocolVersion max_version = ProtocolVersion::kTls13;
+  // Encrypts, but to whomever answers.
+  bool insecure_skip_verify = false;
+};
+
+class ClientContext {
+ public:
+  static absl::StatusOr<std::shared_ptr<const ClientContext>> Create(const ClientOptions& options);
+
+  ClientContext(const ClientContext&) = delete;
+  ClientContext& operator=(const ClientContext&) = delete;
+  ~ClientContext();
+
+  SSL_CTX* ssl_ctx() const { return ctx_.get(); }
+  const std::string& server_name() const { return server_name_; }
+
+  // Judges the backend's certificates.
+  TrustStore::Problem Verify(const STACK_OF(X509) * chain) const;
+
+  // A session of `backend` whose certificates still pass; null if there is none.
+  bssl::UniquePtr<SSL_SESSION> TakeSession(absl::string_view backend) const;
+  void PutSession(absl::string_view backend, bssl::UniquePtr<SSL_SESSION> session) const;
+
+ private:
+  ClientContext();
+
+  bssl::UniquePtr<SSL_CTX> ctx_;
+  std::unique_ptr<TrustStore> trust_;  // null: insecure_skip_verify
+  TrustStore::Name verify_name_;
+  std::string server_name_;
+  mutable SessionCache sessions_;
+};
+
+}  // namespace tlsbridge::tls

@@ -1,0 +1,51 @@
+// The client's end of a Session: what a backend needs and a client does not.
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <utility>
+
+#include "tls/client_context.h"
+#include "tls/session.h"
+
+namespace tlsbridge::tls {
+
+std::unique_ptr<Session> Session::Connect(std::shared_ptr<const ClientContext> context,
+                                          Staging* staging, absl::string_view backend) {
+  bssl::UniquePtr<SSL> ssl(SSL_new(context->ssl_ctx()));
+  SSL_set_connect_state(ssl.get());
+  if (!context->server_name().empty()) {
+    SSL_set_tlsext_host_name(ssl.get(), context->server_name().c_str());
+  }
+  if (const bssl::UniquePtr<SSL_SESSION> earlier = context->TakeSession(backend)) {
+    SSL_set_session(ssl.get(), earlier.get());
+  }
+  std::unique_ptr<Session> session(new Session(std::move(ssl), staging));
+  session->server_name_ = context->server_name();
+  session->backend_.assign(backend.data(), backend.size());
+  session->client_context_ = std::move(context);
+  return session;
+}
+
+Verdict Session::Start() {
+  ERR_clear_error();
+  const Verdict verdict = Interpret(ssl_.get(), SSL_do_handshake(ssl_.get()));
+  return verdict == Verdict::kFailed ? Fail() : verdict;
+}
+
+ssl_verify_result_t Session::VerifyBackend(SSL* ssl, uint8_t* alert) {
+  Session* self = Of(ssl);
+  const TrustStore::Problem problem =
+      self->client_context_->Verify(SSL_get_peer_full_cert_chain(ssl));
+  if (problem.why == nullptr) return ssl_verify_ok;
+  self->certificate_problem_ = problem.why;
+  *alert = problem.alert;
+  return ssl_verify_invalid;
+}
+
+void Session::KeepSession(SSL* ssl, bssl::UniquePtr<SSL_SESSION> session) {
+  const Session* self = Of(ssl);
+  self->client_context_->PutSession(self->backend_, std::move(session));
+}
+
+}  // namespace tlsbridge::tls

@@ -1,0 +1,45 @@
+// Sessions that backends gave us, to be resumed by later connections to the same backend.
+//
+// A session of TLS 1.3 is used once, so that nobody who watches can tell that two connections are
+// of the same client (RFC 8446 appendix C.4); the caller puts one of TLS 1.2 back.
+//
+// Thread: any; a lock, held for a few moves of a pointer, once or twice a handshake. Owner: the
+// client context. Failure: none; what is too much pushes out the oldest.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <deque>
+#include <mutex>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace tlsbridge::tls {
+
+class SessionCache {
+ public:
+  // A session holds its backend's certificates: some KiB.
+  static constexpr size_t kMaxSessions = 64;
+  static constexpr size_t kMaxPerBackend = 8;
+
+  SessionCache() = default;
+  SessionCache(const SessionCache&) = delete;
+  SessionCache& operator=(const SessionCache&) = delete;
+
+  void Put(absl::string_view backend, bssl::UniquePtr<SSL_SESSION> session);
+  // The newest of `backend`; null if there is none.
+  bssl::UniquePtr<SSL_SESSION> Take(absl::string_view backend);
+  size_t size() const;
+
+ private:
+  struct Entry {
+    std::string backend;
+    bssl::UniquePtr<SSL_SESSION> session;
+  };
+
+  mutable std::mutex mutex_;
+  std::deque<Entry> entries_;  // newest first
+};
+
+}  // namespace tlsbridge::tls

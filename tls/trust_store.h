@@ -1,0 +1,93 @@
+// Whether a peer's certificates lead to a CA that we trust, are valid now and serve their purpose.
+// Used for clients and for backends; what else is asked of either is told in client_verifier.h and
+// client_context.h.
+//
+// A CA without a CRL is taken to have revoked nothing, unless CRLs are required. A CRL that is out
+// of date is an error when it is loaded; one that expires later refuses every certificate of its CA
+// (`crl_expired`) until a newer one is loaded. A CRL's signature is checked whenever it is used, so
+// that its size is part of each handshake's cost: about a millisecond for a megabyte.
+//
+// The cost of a verification is bounded: kMaxDepth certificates, kMaxCertificateBytes in all.
+//
+// Thread: any; immutable once made. Failure: Create() returns a Status that names the file.
+#pragma once
+
+#include <openssl/stack.h>
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+STACK_OF(X509);  // declares it, without the weight of x509.h
+
+namespace tlsbridge::tls {
+
+struct TrustOptions {
+  std::string ca_pem;   // one CA or more
+  std::string ca_name;  // the file, for messages
+  std::string crl_pem;  // CRLs of these CAs and of those below them; empty for none
+  std::string crl_name;
+  bool require_crl = false;  // each CA of a chain must have a CRL
+};
+
+class TrustStore {
+ public:
+  // A leaf, a root and four between them; each costs a signature check.
+  static constexpr int kMaxDepth = 5;
+  // All certificates of a peer together; for SSL_CTX_set_max_cert_list.
+  static constexpr size_t kMaxCertificateBytes = 32 * 1024;
+
+  enum class Purpose { kClient, kServer };
+
+  struct Problem {
+    const char* why = nullptr;  // of the list at Failure::why; null: trusted
+    uint8_t alert = 0;          // with `why`: what to tell the peer (RFC 8446 section 6.2)
+  };
+
+  // Whom a certificate must be for.
+  struct Name {
+    std::string dns;  // lower case; matched with its subject alternative names only (RFC 6125)
+    std::string ip;   // the address's 4 or 16 bytes
+  };
+
+  static absl::StatusOr<std::unique_ptr<TrustStore>> Create(const TrustOptions& options);
+  // The CAs of the first of kSystemBundles that exists.
+  static absl::StatusOr<std::unique_ptr<TrustStore>> OfSystem();
+
+  TrustStore(const TrustStore&) = delete;
+  TrustStore& operator=(const TrustStore&) = delete;
+  ~TrustStore();
+
+  // `chain` begins with the leaf. `name` may be null.
+  Problem Verify(const STACK_OF(X509) * chain, Purpose purpose, const Name* name) const;
+
+  const std::vector<bssl::UniquePtr<X509>>& cas() const { return cas_; }
+
+ private:
+  TrustStore();
+
+  static int OnProblem(int ok, X509_STORE_CTX* context);
+  bool HasCrlOf(const X509* certificate) const;
+
+  std::vector<bssl::UniquePtr<X509>> cas_;
+  std::vector<bssl::UniquePtr<X509_CRL>> crls_;
+  bool require_crl_ = false;
+  bssl::UniquePtr<X509_STORE> store_;
+};
+
+// All certificates of `pem`, one at least; `name` is the file, for messages.
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
+                                                                     absl::string_view name);
+
+// Where systems keep the CAs that they trust: Debian, Fedora, Alpine.
+inline constexpr const char* kSystemBundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+};
+
+}  // namespace tlsbridge::tls
