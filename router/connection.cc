@@ -218,7 +218,7 @@ void Connection::Dial(BackendPool::Lease lease) {
   // Those that are left share the rest of the time, so that one that never answers does not use up
   // all.
   record_.attempt_ends_at = absl::InfiniteFuture();
-  if (const size_t others = route_->backends->Untried(tried_); others > 0) {
+  if (const size_t others = route_->backends->Untried(tried_, loop_->now()); others > 0) {
     const absl::Time budget_ends = record_.connecting_since + record_.route->timeouts.connect;
     record_.attempt_ends_at =
         loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);

@@ -5,10 +5,26 @@
 #include <utility>
 
 namespace tlsbridge {
+namespace {
 
-FdEvent::FdEvent(EventLoop* loop, int fd, absl::AnyInvocable<void()> on_readable)
-    : on_readable_(std::move(on_readable)),
-      event_(event_new(loop->base(), fd, EV_READ | EV_PERSIST, &OnReadable, this)) {
+short EventsFor(FdEvent::For what) {
+  switch (what) {
+    case FdEvent::For::kReading:
+      return EV_READ;
+    case FdEvent::For::kWriting:
+      return EV_WRITE;
+    case FdEvent::For::kBoth:
+      return EV_READ | EV_WRITE;
+  }
+  return 0;
+}
+
+}  // namespace
+
+FdEvent::FdEvent(EventLoop* loop, int fd, absl::AnyInvocable<void()> on_ready, For what)
+    : on_ready_(std::move(on_ready)),
+      event_(event_new(loop->base(), fd, static_cast<short>(EventsFor(what) | EV_PERSIST), &OnReady,
+                       this)) {
   Enable();
 }
 
@@ -16,6 +32,6 @@ void FdEvent::Enable() { event_add(event_.get(), nullptr); }
 
 void FdEvent::Disable() { event_del(event_.get()); }
 
-void FdEvent::OnReadable(int, short, void* self) { static_cast<FdEvent*>(self)->on_readable_(); }
+void FdEvent::OnReady(int, short, void* self) { static_cast<FdEvent*>(self)->on_ready_(); }
 
 }  // namespace tlsbridge

@@ -1,8 +1,10 @@
-// Calls back while a descriptor is readable.
+// Calls back while a descriptor is ready: readable, writable, or either.
 //
 // Thread: the loop's. Owner: whoever is called back; the descriptor is not owned. The loop must
 // outlive it. Failure: none.
 #pragma once
+
+#include <stdint.h>
 
 #include "absl/functional/any_invocable.h"
 #include "bridge/event/event_loop.h"
@@ -12,8 +14,10 @@ namespace tlsbridge {
 
 class FdEvent {
  public:
+  enum class For : uint8_t { kReading, kWriting, kBoth };
+
   // Enabled from the start.
-  FdEvent(EventLoop* loop, int fd, absl::AnyInvocable<void()> on_readable);
+  FdEvent(EventLoop* loop, int fd, absl::AnyInvocable<void()> on_ready, For what = For::kReading);
   FdEvent(const FdEvent&) = delete;
   FdEvent& operator=(const FdEvent&) = delete;
 
@@ -21,9 +25,9 @@ class FdEvent {
   void Disable();
 
  private:
-  static void OnReadable(int fd, short what, void* self);
+  static void OnReady(int fd, short what, void* self);
 
-  absl::AnyInvocable<void()> on_readable_;
+  absl::AnyInvocable<void()> on_ready_;
   EventPtr event_;  // after the callback, so that it dies first
 };
 

@@ -98,6 +98,10 @@ std::shared_ptr<BackendPool> BackendPool::Create(const Route& route, absl::Time 
     }
   }
   pool->inherited_.clear();
+  // What a check found does not outlast the checks.
+  if (route.health.kind == HealthCheck::Kind::kNone) {
+    for (const Member& member : pool->members_) member.endpoint->healthy = true;
+  }
   pool->newcomers_start_slowly_ = !pool->members_.empty();
   return pool;
 }
@@ -244,6 +248,18 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
   return lease;
 }
 
+size_t BackendPool::Untried(absl::Span<const EndpointId> tried, absl::Time now) const {
+  std::lock_guard<std::mutex> lock(*mutex_);
+  const bool good_only = ejection_.keep_fraction <= 0;
+  size_t untried = 0;
+  for (const Member& member : members_) {
+    const EndpointState& endpoint = *member.endpoint;
+    if (Weight(member, now) <= 0 || (good_only && !endpoint.good(now))) continue;
+    if (std::find(tried.begin(), tried.end(), endpoint.id) == tried.end()) ++untried;
+  }
+  return untried;
+}
+
 // ---- Learning
 
 void BackendPool::OnConnected(EndpointState* endpoint, absl::Time now) {
@@ -286,16 +302,6 @@ bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) 
   it->endpoint->healthy = healthy;
   if (healthy) it->endpoint->back_since = now;
   return true;
-}
-
-size_t BackendPool::Untried(absl::Span<const EndpointId> tried) const {
-  std::lock_guard<std::mutex> lock(*mutex_);
-  return static_cast<size_t>(
-      std::count_if(members_.begin(), members_.end(), [this, tried](const Member& member) {
-        const Source& source = sources_[member.source];
-        return source.weight > 0 && !source.drain &&
-               std::find(tried.begin(), tried.end(), member.endpoint->id) == tried.end();
-      }));
 }
 
 std::vector<EndpointStatus> BackendPool::Endpoints(absl::Time now) const {

@@ -85,6 +85,7 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
   };
 
   // Takes over from `previous` what is known of endpoints that stay, and what names meant.
+  // The checks of `previous` must have ended.
   static std::shared_ptr<BackendPool> Create(const Route& route, absl::Time now,
                                              const BackendPool* previous = nullptr);
   BackendPool(const BackendPool&) = delete;
@@ -94,8 +95,8 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
   Lease Pick(const SocketAddress& client, absl::Span<const EndpointId> tried, absl::Time now,
              uint64_t random);
 
-  // How many endpoints Pick() could still choose from.
-  size_t Untried(absl::Span<const EndpointId> tried) const;
+  // How many more Pick() could give before it gives none.
+  size_t Untried(absl::Span<const EndpointId> tried, absl::Time now) const;
 
   // What the name of the `backend`-th backend of the route means from now on. Leases on endpoints
   // that are gone go on.

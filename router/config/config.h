@@ -215,6 +215,10 @@ struct DnsSettings {
   // The record's TTL, but within these.
   absl::Duration ttl_floor = absl::Seconds(1);
   absl::Duration ttl_ceiling = absl::Minutes(5);
+  // For one lookup, all attempts together.
+  absl::Duration timeout = absl::Seconds(5);
+  // Name servers to ask; empty: those of /etc/resolv.conf.
+  std::vector<SocketAddress> servers;
 
   bool operator==(const DnsSettings&) const = default;
 };

@@ -103,6 +103,13 @@ def tlsbridge_repositories():
         ],
     )
     debian_library(
+        name = "com_github_c_ares_c_ares",
+        package = "libc-ares-dev",
+        header = "/usr/include/ares.h",
+        linkopts = ["-l:libcares.a"],
+        targets = [":ares"],
+    )
+    debian_library(
         name = "com_github_gabime_spdlog",
         package = "libspdlog-dev",
         header = "/usr/include/spdlog/spdlog.h",

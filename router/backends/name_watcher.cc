@@ -1,0 +1,130 @@
+#include "router/backends/name_watcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "router/backends/name_meaning.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+namespace {
+
+std::string KeyOf(const SrvRecord& record) { return absl::StrCat(record.target, ":", record.port); }
+
+}  // namespace
+
+NameWatcher::NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
+                         const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning)
+    : loop_(loop),
+      client_(client),
+      address_(address),
+      settings_(settings),
+      random_(static_cast<std::minstd_rand::result_type>(seed)),
+      on_meaning_(std::move(on_meaning)),
+      timer_(
+          loop, [this] { Ask(); }, Timer::Of::kService) {
+  Ask();
+}
+
+void NameWatcher::Ask() {
+  queries_.clear();
+  if (address_.kind == BackendAddress::Kind::kSrv) {
+    queries_.push_back(client_->LookUpServices(
+        address_.name,
+        [this](absl::StatusOr<SrvAnswer> answer) { OnServices(std::move(answer)); }));
+  } else {
+    queries_.push_back(client_->LookUpAddresses(
+        address_.name, address_.port,
+        [this](absl::StatusOr<AddressAnswer> answer) { OnAddresses(std::move(answer)); }));
+  }
+}
+
+void NameWatcher::OnAddresses(absl::StatusOr<AddressAnswer> answer) {
+  if (!answer.ok()) return Fail(answer.status());
+  Accept(MeaningOf(answer->addresses), answer->ttl);
+}
+
+void NameWatcher::OnServices(absl::StatusOr<SrvAnswer> answer) {
+  if (!answer.ok()) return Fail(answer.status());
+  services_ = *std::move(answer);
+  std::vector<SrvRecord>& records = services_.records;
+  std::stable_sort(records.begin(), records.end(),
+                   [](const SrvRecord& a, const SrvRecord& b) { return a.priority < b.priority; });
+  if (records.size() > kMaxTargets) {
+    LogEvent(LogLevel::kWarning, "dns_targets_left_out")
+        .Text("name", address_.name)
+        .Number("targets", static_cast<int64_t>(records.size()))
+        .Number("left_out", static_cast<int64_t>(records.size() - kMaxTargets));
+    records.resize(kMaxTargets);
+  }
+  target_failure_ = absl::OkStatus();
+  targets_open_ = records.size();
+  if (records.empty()) return OnAllTargets();
+  for (size_t i = 0; i < records.size(); ++i) {
+    queries_.push_back(client_->LookUpAddresses(
+        records[i].target, records[i].port,
+        [this, i](absl::StatusOr<AddressAnswer> a) { OnTarget(i, std::move(a)); }));
+  }
+}
+
+void NameWatcher::OnTarget(size_t index, absl::StatusOr<AddressAnswer> answer) {
+  if (answer.ok()) {
+    services_.ttl = std::min(services_.ttl, answer->ttl);
+    targets_[KeyOf(services_.records[index])] = std::move(answer->addresses);
+  } else {
+    target_failure_ = answer.status();
+  }
+  if (--targets_open_ == 0) OnAllTargets();
+}
+
+void NameWatcher::OnAllTargets() {
+  std::map<std::string, std::vector<SocketAddress>> targets;
+  std::vector<std::vector<SocketAddress>> addresses;
+  for (const SrvRecord& record : services_.records) {
+    const std::string key = KeyOf(record);
+    const auto known = targets_.find(key);
+    addresses.push_back(known == targets_.end() ? std::vector<SocketAddress>() : known->second);
+    if (!addresses.back().empty()) targets[key] = addresses.back();
+  }
+  targets_ = std::move(targets);
+  if (targets_.empty() && !services_.records.empty()) return Fail(target_failure_);
+  Accept(MeaningOf(services_.records, addresses), services_.ttl);
+  // What could be resolved is in use already.
+  if (!target_failure_.ok()) Fail(target_failure_);
+}
+
+void NameWatcher::Accept(std::vector<ResolvedEndpoint> meaning, absl::Duration ttl) {
+  const bool whole = target_failure_.ok();
+  if (whole && std::exchange(failures_, 0) > 0) {
+    LogEvent(LogLevel::kInfo, "dns_restored").Text("name", address_.name);
+  }
+  // Before it expires, and not when everybody else asks.
+  const absl::Duration life = std::clamp(ttl, settings_.ttl_floor, settings_.ttl_ceiling);
+  timer_.ArmAfter(std::max(Vary(life), settings_.ttl_floor));
+  if (meaning_ == meaning) return;
+  LogEvent(LogLevel::kInfo, "backends_resolved")
+      .Text("name", address_.name)
+      .Number("endpoints", static_cast<int64_t>(meaning.size()))
+      .Number("before", static_cast<int64_t>(meaning_.has_value() ? meaning_->size() : 0));
+  meaning_ = std::move(meaning);
+  on_meaning_(*meaning_);
+}
+
+void NameWatcher::Fail(const absl::Status& status) {
+  absl::Duration delay = std::max(kRetryFirst, settings_.ttl_floor);
+  for (int i = 0; i < failures_ && delay < kRetryLongest; ++i) delay *= 2;
+  timer_.ArmAfter(Vary(std::min(delay, kRetryLongest)));
+  if (failures_++ > 0) return;
+  LogEvent(LogLevel::kWarning, "dns_failed")
+      .Text("name", address_.name)
+      .Text("error", status.message())
+      .Number("endpoints_kept", static_cast<int64_t>(meaning_.has_value() ? meaning_->size() : 0));
+}
+
+// 80 to 90 % of it.
+absl::Duration NameWatcher::Vary(absl::Duration duration) {
+  return duration * std::uniform_real_distribution<double>(0.8, 0.9)(random_);
+}
+
+}  // namespace tlsbridge
