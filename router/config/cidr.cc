@@ -51,6 +51,8 @@ absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
     return absl::InvalidArgumentError(absl::StrCat(
         "'", text, "' is not an address or block; use 10.0.0.0/8, 2001:db8::/32 or one address"));
   };
+  // inet_pton() would stop there.
+  if (text.find('\0') != absl::string_view::npos) return wrong();
   const size_t slash = text.find('/');
   const std::string address(text.substr(0, slash));
   Cidr cidr;
@@ -66,7 +68,7 @@ absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
   if (slash != absl::string_view::npos) {
     const absl::string_view digits = text.substr(slash + 1);
     int bits = 0;
-    if (digits.empty() || digits.size() > 3 ||
+    if (digits.empty() || digits.size() > 3 || (digits.size() > 1 && digits[0] == '0') ||
         digits.find_first_not_of("0123456789") != absl::string_view::npos ||
         !absl::SimpleAtoi(digits, &bits) || bits + offset > 128) {
       return wrong();
