@@ -17,7 +17,8 @@
 namespace tlsbridge {
 namespace {
 
-constexpr char kForms[] = "; use HOST:PORT with a numeric host, [IPV6]:PORT or unix:/PATH";
+constexpr char kForms[] =
+    "; use HOST:PORT with a numeric host, [IPV6]:PORT, unix:/PATH or unix:@NAME";
 constexpr socklen_t kUnnamedUnixLength = offsetof(sockaddr_un, sun_path);
 
 absl::Status Refuse(absl::string_view text, absl::string_view why) {
@@ -41,14 +42,21 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   if (absl::ConsumePrefix(&rest, "unix:")) {
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    if (!absl::StartsWith(rest, "/")) return Refuse(text, "a UNIX path must be absolute");
+    const bool abstract = absl::StartsWith(rest, "@");
+    if (!abstract && !absl::StartsWith(rest, "/")) {
+      return Refuse(text, "a UNIX path must be absolute");
+    }
+    if (rest == "@") return Refuse(text, "behind the @ is no name");
+    // The byte for the @ is that of the leading NUL, so that the limit is the same for both.
     if (rest.size() >= sizeof(address.sun_path)) {
-      return Refuse(text, absl::StrCat("a UNIX path may have ", sizeof(address.sun_path) - 1,
-                                       " bytes at most"));
+      return Refuse(text, absl::StrCat("a UNIX path or name may have ",
+                                       sizeof(address.sun_path) - 1, " bytes at most"));
     }
     memcpy(address.sun_path, rest.data(), rest.size());
+    if (abstract) address.sun_path[0] = '\0';
+    // An abstract name has its length, no NUL at the end: one would belong to it (unix(7)).
     return From(reinterpret_cast<const sockaddr*>(&address),
-                static_cast<socklen_t>(kUnnamedUnixLength + rest.size() + 1));
+                static_cast<socklen_t>(kUnnamedUnixLength + rest.size() + (abstract ? 0 : 1)));
   }
 
   const size_t colon = text.rfind(':');
@@ -118,6 +126,11 @@ bool SocketAddress::is_loopback() const {
   return false;
 }
 
+std::string SocketAddress::abstract_name() const {
+  if (!is_unix() || length_ <= kUnnamedUnixLength || storage_.un.sun_path[0] != '\0') return {};
+  return std::string(storage_.un.sun_path + 1, length_ - kUnnamedUnixLength - 1);
+}
+
 std::string SocketAddress::unix_path() const {
   if (!is_unix() || length_ <= kUnnamedUnixLength) return {};
   return std::string(storage_.un.sun_path,
@@ -125,7 +138,10 @@ std::string SocketAddress::unix_path() const {
 }
 
 std::string SocketAddress::ToString() const {
-  if (is_unix()) return absl::StrCat("unix:", unix_path());
+  if (is_unix()) {
+    const std::string name = abstract_name();
+    return name.empty() ? absl::StrCat("unix:", unix_path()) : absl::StrCat("unix:@", name);
+  }
   char host[INET6_ADDRSTRLEN];
   if (const auto* v4 = AsV4(*this)) {
     inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));

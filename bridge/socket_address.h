@@ -1,4 +1,5 @@
-// Where a socket listens or connects: IPv4, IPv6 or a UNIX path. Parsed from text, never looked up.
+// Where a socket listens or connects: IPv4, IPv6, a UNIX path or an abstract UNIX name. Parsed from
+// text, never looked up.
 //
 // Thread: any; a value. Failure: Parse() returns a Status that says what is allowed.
 #pragma once
@@ -20,7 +21,7 @@ class SocketAddress {
   SocketAddress() = default;  // no address: family() is AF_UNSPEC
 
   // "127.0.0.1:8443", "[::1]:8443", "localhost:8443" (both loopback addresses are meant: 127.0.0.1
-  // is taken), "unix:/run/app.sock".
+  // is taken), "unix:/run/app.sock", "unix:@name" (abstract: in no folder, gone with its socket).
   static absl::StatusOr<SocketAddress> Parse(absl::string_view text);
 
   // What the kernel reported for a socket. Too long a length is cut.
@@ -32,9 +33,10 @@ class SocketAddress {
   socklen_t length() const { return length_; }
   int family() const { return length_ == 0 ? AF_UNSPEC : get()->sa_family; }
   bool is_unix() const { return family() == AF_UNIX; }
-  uint16_t port() const;     // 0 for a UNIX path
-  bool is_loopback() const;  // 127.0.0.0/8, ::1, their mapped form, or a UNIX path
-  std::string unix_path() const;
+  uint16_t port() const;              // 0 for UNIX
+  bool is_loopback() const;           // 127.0.0.0/8, ::1, their mapped form, or UNIX
+  std::string unix_path() const;      // empty for an abstract name
+  std::string abstract_name() const;  // without the @; the kernel's may have any byte in it
 
   // The form that Parse() takes; "unix:" for an unnamed UNIX peer, "-" for no address.
   std::string ToString() const;

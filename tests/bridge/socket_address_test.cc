@@ -2,6 +2,11 @@
 
 #include "bridge/socket_address.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <string>
 
 #include "gmock/gmock.h"
@@ -58,7 +63,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Mistake{"[::g]:80", "between the brackets is no IPv6 address"},
                       Mistake{"unix:", "must be absolute"},
                       Mistake{"unix:app.sock", "must be absolute"},
-                      Mistake{"unix:/" + std::string(107, 'a'), "107 bytes at most"}));
+                      Mistake{"unix:/" + std::string(107, 'a'), "107 bytes at most"},
+                      Mistake{"unix:@", "behind the @ is no name"},
+                      Mistake{"unix:@" + std::string(107, 'a'), "107 bytes at most"}));
 
 class SocketAddressRoundTrip : public ::testing::TestWithParam<std::string> {};
 
@@ -71,7 +78,9 @@ INSTANTIATE_TEST_SUITE_P(SocketAddress, SocketAddressRoundTrip,
                                            "[::]:0", "[::1]:8443", "[2001:db8::1]:443",
                                            "[::ffff:192.0.2.1]:80", "unix:/run/app.sock",
                                            "unix:/with space:and:colons",
-                                           "unix:/" + std::string(106, 'a')));
+                                           "unix:/" + std::string(106, 'a'), "unix:@app",
+                                           "unix:@/not/a/path", "unix:@@",
+                                           "unix:@" + std::string(106, 'a')));
 
 TEST(SocketAddress, WithANulByteIsRefusedAndNotCutThere) {
   for (const std::string& text :
@@ -99,6 +108,7 @@ TEST(SocketAddress, KnowsWhatIsLoopback) {
   EXPECT_TRUE(At("[::1]:1").is_loopback());
   EXPECT_TRUE(At("[::ffff:127.0.0.1]:1").is_loopback());
   EXPECT_TRUE(At("unix:/run/app.sock").is_loopback());
+  EXPECT_TRUE(At("unix:@app").is_loopback());
   EXPECT_FALSE(At("128.0.0.1:1").is_loopback());
   EXPECT_FALSE(At("0.0.0.0:1").is_loopback());
   EXPECT_FALSE(At("[::]:1").is_loopback());
@@ -118,6 +128,25 @@ TEST(SocketAddress, AnUnnamedUnixPeerHasNoPath) {
   const auto peer = SocketAddress::From(reinterpret_cast<sockaddr*>(&unnamed), sizeof(sa_family_t));
   EXPECT_TRUE(peer.is_unix());
   EXPECT_EQ(peer.ToString(), "unix:");
+}
+
+TEST(SocketAddress, AnAbstractNameHasNoPathToRemove) {
+  EXPECT_EQ(At("unix:@app").abstract_name(), "app");
+  EXPECT_EQ(At("unix:@app").unix_path(), "");
+  EXPECT_EQ(At("unix:/app").abstract_name(), "");
+}
+
+TEST(SocketAddress, AnAbstractNameCanBeListenedOnAndDialled) {
+  const SocketAddress address = At("unix:@tlsbridge-test-" + std::to_string(getpid()));
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(bind(listener, address.get(), address.length()), 0) << strerror(errno);
+  ASSERT_EQ(listen(listener, 1), 0);
+  EXPECT_EQ(SocketAddress::LocalOf(listener).ToString(), address.ToString());
+  const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(connect(client, address.get(), address.length()), 0) << strerror(errno);
+  EXPECT_EQ(SocketAddress::PeerOf(client).ToString(), address.ToString());
+  close(client);
+  close(listener);
 }
 
 TEST(SocketAddressClientKey, IsTheSameForEveryPort) {
