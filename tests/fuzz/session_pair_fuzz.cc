@@ -28,6 +28,8 @@ using tlsbridge::tls::Staging;
 using tlsbridge::tls::Verdict;
 
 constexpr size_t kMaxSteps = 400;
+constexpr size_t kMaxSentBytes =
+    256 * 1024;  // by either side: more shows nothing new, and takes long
 constexpr size_t kRecordHeaderBytes = 5;
 // Of a record with a fatal alert in it, encrypted or not: 2 bytes, an explicit nonce, a tag.
 constexpr size_t kMaxAlertRecordBytes = kRecordHeaderBytes + 2 + 8 + 16 + 1;
@@ -110,6 +112,7 @@ class Pair {
 
   void ClientSends(size_t bytes) {
     if (!client_.handshake_done() || client_closed_) return;
+    if (client_sent_.size() + bytes > kMaxSentBytes) return;
     const std::string text = Text(client_sent_.size(), bytes);
     client_sent_ += text;
     client_.Send(text);
@@ -117,6 +120,7 @@ class Pair {
 
   void ServerSends(size_t bytes) {
     if (!server_->handshake_done() || failed_ || server_closed_) return;
+    if (server_sent_.size() + bytes > kMaxSentBytes) return;
     const std::string text = Text(server_sent_.size(), bytes);
     server_sent_ += text;
     FUZZ_CHECK(server_->Send({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
