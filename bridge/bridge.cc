@@ -107,14 +107,29 @@ void Bridge::LeftEarly(int error) {
 
 // ---- Connecting.
 
-void Bridge::ConnectBackend(const SocketAddress& backend, std::unique_ptr<tls::Session> tls,
-                            absl::Span<const uint8_t> preamble) {
+void Bridge::ConnectBackend(absl::Span<const SocketAddress> addresses,
+                            std::unique_ptr<tls::Session> tls, absl::string_view preamble) {
   if (ended()) return;
   state_ = BridgeState::kConnecting;
   backend_tls_ = std::move(tls);
-  preamble_.assign(reinterpret_cast<const char*>(preamble.data()), preamble.size());
-  const DialResult dialled = Dial(backend, options_->tcp);
-  if (dialled.error == 0) return AdoptBackend(dialled.fd);
+  preamble_.assign(preamble.data(), preamble.size());
+  Endpoint::Owner* const owner = this;  // the base is private
+  if (addresses.size() > 1) {
+    race_ = std::make_unique<RaceDialer>(loop_, &memory_->live, addresses, options_->tcp,
+                                         [this, owner](const RaceDialer::Result& result) {
+                                           if (result.fd < 0) return FailedToConnect(result.error);
+                                           AdoptBackend(std::make_unique<Endpoint>(
+                                               Side::kOutgoing, result.fd, owner, loop_, memory_));
+                                           if (!ended() && outgoing_ != nullptr)
+                                             OnConnected(*outgoing_);
+                                         });
+    return;
+  }
+  const DialResult dialled = Dial(addresses.front(), options_->tcp);
+  if (dialled.error == 0) {
+    return AdoptBackend(std::make_unique<Endpoint>(Endpoint::Connecting(), Side::kOutgoing,
+                                                   dialled.fd, owner, loop_, memory_));
+  }
   // Never from inside the call that began it.
   if (failed_dial_ == nullptr) {
     failed_dial_ = std::make_unique<Timer>(loop_, [this] { FailedToConnect(dial_error_); });
@@ -123,11 +138,13 @@ void Bridge::ConnectBackend(const SocketAddress& backend, std::unique_ptr<tls::S
   failed_dial_->ArmAfter(absl::ZeroDuration());
 }
 
-void Bridge::AdoptBackend(int fd) {
-  Endpoint::Owner* const owner = this;  // the base is private
-  outgoing_ = std::make_unique<Endpoint>(Endpoint::Connecting(), Side::kOutgoing, fd, owner, loop_,
-                                         memory_);
-  if (!preamble_.empty()) outgoing_->Write(AsBytes(preamble_));
+void Bridge::AdoptBackend(std::unique_ptr<Endpoint> backend) {
+  outgoing_ = std::move(backend);
+  if (!preamble_.empty()) {
+    if (const int error = outgoing_->Write(AsBytes(preamble_)); error != 0) {
+      return FailedToConnect(error);
+    }
+  }
   if (backend_tls_ == nullptr) return ServeEarlyBytes();
   outgoing_->StartTls(std::move(backend_tls_));
 }
@@ -148,9 +165,12 @@ void Bridge::FailedToConnect(int error, const tls::Failure& failure) {
   if (ended()) return;
   state_ = BridgeState::kRouting;
   backend_tls_.reset();
+  race_.reset();
   if (outgoing_ != nullptr) {
     // What is queued for one that speaks TLS is its handshake.
-    if (outgoing_->tls() == nullptr) early_bytes_ = outgoing_->TakeQueue().substr(preamble_.size());
+    if (outgoing_->tls() == nullptr && !outgoing_->connected()) {
+      early_bytes_ = outgoing_->TakeQueue().substr(preamble_.size());
+    }
     std::unique_ptr<Endpoint> failed = std::move(outgoing_);
     // Where TLS failed, the backend may still read the alert that tells why.
     const bool tls_failed = failure.detail != tls::FailureDetail::kNone;
@@ -177,6 +197,7 @@ void Bridge::BackendReady() {
   state_ = first_ended_.has_value() ? BridgeState::kHalfClosed : BridgeState::kBridging;
   last_activity_ = loop_->now();
   std::string().swap(preamble_);
+  race_.reset();
   observer_->OnBackendConnected();
   if (!ended() && outgoing_->tls() != nullptr) ServeEarlyBytes();
 }
@@ -426,6 +447,7 @@ void Bridge::Cleanup(Endings endings, uint8_t alert) {
   }
   if (deferred_end_ != nullptr) deferred_end_->timer.Cancel();
   if (failed_dial_ != nullptr) failed_dial_->Cancel();
+  race_.reset();
   dropped_bytes_ += early_bytes_.size();
   std::string().swap(early_bytes_);
 

@@ -19,12 +19,14 @@
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "bridge/ending.h"
 #include "bridge/endpoint.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
+#include "bridge/race_dialer.h"
 #include "bridge/socket_address.h"
 #include "bridge/socket_options.h"
 #include "bridge/termination_reason.h"
@@ -116,11 +118,12 @@ class Bridge final : private Endpoint::Owner {
   // Other ones than those it was made with. They must outlive it, too.
   void set_options(const Options* options) { options_ = options; }
 
-  // Dials `backend`, and speaks TLS to it if there is a session. OnBackendConnected or
-  // OnConnectFailed follows in a later turn. What the client sent meanwhile is kept for it, up to
-  // the mark. `preamble` goes ahead of everything, in the clear.
-  void ConnectBackend(const SocketAddress& backend, std::unique_ptr<tls::Session> tls = nullptr,
-                      absl::Span<const uint8_t> preamble = {});
+  // Dials `addresses`, all of one backend, in the manner of RFC 8305, and speaks TLS to it if there
+  // is a session. OnBackendConnected or OnConnectFailed follows in a later turn. What the client
+  // sent meanwhile is kept for it, up to the mark. `preamble` goes ahead of everything, in the
+  // clear. REQUIRES: one address at least.
+  void ConnectBackend(absl::Span<const SocketAddress> addresses,
+                      std::unique_ptr<tls::Session> tls = nullptr, absl::string_view preamble = {});
 
   // Unpipes both sides and ends each as told: gracefully at first, by force after the grace.
   // OnClosed follows, perhaps before this returns. The first call wins. `alert` is what a client
@@ -184,7 +187,7 @@ class Bridge final : private Endpoint::Owner {
   bool& stream_ended(Side side) { return stream_ended_[static_cast<int>(side)]; }
   Endpoint* OtherThan(const Endpoint& endpoint);
   bool Peek(Endpoint::Read* read);
-  void AdoptBackend(int fd);
+  void AdoptBackend(std::unique_ptr<Endpoint> backend);
   void BackendReady();
   void ServeEarlyBytes();
   void PumpFrom(Endpoint& from);
@@ -214,8 +217,9 @@ class Bridge final : private Endpoint::Owner {
   // again.
   std::unique_ptr<Timer> failed_dial_;
   int dial_error_ = 0;
-  std::string early_bytes_;  // the client's, while there is no backend to queue them for
-  std::string preamble_;     // ahead of all, for the backend that is being dialled
+  std::unique_ptr<RaceDialer> race_;  // while several addresses are being dialled
+  std::string early_bytes_;           // the client's, while there is no backend to queue them for
+  std::string preamble_;              // ahead of all, for the backend that is being dialled
   std::unique_ptr<tls::Session> backend_tls_;  // likewise, until there is a socket
   absl::Time last_activity_;
   absl::Time last_look_ = absl::InfinitePast();

@@ -204,7 +204,7 @@ Endpoint::Read Endpoint::Decrypt(absl::Span<const uint8_t> ciphertext, Outcome o
 }
 
 int Endpoint::BeginHandshake() {
-  tls_->Receive({});  // nothing has come yet: a client speaks first
+  tls_->Start();
   return TransmitRecords();
 }
 

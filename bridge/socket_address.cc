@@ -154,6 +154,15 @@ std::string SocketAddress::ToString() const {
   return "-";
 }
 
+bool SocketAddress::IsOrBecame(const SocketAddress& bound) const {
+  if (*this == bound) return true;
+  if (is_unix() || port() != 0 || family() != bound.family()) return false;
+  SocketAddress portless = bound;
+  if (family() == AF_INET) reinterpret_cast<sockaddr_in*>(&portless.storage_)->sin_port = 0;
+  if (family() == AF_INET6) reinterpret_cast<sockaddr_in6*>(&portless.storage_)->sin6_port = 0;
+  return *this == portless;
+}
+
 std::string SocketAddress::ClientKey() const {
   if (const auto* v4 = AsV4(*this)) {
     return std::string(reinterpret_cast<const char*>(&v4->sin_addr), 4);

@@ -38,6 +38,10 @@ class SocketAddress {
   std::string unix_path() const;      // empty for an abstract name
   std::string abstract_name() const;  // without the @; the kernel's may have any byte in it
 
+  // Whether a socket that was bound to this one reports `bound`: they are equal, but for a port
+  // that this one left to the kernel.
+  bool IsOrBecame(const SocketAddress& bound) const;
+
   // The form that Parse() takes; "unix:" for an unnamed UNIX peer, "-" for no address.
   std::string ToString() const;
 

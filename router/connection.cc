@@ -9,6 +9,7 @@
 #include "router/connection_manager.h"
 #include "router/deadlines.h"
 #include "router/log/log.h"
+#include "router/proxy_header.h"
 #include "tls/alert_record.h"
 
 namespace tlsbridge {
@@ -26,8 +27,8 @@ TerminationReason ConnectFailure(int error) {
 }  // namespace
 
 Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveConfig> live,
-                       const ConnectionRecord& record, int fd, Admission::Token token,
-                       EventLoop* loop, WorkerMemory* memory)
+                       ConnectionRecord record, int fd, Admission::Token token, EventLoop* loop,
+                       WorkerMemory* memory)
     : manager_(manager),
       loop_(loop),
       memory_(memory),
@@ -35,7 +36,7 @@ Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveCon
       live_(std::move(live)),
       route_(&live_->unrouted()),
       token_(std::move(token)),
-      record_(record),
+      record_(std::move(record)),
       bridge_(fd, &route_->settings->bridge, this, loop, memory),
       timer_(loop, [this] { MeetDeadlines(); }) {
   record_.route = route_->settings;
@@ -44,17 +45,25 @@ Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveCon
 // ---- The way in.
 
 absl::Span<const uint8_t> Connection::OnFirstBytes(absl::Span<const uint8_t> bytes) {
-  if (greeting_ == nullptr) greeting_ = std::make_unique<Greeting>();
-  switch (greeting_->Feed(bytes)) {
+  if (greeting_ == nullptr) {
+    greeting_ =
+        std::make_unique<Greeting>(live_->ExpectsProxyHeader(*record_.listener, record_.peer));
+  }
+  const Greeting::Result result = greeting_->Feed(bytes);
+  if (!TakeProxyHeader()) return {};
+  switch (result) {
     case Greeting::Result::kNeedMore:
       return {};
+    case Greeting::Result::kBadProxyHeader:
+      Refuse(TerminationReason::kProxyHeader, /*alert=*/0);
+      break;
     case Greeting::Result::kWhole:
       ChooseRoute(*greeting_->hello());
       break;
     case Greeting::Result::kNotHello:
       // BoringSSL knows best what is wrong, and how to say it.
       if (const LiveRoute* any = live_->AnyThatTerminates(record_.listener->port())) {
-        bridge_.Terminate(tls::Session::Accept(*any->tls, &memory_->tls));
+        bridge_.Terminate(tls::Session::Accept(*any->tls.server, &memory_->tls));
       } else {
         Refuse(TerminationReason::kTlsHandshakeFailed, tls::kDecodeErrorAlert,
                {.detail = tls::FailureDetail::kNotTls});
@@ -62,6 +71,24 @@ absl::Span<const uint8_t> Connection::OnFirstBytes(absl::Span<const uint8_t> byt
       break;
   }
   return greeting_->raw();
+}
+
+// From now on the client is whom the header names, for limits, rules and the log. False if that
+// client is refused.
+bool Connection::TakeProxyHeader() {
+  const proxy_protocol::Header* header = greeting_->proxy_header();
+  if (header == nullptr || record_.proxied != nullptr) return true;
+  const bool names_client = header->source.family() != AF_UNSPEC;
+  record_.proxied = std::make_unique<ConnectionRecord::Proxied>();
+  record_.proxied->by = record_.peer;
+  record_.proxied->destination =
+      names_client ? header->destination : SocketAddress::LocalOf(bridge_.incoming().fd());
+  if (!names_client) return true;
+  record_.peer = header->source;
+  const TerminationReason refusal = manager_->Readmit(record_.peer, &token_);
+  if (refusal == TerminationReason::kNone) return true;
+  Refuse(refusal, tls::kInternalErrorAlert);
+  return false;
 }
 
 void Connection::ChooseRoute(const tls::ClientHello& hello) {
@@ -85,12 +112,13 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
   const TerminationReason refusal =
       route->admission->Admit(record_.peer, loop_->now(), &route_token_);
   if (refusal != TerminationReason::kNone) return Refuse(refusal, tls::kInternalErrorAlert);
-  if (route->tls == nullptr) return bridge_.PassThrough();
-  const tls::ServerContext::Choice choice = route->tls->Choose(hello, loop_->clock().Wall());
+  if (route->tls.server == nullptr) return bridge_.PassThrough();
+  const tls::ServerContext::Choice choice = route->tls.server->Choose(hello, loop_->clock().Wall());
   if (choice.credential == nullptr) {
     return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
   }
-  bridge_.Terminate(tls::Session::Accept(*route->tls, choice, &memory_->tls));
+  credential_ = choice.credential;
+  bridge_.Terminate(tls::Session::Accept(*route->tls.server, choice, &memory_->tls));
 }
 
 void Connection::Enter(const LiveRoute& route) {
@@ -223,7 +251,12 @@ void Connection::Dial(BackendPool::Lease lease) {
     record_.attempt_ends_at =
         loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
   }
-  bridge_.ConnectBackend(lease_.addresses().front());
+  std::unique_ptr<tls::Session> session;
+  if (route_->tls.backend != nullptr) {
+    session = tls::Session::Connect(route_->tls.backend, &memory_->tls, lease_.name());
+  }
+  bridge_.ConnectBackend(lease_.addresses(), std::move(session),
+                         ProxyHeaderFor(record_, credential_, bridge_));
   MeetDeadlines();
 }
 

@@ -34,7 +34,7 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
  public:
   // Takes over `fd`. `record` has its id, peer, listener, route and times.
   Connection(ConnectionManager* manager, std::shared_ptr<const LiveConfig> live,
-             const ConnectionRecord& record, int fd, Admission::Token token, EventLoop* loop,
+             ConnectionRecord record, int fd, Admission::Token token, EventLoop* loop,
              WorkerMemory* memory);
 
   // Arms the timer for the next deadline, or acts on one that has come.
@@ -66,6 +66,7 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   void OnEnded(const End& end) override;
   void OnClosed() override;
 
+  bool TakeProxyHeader();
   void ChooseRoute(const tls::ClientHello& hello);
   void Enter(const LiveRoute& route);
   void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
@@ -82,10 +83,11 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   WorkerMemory* const memory_;        // Not owned.
   LiveCount live_record_;
   const std::shared_ptr<const LiveConfig> live_;
-  const LiveRoute* route_;              // in live_
-  Admission::Token token_;              // of the program
-  Admission::Token route_token_;        // of the route
-  std::unique_ptr<Greeting> greeting_;  // until the client is served
+  const LiveRoute* route_;                                      // in live_
+  Admission::Token token_;                                      // of the program
+  Admission::Token route_token_;                                // of the route
+  std::unique_ptr<Greeting> greeting_;                          // until the client is served
+  const tls::ServerContext::Credential* credential_ = nullptr;  // in route_
   BackendPool::Lease lease_;
   std::vector<EndpointId> tried_;  // none is tried again
   ConnectionRecord record_;

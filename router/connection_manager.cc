@@ -46,11 +46,16 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
   }
 
   const uint64_t id = record.id;
-  auto connection =
-      std::make_unique<Connection>(this, live_, record, fd, std::move(token), loop_, memory_);
+  auto connection = std::make_unique<Connection>(this, live_, std::move(record), fd,
+                                                 std::move(token), loop_, memory_);
   Connection* const started = connection.get();
   connections_.emplace(id, std::move(connection));
   started->MeetDeadlines();
+}
+
+TerminationReason ConnectionManager::Readmit(const SocketAddress& client, Admission::Token* token) {
+  Admission::Token().swap(*token);
+  return admission_->Admit(client, loop_->now(), token);
 }
 
 absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {

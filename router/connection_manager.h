@@ -55,6 +55,8 @@ class ConnectionManager {
   absl::Duration drain_timeout() const { return live_->config().shutdown.drain_timeout; }
   // `max_lifetime` with its jitter.
   absl::Duration DrawLifetime(absl::Duration max_lifetime);
+  // For a connection whose client is another than its peer seemed: gives back what `token` held.
+  TerminationReason Readmit(const SocketAddress& client, Admission::Token* token);
   uint64_t Random() { return random_(); }
 
   size_t GetConnectionCount() const { return connections_.size(); }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include <memory>
 #include <string>
 
 #include "absl/time/time.h"
@@ -16,7 +17,13 @@ namespace tlsbridge {
 
 struct ConnectionRecord {
   uint64_t id = 0;
-  SocketAddress peer;
+  SocketAddress peer;  // the client; as a PROXY header says, if there was one
+  // With such a header: who sent it, and where the client thought to connect to.
+  struct Proxied {
+    SocketAddress by;
+    SocketAddress destination;
+  };
+  std::unique_ptr<Proxied> proxied;
   const SocketAddress* listener = nullptr;
   const Route* route = nullptr;  // never null; until one is chosen, what applies without one
   bool routed = false;

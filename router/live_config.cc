@@ -5,16 +5,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "router/credentials.h"
 
 namespace tlsbridge {
 namespace {
-
-using Contexts = std::vector<std::shared_ptr<const tls::ServerContext>>;
-
-bool EndsTls(const Route& route) {
-  return route.action == RouteAction::kForward && route.tls_mode != TlsMode::kPassthrough;
-}
 
 bool Covers(const std::vector<PortRange>& ports, uint16_t port) {
   return ports.empty() || std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
@@ -45,20 +38,11 @@ Route Unrouted(const Config& config) {
   return unrouted;
 }
 
-absl::StatusOr<Contexts> LoadContexts(const Config& config, absl::Time now) {
-  Contexts contexts;
-  for (const Route& route : config.routes) {
-    contexts.emplace_back();
-    if (!EndsTls(route)) continue;
-    auto context = LoadServerTls(route.tls, now);
-    if (!context.ok()) {
-      if (config.routes.size() == 1) return context.status();
-      return absl::Status(context.status().code(),
-                          absl::StrCat("route ", route.name, ": ", context.status().message()));
-    }
-    contexts.back() = *std::move(context);
-  }
-  return contexts;
+// Those of the route of before, where a reload is to go on with them.
+std::shared_ptr<tls::TicketSecrets> SecretsToKeep(const Route& route, const LiveConfig* previous) {
+  const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(route.name);
+  const bool same = before != nullptr && before->settings->tls.tickets == route.tls.tickets;
+  return same ? before->tls.ticket_secrets : nullptr;
 }
 
 }  // namespace
@@ -67,13 +51,21 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config
                                                                    const LiveConfig* previous,
                                                                    absl::Time wall_clock,
                                                                    absl::Time now) {
-  auto contexts = LoadContexts(config, wall_clock);
-  if (!contexts.ok()) return contexts.status();
-  return Assemble(std::move(config), *std::move(contexts), previous, now);
+  std::vector<RouteTls> tls;
+  for (const Route& route : config.routes) {
+    auto loaded = LoadRouteTls(route, SecretsToKeep(route, previous), wall_clock);
+    if (!loaded.ok()) {
+      if (config.routes.size() == 1) return loaded.status();
+      return absl::Status(loaded.status().code(),
+                          absl::StrCat("route ", route.name, ": ", loaded.status().message()));
+    }
+    tls.push_back(*std::move(loaded));
+  }
+  return Assemble(std::move(config), std::move(tls), previous, now);
 }
 
 absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config config,
-                                                                       Contexts contexts,
+                                                                       std::vector<RouteTls> tls,
                                                                        const LiveConfig* previous,
                                                                        absl::Time now) {
   auto table = RouteTable::Create(config.routes);
@@ -84,7 +76,7 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config co
     const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(settings.name);
     LiveRoute route;
     route.settings = &settings;
-    route.tls = std::move(contexts[i]);
+    route.tls = std::move(tls[i]);
     if (settings.action == RouteAction::kForward) {
       route.backends =
           BackendPool::Create(settings, now, before == nullptr ? nullptr : before->backends.get());
@@ -117,9 +109,20 @@ const LiveRoute* LiveConfig::Find(uint16_t port, const SocketAddress& client,
 
 const LiveRoute* LiveConfig::AnyThatTerminates(uint16_t port) const {
   for (const LiveRoute& route : routes_) {
-    if (route.tls != nullptr && Covers(route.settings->match.ports, port)) return &route;
+    if (route.tls.server != nullptr && Covers(route.settings->match.ports, port)) return &route;
   }
   return nullptr;
+}
+
+bool LiveConfig::ExpectsProxyHeader(const SocketAddress& listener,
+                                    const SocketAddress& peer) const {
+  for (const Listener& settings : config_.listeners) {
+    if (!settings.address.IsOrBecame(listener)) continue;
+    if (peer.is_unix()) return settings.proxy_protocol_from_unix;
+    return std::any_of(settings.proxy_protocol_from.begin(), settings.proxy_protocol_from.end(),
+                       [&peer](const Cidr& block) { return block.Contains(peer); });
+  }
+  return false;
 }
 
 const LiveRoute* LiveConfig::ByName(absl::string_view name) const {

@@ -17,18 +17,18 @@
 #include "absl/time/time.h"
 #include "router/backends/backend_pool.h"
 #include "router/config/config.h"
+#include "router/credentials.h"
 #include "router/limits/admission.h"
 #include "router/routes/route_table.h"
 #include "tls/client_hello.h"
-#include "tls/server_context.h"
 
 namespace tlsbridge {
 
 struct LiveRoute {
-  const Route* settings = nullptr;                // in LiveConfig::config()
-  std::shared_ptr<const tls::ServerContext> tls;  // null where TLS is passed through
-  std::shared_ptr<BackendPool> backends;          // null for a route that blocks
-  std::shared_ptr<Admission> admission;           // this route's own limits
+  const Route* settings = nullptr;  // in LiveConfig::config()
+  RouteTls tls;
+  std::shared_ptr<BackendPool> backends;  // null for a route that blocks
+  std::shared_ptr<Admission> admission;   // this route's own limits
 };
 
 class LiveConfig {
@@ -39,10 +39,11 @@ class LiveConfig {
                                                                 const LiveConfig* previous,
                                                                 absl::Time wall_clock,
                                                                 absl::Time now);
-  // The same with TLS contexts that are there already, one for each route.
-  static absl::StatusOr<std::shared_ptr<const LiveConfig>> Assemble(
-      Config config, std::vector<std::shared_ptr<const tls::ServerContext>> contexts,
-      const LiveConfig* previous, absl::Time now);
+  // The same with TLS that is there already, one for each route.
+  static absl::StatusOr<std::shared_ptr<const LiveConfig>> Assemble(Config config,
+                                                                    std::vector<RouteTls> tls,
+                                                                    const LiveConfig* previous,
+                                                                    absl::Time now);
 
   LiveConfig(const LiveConfig&) = delete;
   LiveConfig& operator=(const LiveConfig&) = delete;
@@ -56,6 +57,9 @@ class LiveConfig {
   // One whose BoringSSL may tell a client on `port` what is wrong with its first bytes; null if
   // none of its routes ends TLS.
   const LiveRoute* AnyThatTerminates(uint16_t port) const;
+  // Whether a peer on a listener, by the address that that was bound to, begins with a PROXY
+  // header.
+  bool ExpectsProxyHeader(const SocketAddress& listener, const SocketAddress& peer) const;
   const LiveRoute* ByName(absl::string_view name) const;
 
   // What applies to a connection until it has a route: the most patient of all routes.

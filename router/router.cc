@@ -58,7 +58,8 @@ void TellOfUnixBackends(const Config& config) {
       if (!backend.address.socket.is_unix()) continue;
       LogEvent(LogLevel::kInfo, "unix_backend_cannot_see_truncation")
           .Text("backend", backend.address.socket.ToString())
-          .Text("hint", "where the backend must tell a request cut short from a whole one, use TCP");
+          .Text("hint",
+                "where the backend must tell a request cut short from a whole one, use TCP");
     }
   }
 }

@@ -221,6 +221,20 @@ ServerContext::Choice ServerContext::Default() const {
   return choice;
 }
 
+ServerContext::Algorithms ServerContext::AlgorithmsOf(const Credential& credential) {
+  Algorithms algorithms;
+  const CRYPTO_BUFFER* leaf = credential.chain.front().get();
+  const uint8_t* der = CRYPTO_BUFFER_data(leaf);
+  bssl::UniquePtr<X509> certificate(
+      d2i_X509(nullptr, &der, static_cast<long>(CRYPTO_BUFFER_len(leaf))));
+  if (certificate != nullptr) {
+    algorithms.signature = OBJ_nid2sn(X509_get_signature_nid(certificate.get()));
+  }
+  const char* kind = EVP_PKEY_id(credential.key.get()) == EVP_PKEY_RSA ? "RSA" : "EC";
+  algorithms.key = absl::StrCat(kind, EVP_PKEY_bits(credential.key.get()));
+  return algorithms;
+}
+
 bssl::UniquePtr<SSL> ServerContext::NewSsl(const Choice& choice) const {
   bssl::UniquePtr<SSL> ssl(SSL_new(ctx_.get()));
   const Credential& credential = *choice.credential;

@@ -65,6 +65,14 @@ class ServerContext {
   // The first certificate, for one whose hello cannot be read: BoringSSL then refuses it.
   Choice Default() const;
 
+  // How a certificate was signed and what its key is, as haproxy names them: "RSA-SHA256",
+  // "ecdsa-with-SHA256"; "RSA2048", "EC256".
+  struct Algorithms {
+    std::string signature;
+    std::string key;
+  };
+  static Algorithms AlgorithmsOf(const Credential& credential);
+
   // A server's end for `choice`. REQUIRES: that is not a refusal.
   bssl::UniquePtr<SSL> NewSsl(const Choice& choice) const;
 

@@ -204,6 +204,12 @@ void Session::SendInternalError() {
   ERR_clear_error();
 }
 
+std::optional<PeerIdentity> Session::ClientCertificate() const {
+  bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
+  if (leaf == nullptr || client_context_ != nullptr) return std::nullopt;
+  return IdentityOf(leaf.get());
+}
+
 absl::string_view Session::alpn() const {
   const uint8_t* data = nullptr;
   unsigned length = 0;

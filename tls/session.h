@@ -10,11 +10,13 @@
 #include <stdint.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "tls/failure.h"
+#include "tls/peer_identity.h"
 #include "tls/server_context.h"
 #include "tls/staging.h"
 #include "tls/verdict.h"
@@ -85,6 +87,8 @@ class Session {
 
   // The client's certificate: who it is for, and the rule that let it in ("any" where there are no
   // rules). Empty without one, and before the handshake is done.
+  // All that the client's certificate says; none without one. Made anew by each call.
+  std::optional<PeerIdentity> ClientCertificate() const;
   const std::string& client_identity() const { return client_identity_; }
   const std::string& allowed_by() const { return allowed_by_; }
   // What an observe-only policy would have refused this client for; kNone otherwise. Its identity

@@ -32,6 +32,7 @@ class Admission {
     Token(Token&& other) noexcept;
     Token& operator=(Token&& other) noexcept;
     ~Token();
+    void swap(Token& other) noexcept { std::swap(*this, other); }
 
    private:
     friend class Admission;

@@ -100,7 +100,7 @@ class BridgeTest : public ::testing::Test {
   }
 
   void Join() {
-    bridge_->ConnectBackend(backend_.address());
+    bridge_->ConnectBackend({backend_.address()});
     Turn();
     ASSERT_NE(peer_, nullptr);
     ASSERT_EQ(bridge_->state(), BridgeState::kBridging);
@@ -170,7 +170,7 @@ TEST_F(BridgeTest, AfterItsEndNothingMovesAndNothingIsTold) {
 
 TEST_F(BridgeTest, DiallingAfterCleanupDoesNothing) {
   bridge_->Cleanup(kReset);
-  bridge_->ConnectBackend(backend_.address());
+  bridge_->ConnectBackend({backend_.address()});
   Turn();
   EXPECT_EQ(witness_.told, Told({"closed"}));
   EXPECT_EQ(peer_, nullptr);
@@ -180,7 +180,7 @@ TEST_F(BridgeTest, DiallingAfterCleanupDoesNothing) {
 
 TEST_F(BridgeTest, CleanupInsideOnBackendConnected) {
   witness_.on_connected = CleansUp(kReset);
-  bridge_->ConnectBackend(backend_.address());
+  bridge_->ConnectBackend({backend_.address()});
   Turn();
   EXPECT_EQ(witness_.told, Told({"connected", "closed"}));
 }
@@ -189,7 +189,7 @@ TEST_F(BridgeTest, CleanupInsideOnConnectFailed) {
   witness_.on_connect_failed = CleansUp(kPolite);
   backend_.Close();
   client_->Send("early");
-  bridge_->ConnectBackend(backend_.address());
+  bridge_->ConnectBackend({backend_.address()});
   client_->Fin();
   Turn();
   EXPECT_EQ(witness_.told.back(), "closed");
@@ -229,9 +229,9 @@ TEST_F(BridgeTest, CleanupInsideOnClosedIsTooLateAndHarmless) {
 TEST_F(BridgeTest, AnotherBackendMayBeDialledWhenOneRefuses) {
   ListeningPeer refuses;
   refuses.Close();
-  witness_.on_connect_failed = [this] { bridge_->ConnectBackend(backend_.address()); };
+  witness_.on_connect_failed = [this] { bridge_->ConnectBackend({backend_.address()}); };
   client_->Send("for whoever answers");
-  bridge_->ConnectBackend(refuses.address());
+  bridge_->ConnectBackend({refuses.address()});
   Turn();
   EXPECT_EQ(witness_.told, Told({"connect_failed", "connected"}));
   ASSERT_NE(peer_, nullptr);
@@ -244,10 +244,10 @@ TEST_F(BridgeTest, AnotherBackendMayBeDialledWhenOneRefuses) {
 TEST_F(BridgeTest, BackendsThatFailAtOnceMayBeFollowedByMoreOfThem) {
   int tries = 0;
   witness_.on_connect_failed = [this, &tries] {
-    bridge_->ConnectBackend(++tries < 5 ? kNobody : backend_.address());
+    bridge_->ConnectBackend({++tries < 5 ? kNobody : backend_.address()});
   };
   client_->Send("patience");
-  bridge_->ConnectBackend(kNobody);
+  bridge_->ConnectBackend({kNobody});
   EXPECT_TRUE(witness_.told.empty()) << "never from inside the call that began it";
   Turn();
   EXPECT_EQ(tries, 5);
@@ -257,11 +257,11 @@ TEST_F(BridgeTest, BackendsThatFailAtOnceMayBeFollowedByMoreOfThem) {
 }
 
 TEST_F(BridgeTest, AHalfCloseBeforeTheBackendIsKnownReachesTheOneThatAnswers) {
-  witness_.on_connect_failed = [this] { bridge_->ConnectBackend(backend_.address()); };
+  witness_.on_connect_failed = [this] { bridge_->ConnectBackend({backend_.address()}); };
   client_->Send("all of it");
   client_->Fin();
   Turn();
-  bridge_->ConnectBackend(kNobody);
+  bridge_->ConnectBackend({kNobody});
   Turn();
   ASSERT_NE(peer_, nullptr);
   EXPECT_EQ(peer_->received(), "all of it");
@@ -273,7 +273,7 @@ TEST_F(BridgeTest, AHalfCloseBeforeTheBackendIsKnownReachesTheOneThatAnswers) {
 
 TEST_F(BridgeTest, DestroyedWhileDialling) {
   const BlackHole hole;
-  bridge_->ConnectBackend(hole.address());
+  bridge_->ConnectBackend({hole.address()});
   Turn();
   bridge_.reset();
   Turn();
@@ -281,7 +281,7 @@ TEST_F(BridgeTest, DestroyedWhileDialling) {
 }
 
 TEST_F(BridgeTest, DestroyedBeforeAFailedDialIsReported) {
-  bridge_->ConnectBackend(kNobody);
+  bridge_->ConnectBackend({kNobody});
   bridge_.reset();
   Turn();
   EXPECT_TRUE(witness_.told.empty());

@@ -44,7 +44,7 @@ void RouterFixture::SetUp() {
 void RouterFixture::StartRouter() {
   if (backend_address_.family() == AF_UNSPEC) backend_address_ = backend_->address();
   if (route_.backends.empty()) route_.backends.push_back({{.socket = backend_address_}});
-  auto live = LiveConfig::Assemble(config_, {tls_}, /*previous=*/nullptr, loop_->now());
+  auto live = LiveConfig::Assemble(config_, {{.server = tls_}}, /*previous=*/nullptr, loop_->now());
   ASSERT_TRUE(live.ok()) << live.status();
   admission_ = std::make_unique<Admission>(config_.limits, budget_);
   manager_ = std::make_unique<ConnectionManager>(*live, admission_.get(), loop_.get(), &memory_);

@@ -113,7 +113,7 @@ int Demo() {
   if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return RefuseToStart(status);
   const std::shared_ptr<const tls::ServerContext> tls = *std::move(context);
   const auto source = [&config, &tls](const LiveConfig* previous) {
-    return LiveConfig::Assemble(config, {tls}, previous, SystemClock().Monotonic());
+    return LiveConfig::Assemble(config, {{.server = tls}}, previous, SystemClock().Monotonic());
   };
   return Serve(source, *log, [&ca_file](const Router& router) {
     const SocketAddress address = router.listeners().front();

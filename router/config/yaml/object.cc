@@ -31,10 +31,10 @@ void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* re
         absl::StrCat(path, path.empty() ? "" : ".", key == nullptr ? "" : entry.key);
     if (key == nullptr) {
       const std::string guess = DidYouMean(entry.key, names_);
-      reading->Add(entry.mark, path,
-                   absl::StrCat("unknown key ", Quoted(entry.key),
-                                guess.empty() ? "; allowed are " : guess,
-                                guess.empty() ? absl::StrJoin(names_, ", ") : ""));
+      reading->Add(
+          entry.mark, path,
+          absl::StrCat("unknown key ", Quoted(entry.key), guess.empty() ? "; allowed are " : guess,
+                       guess.empty() ? absl::StrJoin(names_, ", ") : ""));
       continue;
     }
     const auto [first, is_first] = lines.emplace(entry.key, entry.mark.line);
@@ -65,9 +65,8 @@ Json ObjectType::KeysSchema(const void* defaults) const {
     properties[key.name] = std::move(schema);
     if (key.required) required.push_back(key.name);
   }
-  Json schema = {{"type", "object"},
-                 {"properties", std::move(properties)},
-                 {"additionalProperties", false}};
+  Json schema = {
+      {"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
   if (!required.empty()) schema["required"] = std::move(required);
   return schema;
 }

@@ -50,8 +50,7 @@ class Type {
 template <class T>
 class TypeOf : public Type {
  public:
-  void Read(const Node& node, const std::string& path, Reading* reading,
-            void* target) const final {
+  void Read(const Node& node, const std::string& path, Reading* reading, void* target) const final {
     ReadInto(node, path, reading, static_cast<T*>(target));
   }
   Json Write(const void* value) const final { return WriteFrom(*static_cast<const T*>(value)); }
@@ -91,7 +90,8 @@ class ScalarType : public TypeOf<T> {
   void ReadInto(const Node& node, const std::string& path, Reading* reading,
                 T* target) const override {
     if (node.kind != Node::Kind::kScalar || (options_.plain && node.quoted)) {
-      reading->Add(node.mark, path, absl::StrCat("expected ", Expected(), ", not ", KindName(node)));
+      reading->Add(node.mark, path,
+                   absl::StrCat("expected ", Expected(), ", not ", KindName(node)));
       return;
     }
     absl::StatusOr<T> value = options_.parse(node.text);
@@ -132,7 +132,8 @@ class ListType : public TypeOf<std::vector<T>> {
   void ReadInto(const Node& node, const std::string& path, Reading* reading,
                 std::vector<T>* target) const override {
     if (node.kind != Node::Kind::kList) {
-      reading->Add(node.mark, path, absl::StrCat("expected ", Describe(), ", not ", KindName(node)));
+      reading->Add(node.mark, path,
+                   absl::StrCat("expected ", Describe(), ", not ", KindName(node)));
       return;
     }
     if (node.items.size() < least_) {

@@ -1,0 +1,33 @@
+#include "router/greeting.h"
+
+namespace tlsbridge {
+
+Greeting::Result Greeting::Feed(absl::Span<const uint8_t> bytes) {
+  if (decoder_.has_value() && !proxy_header_whole_) {
+    const proxy_protocol::Decoder::Result result = decoder_->Feed(bytes);
+    switch (result.verdict) {
+      case proxy_protocol::Decoder::Verdict::kNeedMore:
+        return Result::kNeedMore;
+      case proxy_protocol::Decoder::Verdict::kMalformed:
+        malformed_ = result.reason;
+        return Result::kBadProxyHeader;
+      case proxy_protocol::Decoder::Verdict::kWhole:
+        proxy_header_whole_ = true;
+        bytes.remove_prefix(result.consumed_bytes);
+        break;
+    }
+  }
+  if (bytes.empty()) return Result::kNeedMore;
+  switch (reader_.Feed(bytes)) {
+    case tls::ClientHelloReader::Result::kNeedMore:
+      return Result::kNeedMore;
+    case tls::ClientHelloReader::Result::kWhole:
+      whole_ = true;
+      return Result::kWhole;
+    case tls::ClientHelloReader::Result::kNotHello:
+      break;
+  }
+  return Result::kNotHello;
+}
+
+}  // namespace tlsbridge
