@@ -66,7 +66,8 @@ TEST_F(CommandLine, AValueMayContainEqualsSignsAndDashes) {
   EXPECT_EQ(absl::GetFlag(FLAGS_max_connections), -5);
 }
 
-// It comes of a variable that is not set. Taken for "not given", --allow-uri would let in everybody.
+// It comes of a variable that is not set. Taken for "not given", --allow-uri would let in
+// everybody.
 TEST_F(CommandLine, RefusesAnEmptyValue) {
   EXPECT_EQ(Refusal({"--listen-address="}), "--listen-address needs a value; it was empty");
   EXPECT_EQ(Refusal({"--allow-uri", ""}), "--allow-uri needs a value; it was empty");

@@ -105,8 +105,8 @@ absl::Status ParseFlags(absl::Span<char* const> arguments, absl::Span<const Flag
       }
       value = arguments[i];
     }
-    // Mostly a variable of a script that is not set. To take it for "not given" would leave off what
-    // was asked for, such as whom to let in.
+    // Mostly a variable of a script that is not set. To take it for "not given" would leave off
+    // what was asked for, such as whom to let in.
     if (value.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("--", typed, " needs a value; it was empty"));
     }
