@@ -61,13 +61,17 @@ void Peer::Send(const std::string& bytes) {
 }
 
 void Peer::Flush() {
-  while (fd_ >= 0 && !unsent_.empty()) {
-    const ssize_t n = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+  while (fd_ >= 0 && unsent() > 0) {
+    const ssize_t n = send(fd_, unsent_.data() + sent_, unsent(), MSG_NOSIGNAL);
     if (n < 0) {
       if (IsReset(errno)) end_ = StreamEnd::kReset;
       return;
     }
-    unsent_.erase(0, static_cast<size_t>(n));
+    sent_ += static_cast<size_t>(n);
+  }
+  if (unsent() == 0) {
+    unsent_.clear();
+    sent_ = 0;
   }
   if (fd_ >= 0 && fin_wanted_ && !std::exchange(fin_sent_, true)) shutdown(fd_, SHUT_WR);
 }

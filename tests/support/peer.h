@@ -45,7 +45,7 @@ class Peer {
 
   const std::string& received() const { return received_; }
   std::string TakeReceived() { return std::exchange(received_, {}); }
-  size_t unsent() const { return unsent_.size(); }
+  size_t unsent() const { return unsent_.size() - sent_; }
   // Of what was sent, the bytes that the other end's kernel does not have yet.
   int Unacknowledged() const;
   StreamEnd end() const { return end_; }
@@ -57,6 +57,7 @@ class Peer {
 
   int fd_;
   std::string unsent_;
+  size_t sent_ = 0;  // of unsent_: cutting that much off its front each time would take for ever
   std::string received_;
   StreamEnd end_ = StreamEnd::kOpen;
   bool fin_wanted_ = false;

@@ -40,8 +40,9 @@ class RouterFixture : public ::testing::Test {
   // A TLS client and the backend's end of its bridge, both ready.
   void ConnectThrough(const TlsPeer::Options& options = {});
 
-  // Turns the loop and steps the peers until `condition` holds. Fails the test after 10 s of real
-  // time. REQUIRES: peers outside client_ and backend_peer_ are stepped by the condition itself.
+  // Turns the loop and steps the peers until `condition` holds. Fails after 10 s of the
+  // processor's time. REQUIRES: peers outside client_ and backend_peer_ are stepped by the
+  // condition itself.
   [[nodiscard]] bool Until(absl::FunctionRef<bool()> condition);
   // The same, while the fake clock moves a millisecond a turn: for what waits for the peer's
   // kernel.
