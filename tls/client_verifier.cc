@@ -22,18 +22,17 @@ int VerifierIndex() {
   return index;
 }
 
-// A ticket is resumed only under the policy under which it was given; but CRLs come and go, and are
-// asked again for each resumed session.
-void BindTickets(const ClientPolicy& policy, SSL_CTX* ctx) {
+}  // namespace
+
+std::string PolicyDigest(const ClientPolicy& policy) {
   std::string text = absl::StrCat(static_cast<int>(policy.mode), policy.observe_only ? "o" : "",
                                   "\n", policy.ca_pem);
   for (const std::string& rule : policy.allow) absl::StrAppend(&text, "\n", rule);
-  uint8_t digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const uint8_t*>(text.data()), text.size(), digest);
-  SSL_CTX_set_session_id_context(ctx, digest, sizeof(digest));
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const uint8_t*>(text.data()), text.size(),
+         reinterpret_cast<uint8_t*>(digest.data()));
+  return digest;
 }
-
-}  // namespace
 
 ClientVerifier::ClientVerifier(std::unique_ptr<TrustStore> trust, AllowRules rules,
                                const ClientPolicy& policy)
@@ -64,7 +63,10 @@ absl::Status ClientVerifier::Install(const ClientPolicy& policy, SSL_CTX* ctx) {
       ctx, SSL_VERIFY_PEER | (insist ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
       [](SSL* ssl, uint8_t* alert) { return Session::VerifyClient(ssl, alert); });
   SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
-  BindTickets(policy, ctx);
+  // A ticket is resumed only under the policy under which it was given.
+  const std::string digest = PolicyDigest(policy);
+  SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(digest.data()),
+                                 digest.size());
   SSL_CTX_set_ex_data(ctx, VerifierIndex(), verifier->release());
   return absl::OkStatus();
 }

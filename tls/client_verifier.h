@@ -40,6 +40,10 @@ struct ClientPolicy {
   bool observe_only = false;
 };
 
+// A SHA-256 of what `policy` asks of a client, but for CRLs, which each resumed session is judged
+// by again: with the route's name, the binding of its tickets (tls/ticket_keys.h).
+std::string PolicyDigest(const ClientPolicy& policy);
+
 class ClientVerifier {
  public:
   // What a client's certificate amounts to.
