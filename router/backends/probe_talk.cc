@@ -1,0 +1,100 @@
+#include "router/backends/probe_talk.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "tls/session.h"
+
+namespace tlsbridge {
+namespace {
+
+using Verdict = ProbeStep::Verdict;
+
+class Connect final : public ProbeTalk {
+ public:
+  ProbeStep Begin() override { return {Verdict::kPassed}; }
+  ProbeStep Receive(absl::Span<const uint8_t>) override { return {Verdict::kPassed}; }
+  ProbeStep ReceiveEnd() override { return {Verdict::kPassed}; }
+};
+
+class SendExpect final : public ProbeTalk {
+ public:
+  SendExpect(std::string send, std::string expect)
+      : send_(std::move(send)), expect_(std::move(expect)) {}
+
+  ProbeStep Begin() override {
+    return {expect_.empty() ? Verdict::kPassed : Verdict::kMore, std::move(send_)};
+  }
+
+  ProbeStep Receive(absl::Span<const uint8_t> bytes) override {
+    const size_t compare = std::min(bytes.size(), expect_.size() - matched_);
+    received_.append(reinterpret_cast<const char*>(bytes.data()), compare);
+    if (received_.compare(matched_, compare, expect_, matched_, compare) != 0) {
+      return {Verdict::kFailed, "", absl::StrCat("answers '", absl::CHexEscape(received_), "'")};
+    }
+    matched_ += compare;
+    return {matched_ == expect_.size() ? Verdict::kPassed : Verdict::kMore};
+  }
+
+  ProbeStep ReceiveEnd() override {
+    return {Verdict::kFailed, "", "closes before the answer is whole"};
+  }
+
+ private:
+  std::string send_;
+  const std::string expect_;
+  std::string received_;  // no longer than expect_
+  size_t matched_ = 0;
+};
+
+class Tls final : public ProbeTalk {
+ public:
+  Tls(std::shared_ptr<const tls::ClientContext> context, tls::Staging* staging,
+      const std::string& backend)
+      : staging_(staging), session_(tls::Session::Connect(std::move(context), staging, backend)) {}
+
+  ProbeStep Begin() override { return After(session_->Start()); }
+  ProbeStep Receive(absl::Span<const uint8_t> bytes) override {
+    return After(session_->Receive(bytes).verdict);
+  }
+  ProbeStep ReceiveEnd() override {
+    session_->ReceiveEof();
+    return {Verdict::kFailed, "", "closes during the handshake"};
+  }
+
+ private:
+  ProbeStep After(tls::Verdict verdict) {
+    ProbeStep step;
+    if (session_->handshake_done()) {
+      session_->SendCloseNotify();
+      step.verdict = Verdict::kPassed;
+    } else if (verdict != tls::Verdict::kWantRead) {
+      step.verdict = Verdict::kFailed;
+      step.why = absl::StrCat("tls: ", tls::Describe(session_->failure()));
+    }
+    const absl::Span<const uint8_t> output = staging_->output();
+    step.output.assign(reinterpret_cast<const char*>(output.data()), output.size());
+    staging_->ClearOutput();
+    return step;
+  }
+
+  tls::Staging* const staging_;  // Not owned.
+  const std::unique_ptr<tls::Session> session_;
+};
+
+}  // namespace
+
+std::unique_ptr<ProbeTalk> ConnectTalk() { return std::make_unique<Connect>(); }
+
+std::unique_ptr<ProbeTalk> SendExpectTalk(std::string send, std::string expect) {
+  return std::make_unique<SendExpect>(std::move(send), std::move(expect));
+}
+
+std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::ClientContext> context,
+                                   tls::Staging* staging, const std::string& backend) {
+  return std::make_unique<Tls>(std::move(context), staging, backend);
+}
+
+}  // namespace tlsbridge

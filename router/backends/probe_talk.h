@@ -1,0 +1,46 @@
+// What a health check says to a backend once it is connected, and what it thinks of the answers.
+// Without a socket: bytes in, bytes out.
+//
+// Thread: one. Owner: the probe. Failure: a verdict; a backend may answer anything, and no more
+// than a few bytes of it are kept.
+#pragma once
+
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/types/span.h"
+#include "router/config/config.h"
+#include "tls/client_context.h"
+#include "tls/staging.h"
+
+namespace tlsbridge {
+
+struct ProbeStep {
+  enum class Verdict : uint8_t { kMore, kPassed, kFailed };
+  Verdict verdict = Verdict::kMore;
+  std::string output;  // to be sent in any case
+  std::string why;     // kFailed
+};
+
+class ProbeTalk {
+ public:
+  virtual ~ProbeTalk() = default;
+  virtual ProbeStep Begin() = 0;
+  // REQUIRES of both: kMore so far.
+  virtual ProbeStep Receive(absl::Span<const uint8_t> bytes) = 0;
+  virtual ProbeStep ReceiveEnd() = 0;
+};
+
+// Passed as soon as it is connected.
+std::unique_ptr<ProbeTalk> ConnectTalk();
+
+// Sends, and passes when the answer begins as it should.
+std::unique_ptr<ProbeTalk> SendExpectTalk(std::string send, std::string expect);
+
+// Passes when the TLS handshake is done, as `context` demands. `staging` outlives it.
+std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::ClientContext> context,
+                                   tls::Staging* staging, const std::string& backend);
+
+}  // namespace tlsbridge

@@ -1,0 +1,109 @@
+#include "router/backends/probe_talk.h"
+
+#include <gtest/gtest.h>
+
+#include "tls/development_ca.h"
+#include "tls/server_context.h"
+#include "tls/session.h"
+
+namespace tlsbridge {
+namespace {
+
+using Verdict = ProbeStep::Verdict;
+
+absl::Span<const uint8_t> Bytes(absl::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+TEST(SendExpectTalk, PassesHoweverTheAnswerIsSplit) {
+  for (size_t piece = 1; piece <= 8; ++piece) {
+    auto talk = SendExpectTalk("PING\r\n", "+PONG");
+    const ProbeStep begin = talk->Begin();
+    EXPECT_EQ(begin.verdict, Verdict::kMore);
+    EXPECT_EQ(begin.output, "PING\r\n");
+    const std::string answer = "+PONG\r\n";
+    Verdict verdict = Verdict::kMore;
+    size_t at = 0;
+    for (; at < 5; at += piece) {
+      EXPECT_EQ(verdict, Verdict::kMore);
+      verdict = talk->Receive(Bytes(answer.substr(at, piece))).verdict;
+    }
+    EXPECT_EQ(verdict, Verdict::kPassed) << piece;
+  }
+}
+
+TEST(SendExpectTalk, FailsAtTheFirstWrongByteAndShowsItEscaped) {
+  auto talk = SendExpectTalk("", "+PONG");
+  EXPECT_EQ(talk->Begin().verdict, Verdict::kMore);
+  EXPECT_EQ(talk->Receive(Bytes("+P")).verdict, Verdict::kMore);
+  const ProbeStep step = talk->Receive(Bytes("\x01 and a great deal more"));
+  EXPECT_EQ(step.verdict, Verdict::kFailed);
+  EXPECT_EQ(step.why, "answers '+P\\x01 a'");
+}
+
+TEST(SendExpectTalk, FailsWhenTheBackendCloses) {
+  auto talk = SendExpectTalk("", "+PONG");
+  talk->Begin();
+  EXPECT_EQ(talk->ReceiveEnd().verdict, Verdict::kFailed);
+}
+
+TEST(SendExpectTalk, ExpectingNothingPassesOnceSent) {
+  const ProbeStep begin = SendExpectTalk("hello", "")->Begin();
+  EXPECT_EQ(begin.verdict, Verdict::kPassed);
+  EXPECT_EQ(begin.output, "hello");
+}
+
+class TlsTalkTest : public ::testing::Test {
+ protected:
+  TlsTalkTest() {
+    auto identity = tls::MakeDevelopmentIdentity(absl::FromUnixSeconds(1'750'000'000));
+    EXPECT_TRUE(identity.ok());
+    context_ = *tls::ServerContext::Create(identity->localhost);
+    server_ = tls::Session::Accept(*context_, &server_staging_);
+    tls::ClientOptions options;
+    options.insecure_skip_verify = true;
+    talk_ = TlsTalk(*tls::ClientContext::Create(options), &client_staging_, "127.0.0.1:443");
+  }
+
+  // What the server makes of `bytes`.
+  std::string Server(absl::string_view bytes) {
+    server_->Receive(Bytes(bytes));
+    const absl::Span<const uint8_t> output = server_staging_.output();
+    std::string answer(reinterpret_cast<const char*>(output.data()), output.size());
+    server_staging_.ClearOutput();
+    return answer;
+  }
+
+  std::shared_ptr<const tls::ServerContext> context_;
+  tls::Staging server_staging_;
+  tls::Staging client_staging_;
+  std::unique_ptr<tls::Session> server_;
+  std::unique_ptr<ProbeTalk> talk_;
+};
+
+TEST_F(TlsTalkTest, PassesWhenTheHandshakeIsDoneAndSaysGoodbye) {
+  ProbeStep step = talk_->Begin();
+  for (int i = 0; i < 4 && step.verdict == Verdict::kMore; ++i) {
+    step = talk_->Receive(Bytes(Server(step.output)));
+  }
+  EXPECT_EQ(step.verdict, Verdict::kPassed) << step.why;
+  Server(step.output);
+  EXPECT_TRUE(server_->handshake_done());
+  EXPECT_TRUE(server_->close_notify_received());
+}
+
+TEST_F(TlsTalkTest, FailsAtABackendThatSpeaksNoTls) {
+  EXPECT_EQ(talk_->Begin().verdict, Verdict::kMore);
+  const ProbeStep step = talk_->Receive(Bytes("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  EXPECT_EQ(step.verdict, Verdict::kFailed);
+  EXPECT_EQ(step.why.substr(0, 5), "tls: ");
+}
+
+TEST_F(TlsTalkTest, FailsWhenTheBackendClosesInTheMiddle) {
+  const std::string answer = Server(talk_->Begin().output);
+  EXPECT_EQ(talk_->Receive(Bytes(answer.substr(0, 100))).verdict, Verdict::kMore);
+  EXPECT_EQ(talk_->ReceiveEnd().verdict, Verdict::kFailed);
+}
+
+}  // namespace
+}  // namespace tlsbridge
