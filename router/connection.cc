@@ -172,6 +172,11 @@ void Connection::MeetDeadlines() {
   }
 }
 
+void Connection::GiveBackPlaces() {
+  Admission::Token().swap(token_);
+  Admission::Token().swap(route_token_);
+}
+
 void Connection::Retire() {
   if (std::exchange(record_.retired, true)) return;
   record_.lifetime = loop_->now() - record_.accepted_at;

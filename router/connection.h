@@ -40,6 +40,8 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   // Arms the timer for the next deadline, or acts on one that has come.
   void MeetDeadlines();
   void StopWatching() { timer_.Cancel(); }
+  // Its sockets are gone: it no longer counts against limits.
+  void GiveBackPlaces();
   // Its route is gone: it ends when it falls idle, or when the time to drain has passed.
   void Retire();
 

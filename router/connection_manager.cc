@@ -12,13 +12,13 @@
 namespace tlsbridge {
 
 ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
-                                     EventLoop* loop, WorkerMemory* memory, uint64_t first_id,
-                                     uint64_t id_step)
+                                     FailureFolder* folder, EventLoop* loop, WorkerMemory* memory,
+                                     uint64_t first_id, uint64_t id_step)
     : live_(std::move(live)),
       admission_(admission),
       loop_(loop),
       memory_(memory),
-      log_(loop),
+      log_(loop, folder),
       random_(std::random_device()()),
       next_id_(first_id),
       id_step_(id_step),
@@ -94,6 +94,7 @@ void ConnectionManager::CleanupConnection(Connection& connection) {
 void ConnectionManager::Forget(Connection* connection) {
   const auto it = connections_.find(connection->record().id);
   CountEnd(connection->record().end);
+  connection->GiveBackPlaces();  // before the log tells that there is room
   log_.WriteEnd(*connection);
   loop_->DeleteLater(std::move(it->second));
   connections_.erase(it);

@@ -30,8 +30,9 @@ namespace tlsbridge {
 class ConnectionManager {
  public:
   // Ids are `first_id`, `first_id` + `id_step`, ..., so that those of several workers differ.
-  ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission, EventLoop* loop,
-                    WorkerMemory* memory, uint64_t first_id = 1, uint64_t id_step = 1);
+  ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
+                    FailureFolder* folder, EventLoop* loop, WorkerMemory* memory,
+                    uint64_t first_id = 1, uint64_t id_step = 1);
   ConnectionManager(const ConnectionManager&) = delete;
   ConnectionManager& operator=(const ConnectionManager&) = delete;
 

@@ -78,8 +78,7 @@ absl::Status LoadServer(const Route& route, absl::Time now, RouteTls* loaded) {
     return status;
   }
   // A ticket stands for a client that was let in: who may be one is part of what it is good for.
-  const std::string binding = absl::StrCat(route.name, "\n", static_cast<int>(options.clients.mode),
-                                           "\n", options.clients.ca_pem);
+  const std::string binding = absl::StrCat(route.name, "\n", tls::PolicyDigest(options.clients));
   tls::InstallTicketKeys(loaded->ticket_secrets, binding, (*context)->ssl_ctx());
   loaded->server = *std::move(context);
   return absl::OkStatus();

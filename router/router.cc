@@ -51,6 +51,20 @@ std::string ReasonsJson(Count count) {
 
 // A UNIX socket cannot be reset: its peer reads the same end, cut short or not, unless it had sent
 // something that was still unread.
+// One line a route, but not thousands.
+void TellOfRoutes(const Config& config) {
+  constexpr size_t kMost = 50;
+  for (size_t i = 0; i < std::min(config.routes.size(), kMost); ++i) {
+    const Route& route = config.routes[i];
+    LogEvent(LogLevel::kInfo, "route")
+        .Text("name", route.name)
+        .Text("backends",
+              absl::StrJoin(route.backends, ",", [](std::string* out, const Backend& b) {
+                absl::StrAppend(out, b.address.ToString());
+              }));
+  }
+}
+
 void TellOfUnixBackends(const Config& config) {
   for (const Route& route : config.routes) {
     if (route.bridge.accept_truncation || route.tls_mode != TlsMode::kTerminate) continue;
@@ -98,7 +112,7 @@ absl::Status Router::Start(const Clock* clock) {
   const int count = config().workers > 0 ? config().workers : UsableCores();
   std::vector<Worker*> workers;
   for (int i = 0; i < count; ++i) {
-    auto worker = Worker::Create(live_, &admission_, clock, i, count);
+    auto worker = Worker::Create(live_, &admission_, &folder_, clock, i, count);
     if (!worker.ok()) return worker.status();
     workers_.push_back(*std::move(worker));
     workers.push_back(workers_.back().get());
@@ -123,6 +137,7 @@ absl::Status Router::OpenAdmin() {
 
 Router::~Router() {
   for (auto& worker : workers_) worker->Join();
+  backend_watch_.reset();
   reloader_.reset();
   listeners_.reset();  // before the loop that it accepts on
   workers_.clear();
@@ -135,7 +150,8 @@ void Router::Run() {
   for (const SocketAddress& address : listeners_->addresses()) {
     LogEvent(LogLevel::kInfo, "listening").Text("address", address.ToString());
   }
-  TellOfUnixBackends(config());
+  TellOfRoutes(config());
+  Adopted();
   for (auto& worker : workers_) worker->Start();
   workers_left_ = workers_.size();
   listeners_->Start();
@@ -171,6 +187,19 @@ void Router::OnSignal() {
   }
 }
 
+// What is served from now on is looked after.
+void Router::Adopted() {
+  TellOfUnixBackends(config());
+  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
+  for (const LiveRoute& route : live_->routes()) {
+    for (const std::string& warning : route.tls.warnings) {
+      LogEvent(LogLevel::kWarning, "tls_warning")
+          .Text("route", route.settings->name)
+          .Text("message", warning);
+    }
+  }
+}
+
 void Router::Reload() {
   if (phase_ == Phase::kServing) return reloader_->Start(live_);
   LogEvent(LogLevel::kWarning, "reload_refused").Text("message", "the process is ending");
@@ -190,6 +219,7 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
     route.admission->SetLimits(route.settings->limits);
   }
   for (auto& worker : workers_) worker->Adopt(live_);
+  Adopted();
   listeners_->Start();
   listeners_->CloseOthers(config().listeners, [] {});
   LogEvent(LogLevel::kInfo, "reloaded")

@@ -14,6 +14,7 @@
 #include "bridge/event/fd_event.h"
 #include "bridge/event/timer.h"
 #include "router/admin/admin_server.h"
+#include "router/backend_watch.h"
 #include "router/limits/admission.h"
 #include "router/limits/budget.h"
 #include "router/listeners.h"
@@ -52,6 +53,7 @@ class Router final : private AdminServer::Source {
   const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
   absl::Status Start(const Clock* clock);
   absl::Status OpenAdmin();
+  void Adopted();
   void OnSignal();
   void Reload();
   std::shared_ptr<const LiveConfig> OnReloaded(Reloader::Result result);
@@ -66,10 +68,13 @@ class Router final : private AdminServer::Source {
   std::shared_ptr<const LiveConfig> live_;
   const Budget budget_;
   Admission admission_;
+  FailureFolder folder_;
   std::unique_ptr<EventLoop> loop_;  // control; no connection lives on it
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<Reloader> reloader_;
+  LiveCounters control_live_;  // sockets of health checks
+  std::unique_ptr<BackendWatch> backend_watch_;
   std::unique_ptr<ListeningSocket> admin_socket_;
   std::unique_ptr<AdminServer> admin_;
   int signal_fd_ = -1;

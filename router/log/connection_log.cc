@@ -42,21 +42,22 @@ void AppendEnd(const End& end, LogEvent* event) {
 
 }  // namespace
 
-ConnectionLog::ConnectionLog(EventLoop* loop)
+ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
     : loop_(loop),
+      folder_(folder),
       flush_timer_(
           loop, [this] { Flush(); }, Timer::Of::kService) {}
 
 bool ConnectionLog::ShouldWrite(const End& end, LogLevel level) {
   if (!LogEnabled(level)) return false;
   if (level != LogLevel::kWarning) return true;
-  const bool write = folder_.ShouldWrite(KindOf(end), loop_->now());
-  if (!flush_timer_.armed()) flush_timer_.ArmAt(folder_.next_flush());
+  const bool write = folder_->ShouldWrite(KindOf(end), loop_->now());
+  if (!flush_timer_.armed()) flush_timer_.ArmAt(folder_->next_flush());
   return write;
 }
 
 void ConnectionLog::FlushUntil(absl::Time time) {
-  folder_.Flush(time, [](const std::string& kind, int64_t more) {
+  folder_->Flush(time, [](const std::string& kind, int64_t more) {
     LogEvent(LogLevel::kWarning, "folded")
         .Text("kind", kind)
         .Number("more", more)
@@ -66,7 +67,7 @@ void ConnectionLog::FlushUntil(absl::Time time) {
 
 void ConnectionLog::Flush() {
   FlushUntil(loop_->now());
-  if (folder_.next_flush() < absl::InfiniteFuture()) flush_timer_.ArmAt(folder_.next_flush());
+  if (folder_->next_flush() < absl::InfiniteFuture()) flush_timer_.ArmAt(folder_->next_flush());
 }
 
 void ConnectionLog::Finish() {

@@ -3,7 +3,7 @@
 // Orderly ends are always written. Failures of one kind are written a few times a minute and then
 // counted; a TCP probe is a matter for the debug log.
 //
-// Thread: the worker's. Owner: the ConnectionManager. The loop outlives it. Failure: none.
+// Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
 #pragma once
 
 #include "bridge/event/event_loop.h"
@@ -17,7 +17,7 @@ namespace tlsbridge {
 
 class ConnectionLog {
  public:
-  explicit ConnectionLog(EventLoop* loop);
+  ConnectionLog(EventLoop* loop, FailureFolder* folder);
 
   void WriteEnd(const Connection& connection);
   // For one that was refused before it had a bridge.
@@ -31,8 +31,8 @@ class ConnectionLog {
   void Flush();
   void FlushUntil(absl::Time time);
 
-  EventLoop* const loop_;  // Not owned.
-  FailureFolder folder_;
+  EventLoop* const loop_;        // Not owned.
+  FailureFolder* const folder_;  // Not owned.
   Timer flush_timer_;
 };
 

@@ -5,6 +5,7 @@
 namespace tlsbridge {
 
 bool FailureFolder::ShouldWrite(const std::string& kind, absl::Time now) {
+  std::lock_guard<std::mutex> lock(mutex_);
   Kind& entry = kinds_[kind];
   if (entry.seen == 0) entry.window_ends = now + kWindow;
   return ++entry.seen <= kWrittenPerWindow;
@@ -12,6 +13,7 @@ bool FailureFolder::ShouldWrite(const std::string& kind, absl::Time now) {
 
 void FailureFolder::Flush(absl::Time now,
                           absl::FunctionRef<void(const std::string& kind, int64_t more)> report) {
+  std::lock_guard<std::mutex> lock(mutex_);
   for (auto it = kinds_.begin(); it != kinds_.end();) {
     const auto current = it++;
     if (current->second.window_ends > now) continue;
@@ -22,6 +24,7 @@ void FailureFolder::Flush(absl::Time now,
 }
 
 absl::Time FailureFolder::next_flush() const {
+  std::lock_guard<std::mutex> lock(mutex_);
   absl::Time next = absl::InfiniteFuture();
   for (const auto& [kind, entry] : kinds_) next = std::min(next, entry.window_ends);
   return next;

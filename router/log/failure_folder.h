@@ -3,11 +3,12 @@
 //
 // A kind is an entry of a closed list, so that no peer can make this grow.
 //
-// Thread: one worker's. Owner: the worker. Failure: none.
+// Thread: any; locked. One serves all workers. Owner: the router. Failure: none.
 #pragma once
 
 #include <stdint.h>
 
+#include <mutex>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -36,6 +37,7 @@ class FailureFolder {
     int64_t seen = 0;
   };
 
+  mutable std::mutex mutex_;
   absl::flat_hash_map<std::string, Kind> kinds_;
 };
 

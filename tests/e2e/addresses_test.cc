@@ -66,7 +66,7 @@ TEST_F(AddressesTest, AUnixBackendIsServed) {
 
 TEST_F(AddressesTest, ABackendOnAnotherMachineIsTakenWhereThatIsAllowed) {
   ASSERT_NO_FATAL_FAILURE(StartSidecar("192.0.2.1:80", {"--unsafe-backend"}));
-  EXPECT_EQ((*tlsbridge().WaitForEvent("listening"))["backend"], "192.0.2.1:80");
+  EXPECT_EQ((*tlsbridge().WaitForEvent("route"))["backends"], "192.0.2.1:80");
 }
 
 TEST_F(AddressesTest, AUnixListenerServesAndItsFileIsRemovedAtTheEnd) {

@@ -181,7 +181,7 @@ TEST_P(DrainTest, SighupDoesNoHarmWhileDraining) {
   Terminate();
   ASSERT_TRUE(ListenersAreClosed());
   SendSignal(SIGHUP);
-  ASSERT_TRUE(tlsbridge().WaitForEvent("nothing_to_reload"));
+  ASSERT_TRUE(tlsbridge().WaitForEvent("reload_refused"));
   EXPECT_EQ(tlsbridge().Dump()["records"].size(), 1u);
   const auto rest = client.ReadToEnd();
   ASSERT_TRUE(rest.ok()) << rest.status();

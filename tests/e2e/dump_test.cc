@@ -124,7 +124,7 @@ TEST_F(DumpTest, ShowsAConnectionInItsHandshakeAndOneThatIsHalfClosed) {
     ASSERT_TRUE(socket.ok());
     const nlohmann::json dump = DumpUntil([](const auto&) { return true; });
     ASSERT_FALSE(dump.is_null());
-    EXPECT_EQ(dump["records"][0]["state"], "handshaking");
+    EXPECT_EQ(dump["records"][0]["state"], "peeking");
     EXPECT_EQ(dump["live"]["sockets"], 1);
   }
   ASSERT_TRUE(tlsbridge().Dump().is_object());
@@ -142,7 +142,7 @@ TEST_F(DumpTest, SighupLeavesConnectionsAndListenersAlone) {
   ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address()));
   TlsClient client = Open();
   for (int i = 0; i < 3; ++i) tlsbridge().process().SendSignal(SIGHUP);
-  ASSERT_TRUE(tlsbridge().WaitForEvent("nothing_to_reload"));
+  ASSERT_TRUE(tlsbridge().WaitForEvent("reloaded"));
   ASSERT_TRUE(client.Write("hello").ok());
   EXPECT_EQ(client.ReadExactly(5).value_or("nothing"), "hello");
   Open();

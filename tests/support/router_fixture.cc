@@ -49,7 +49,8 @@ void RouterFixture::StartRouter() {
   auto live = LiveConfig::Assemble(config_, {{.server = tls_}}, /*previous=*/nullptr, loop_->now());
   ASSERT_TRUE(live.ok()) << live.status();
   admission_ = std::make_unique<Admission>(config_.limits, budget_);
-  manager_ = std::make_unique<ConnectionManager>(*live, admission_.get(), loop_.get(), &memory_);
+  manager_ =
+      std::make_unique<ConnectionManager>(*live, admission_.get(), &folder_, loop_.get(), &memory_);
   auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
   ASSERT_TRUE(listener.ok()) << listener.status();
   listener_ = *std::move(listener);

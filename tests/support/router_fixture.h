@@ -69,6 +69,7 @@ class RouterFixture : public ::testing::Test {
   std::shared_ptr<const tls::ServerContext> tls_;
   int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;
+  FailureFolder folder_;
   WorkerMemory memory_;
   std::unique_ptr<ConnectionManager> manager_;
   std::unique_ptr<ListeningSocket> listener_;

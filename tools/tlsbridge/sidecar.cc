@@ -11,32 +11,27 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bridge/socket_address.h"
+#include "router/config/backend_address.h"
+#include "router/config/cidr.h"
 #include "router/config/config.h"
 #include "router/live_config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/run.h"
 #include "tools/tlsbridge/service_flags.h"
+#include "tools/tlsbridge/tls_flags.h"
 
-ABSL_FLAG(std::string, backend, "",
-          "Address of the service behind: HOST:PORT, [IPV6]:PORT or unix:/PATH.");
-ABSL_FLAG(std::string, cert, "", "PEM file with the certificate, and then its chain.");
-ABSL_FLAG(std::string, key, "", "PEM file with its private key, unencrypted.");
+ABSL_FLAG(tlsbridge::ValueList, backend, {},
+          "Address of the service behind: HOST:PORT, [IPV6]:PORT, unix:/PATH, unix:@ABSTRACT, "
+          "dns:NAME:PORT or srv:_SERVICE._tcp.NAME. May be repeated: they take turns, and the next "
+          "one stands in for one that cannot be reached.");
 ABSL_FLAG(bool, unsafe_backend, false,
           "Allow a backend that is neither on loopback nor a UNIX socket. What goes to it crosses "
           "the network in the clear.");
-ABSL_FLAG(std::string, client_ca, "",
-          "PEM file with the CAs of client certificates. Clients must then present one.");
-ABSL_FLAG(std::string, client_cert, "",
-          "With --client-ca: required (the default), or optional to let clients without one in.");
-ABSL_FLAG(tlsbridge::ValueList, allow_cn, {}, "Let in clients with this common name.");
-ABSL_FLAG(tlsbridge::ValueList, allow_ou, {}, "... with this organizational unit.");
-ABSL_FLAG(tlsbridge::ValueList, allow_dns, {}, "... with this DNS name; *.NAME is one label.");
-ABSL_FLAG(tlsbridge::ValueList, allow_ip, {}, "... with this IP address.");
-ABSL_FLAG(tlsbridge::ValueList, allow_uri, {},
-          "... with this URI, such as spiffe://prod/ns/*/sa/api: * is within a segment, a last /** "
-          "everything below.");
-ABSL_FLAG(tlsbridge::ValueList, allow_spki, {},
-          "... with this public key (base64 of its SHA-256). Any rule of any kind suffices.");
+ABSL_FLAG(std::string, send_proxy, "none",
+          "Begin connections to the backend with a PROXY protocol header: none, v1 or v2.");
+ABSL_FLAG(tlsbridge::ValueList, proxy_from, {},
+          "Peers that must begin with a PROXY protocol header: an address, a block such as "
+          "10.0.0.0/8, or unix. May be repeated.");
 
 namespace tlsbridge {
 namespace {
@@ -49,10 +44,8 @@ constexpr char kUsage[] =
 
 std::vector<FlagGroup> FlagGroups() {
   std::vector<FlagGroup> groups = {
-      {"Service", {"listen", "backend", "cert", "key", "unsafe-backend"}},
-      {"Clients (each --allow may be repeated)",
-       {"client-ca", "client-cert", "allow-cn", "allow-ou", "allow-dns", "allow-ip", "allow-uri",
-        "allow-spki"}}};
+      {"Service", {"listen", "proxy-from", "backend", "unsafe-backend", "send-proxy"}}};
+  for (FlagGroup& group : TlsFlagGroups()) groups.push_back(std::move(group));
   for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
   return groups;
 }
@@ -62,37 +55,63 @@ absl::Status Missing(absl::string_view flag, absl::string_view example) {
       absl::StrCat("--", flag, " is missing; for example --", flag, " ", example));
 }
 
-// What each --allow-KIND is as a rule.
-void AddRules(absl::string_view kind, const ValueList& patterns, std::vector<std::string>* rules) {
-  for (const std::string& pattern : patterns.values) {
-    rules->push_back(absl::StrCat(kind, ":", pattern));
+absl::Status SetListeners(Config* config) {
+  auto addresses = ListenFlag();
+  if (!addresses.ok()) return addresses.status();
+  if (addresses->empty()) return Missing("listen", "0.0.0.0:8443");
+  Listener settings;
+  for (const std::string& text : absl::GetFlag(FLAGS_proxy_from).values) {
+    if (text == "unix") {
+      settings.proxy_protocol_from_unix = true;
+      continue;
+    }
+    auto block = Cidr::Parse(text);
+    if (!block.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--proxy-from: ", block.status().message()));
+    }
+    settings.proxy_protocol_from.push_back(*block);
   }
+  for (const SocketAddress& address : *addresses) {
+    settings.address = address;
+    config->listeners.push_back(settings);
+  }
+  return absl::OkStatus();
 }
 
-absl::StatusOr<ClientAuth> ClientAuthFromFlags() {
-  ClientAuth policy;
-  AddRules("cn", absl::GetFlag(FLAGS_allow_cn), &policy.allow);
-  AddRules("ou", absl::GetFlag(FLAGS_allow_ou), &policy.allow);
-  AddRules("dns", absl::GetFlag(FLAGS_allow_dns), &policy.allow);
-  AddRules("ip", absl::GetFlag(FLAGS_allow_ip), &policy.allow);
-  AddRules("uri", absl::GetFlag(FLAGS_allow_uri), &policy.allow);
-  AddRules("spki", absl::GetFlag(FLAGS_allow_spki), &policy.allow);
-  const std::string mode = absl::GetFlag(FLAGS_client_cert);
-  policy.ca = absl::GetFlag(FLAGS_client_ca);
-  if (policy.ca.empty()) {
-    if (!mode.empty() || !policy.allow.empty()) {
-      return absl::InvalidArgumentError(
-          "--client-ca is missing: without it no client certificate can be verified");
+absl::Status SetBackends(Route* route) {
+  const std::vector<std::string> texts = absl::GetFlag(FLAGS_backend).values;
+  if (texts.empty()) return Missing("backend", "127.0.0.1:8080");
+  for (const std::string& text : texts) {
+    auto address = ParseBackendAddress(text);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--backend: ", address.status().message()));
     }
-    return policy;
+    const bool is_local =
+        address->kind == BackendAddress::Kind::kSocket && address->socket.is_loopback();
+    if (!is_local && !absl::GetFlag(FLAGS_unsafe_backend) &&
+        route->tls_mode != TlsMode::kTerminateAndReencrypt) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--backend: ", text,
+          " is not on this machine, and what goes to it would cross the network in the clear; use "
+          "a loopback address or unix:/PATH, encrypt it with --backend-ca, or allow it with "
+          "--unsafe-backend"));
+    }
+    route->backends.push_back({*address});
   }
-  if (!mode.empty() && mode != "required" && mode != "optional") {
+  return absl::OkStatus();
+}
+
+absl::Status SetSendProxy(Route* route) {
+  const std::string version = absl::GetFlag(FLAGS_send_proxy);
+  if (version == "v1") {
+    route->send_proxy = ProxyProtocol::kV1;
+  } else if (version == "v2") {
+    route->send_proxy = ProxyProtocol::kV2;
+  } else if (version != "none") {
     return absl::InvalidArgumentError(
-        absl::StrCat("--client-cert: '", mode, "' is not allowed; use required or optional"));
+        absl::StrCat("--send-proxy: '", version, "' is not allowed; use none, v1 or v2"));
   }
-  policy.mode =
-      mode == "optional" ? ClientCertificateMode::kOptional : ClientCertificateMode::kRequired;
-  return policy;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Config> ConfigFromFlags() {
@@ -100,39 +119,14 @@ absl::StatusOr<Config> ConfigFromFlags() {
   config.routes.emplace_back();
   Route& route = config.routes.front();
   route.name = "sidecar";
-  auto listeners = ListenFlag();
-  if (!listeners.ok()) return listeners.status();
-  if (listeners->empty()) return Missing("listen", "0.0.0.0:8443");
-  for (const SocketAddress& address : *listeners) config.listeners.push_back({address});
-
-  const std::string backend = absl::GetFlag(FLAGS_backend);
-  if (backend.empty()) return Missing("backend", "127.0.0.1:8080");
-  auto address = SocketAddress::Parse(backend);
-  if (!address.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--backend: ", address.status().message()));
-  }
-  if (!address->is_unix() && address->port() == 0) {
-    return absl::InvalidArgumentError("--backend: port 0 cannot be connected to");
-  }
-  if (!address->is_loopback() && !absl::GetFlag(FLAGS_unsafe_backend)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--backend: ", backend,
-                     " is not on this machine, and what goes to it would cross the "
-                     "network in the clear; use a loopback address or unix:/PATH, or allow it with "
-                     "--unsafe-backend"));
-  }
-  route.backends.push_back({{.socket = *address}});
-
-  const std::string cert = absl::GetFlag(FLAGS_cert);
-  const std::string key = absl::GetFlag(FLAGS_key);
-  if (cert.empty()) return Missing("cert", "tls.crt");
-  if (key.empty()) return Missing("key", "tls.key");
-  route.tls.certificates.push_back({cert, key});
-  auto clients = ClientAuthFromFlags();
-  if (!clients.ok()) return clients.status();
-  route.tls.client = *std::move(clients);
-
-  if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return status;
+  absl::Status status = SetListeners(&config);
+  // Whether backends may be elsewhere depends on whether they are spoken to in TLS.
+  const absl::Status tls = ApplyTlsFlags(&route);
+  status.Update(SetBackends(&route));
+  status.Update(tls);
+  status.Update(SetSendProxy(&route));
+  status.Update(ApplyServiceFlags(&config));
+  if (!status.ok()) return status;
   return config;
 }
 
