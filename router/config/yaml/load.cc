@@ -45,8 +45,8 @@ class TreeBuilder : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     auto node = std::make_shared<Node>();
     // The library reports what comes next for a value that is not there.
-    node->mark = open_.empty() || !open_.back().key.has_value() ? ToMark(mark)
-                                                                : open_.back().key_mark;
+    node->mark =
+        open_.empty() || !open_.back().key.has_value() ? ToMark(mark) : open_.back().key_mark;
     Complete(mark, anchor, std::move(node));
   }
 

@@ -34,9 +34,9 @@ struct Node {
   Mark mark;
   std::string text;  // kScalar
   bool quoted = false;
-  std::vector<NodePtr> items;   // kList
-  std::vector<Entry> entries;   // kMap
-  size_t size = 1;  // nodes in it, with those behind an alias each time that it is used
+  std::vector<NodePtr> items;  // kList
+  std::vector<Entry> entries;  // kMap
+  size_t size = 1;             // nodes in it, with those behind an alias each time that it is used
 };
 
 }  // namespace tlsbridge::yaml

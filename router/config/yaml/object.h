@@ -7,7 +7,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -43,9 +45,10 @@ struct Key {
 
   template <auto... Members, class T>
   static Key At(std::string name, std::shared_ptr<T> type, std::string doc) {
-    using Struct = typename MemberPointer<std::tuple_element_t<
-        0, std::tuple<decltype(Members)...>>>::Struct;
-    using Value = std::remove_pointer_t<decltype(Follow<Members...>(static_cast<Struct*>(nullptr)))>;
+    using Struct =
+        typename MemberPointer<std::tuple_element_t<0, std::tuple<decltype(Members)...>>>::Struct;
+    using Value =
+        std::remove_pointer_t<decltype(Follow<Members...>(static_cast<Struct*>(nullptr)))>;
     static_assert(std::is_base_of_v<TypeOf<Value>, std::remove_const_t<T>>,
                   "the type is not that of the member");
     return {std::move(name), std::move(doc), std::move(type), false,
@@ -89,7 +92,7 @@ class ObjectOf : public TypeOf<T>, public ObjectType {
 
   std::string Describe() const override { return "keys"; }
   Json Schema() const override {
-    const T defaults;
+    const T defaults{};
     return KeysSchema(&defaults);
   }
   const ObjectType* object() const override { return this; }

@@ -33,8 +33,8 @@ size_t Utf8Length(absl::string_view text) {
 
 std::optional<LoadError> CheckText(absl::string_view text) {
   if (text.size() > kMaxFileBytes) {
-    return LoadError{{}, absl::StrCat("too large: ", text.size(), " bytes; ", kMaxFileBytes,
-                                      " are allowed")};
+    return LoadError{
+        {}, absl::StrCat("too large: ", text.size(), " bytes; ", kMaxFileBytes, " are allowed")};
   }
   Mark mark;
   bool indentation = true;
@@ -43,7 +43,8 @@ std::optional<LoadError> CheckText(absl::string_view text) {
     const size_t length = Utf8Length(text.substr(i));
     const auto byte = static_cast<uint8_t>(text[i]);
     if (length == 0) {
-      return LoadError{mark, absl::StrFormat("byte 0x%02x is not UTF-8; save the file as UTF-8", byte)};
+      return LoadError{mark,
+                       absl::StrFormat("byte 0x%02x is not UTF-8; save the file as UTF-8", byte)};
     }
     if (byte == '\n') {
       mark = {mark.line + 1, 1};

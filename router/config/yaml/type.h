@@ -21,6 +21,8 @@ namespace tlsbridge::yaml {
 
 using Json = nlohmann::ordered_json;
 
+constexpr size_t kLongestText = 4096;
+
 // "a list", "a mapping of keys", ...
 absl::string_view KindName(const Node& node);
 
@@ -50,8 +52,7 @@ class Type {
 template <class T>
 class TypeOf : public Type {
  public:
-  void Read(const Node& node, const std::string& path, Reading* reading,
-            void* target) const final {
+  void Read(const Node& node, const std::string& path, Reading* reading, void* target) const final {
     ReadInto(node, path, reading, static_cast<T*>(target));
   }
   Json Write(const void* value) const final { return WriteFrom(*static_cast<const T*>(value)); }
@@ -91,7 +92,14 @@ class ScalarType : public TypeOf<T> {
   void ReadInto(const Node& node, const std::string& path, Reading* reading,
                 T* target) const override {
     if (node.kind != Node::Kind::kScalar || (options_.plain && node.quoted)) {
-      reading->Add(node.mark, path, absl::StrCat("expected ", Expected(), ", not ", KindName(node)));
+      reading->Add(node.mark, path,
+                   absl::StrCat("expected ", Expected(), ", not ", KindName(node)));
+      return;
+    }
+    if (node.text.size() > kLongestText) {
+      reading->Add(
+          node.mark, path,
+          absl::StrCat("too long: ", node.text.size(), " bytes; ", kLongestText, " are allowed"));
       return;
     }
     absl::StatusOr<T> value = options_.parse(node.text);
@@ -132,7 +140,8 @@ class ListType : public TypeOf<std::vector<T>> {
   void ReadInto(const Node& node, const std::string& path, Reading* reading,
                 std::vector<T>* target) const override {
     if (node.kind != Node::Kind::kList) {
-      reading->Add(node.mark, path, absl::StrCat("expected ", Describe(), ", not ", KindName(node)));
+      reading->Add(node.mark, path,
+                   absl::StrCat("expected ", Describe(), ", not ", KindName(node)));
       return;
     }
     if (node.items.size() < least_) {
