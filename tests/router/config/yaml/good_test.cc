@@ -118,7 +118,7 @@ Route FullRoute() {
 
 TEST(FullFile, FillsEveryMember) {
   const Config config = Parsed("full.yaml").config;
-  ASSERT_EQ(config.listeners.size(), 2U);
+  ASSERT_EQ(config.listeners.size(), 3U);
   EXPECT_EQ(config.listeners[0].address.ToString(), "0.0.0.0:8443");
   EXPECT_THAT(
       config.listeners[0].proxy_protocol_from,
@@ -166,7 +166,7 @@ TEST(FullFile, TellsWhereFilesAreNamed) {
   EXPECT_EQ(files[2].file, "/var/ocsp/orders.der");
   EXPECT_EQ(files[2].where.path, "routes[0].tls.certificates[0].ocsp");
   EXPECT_EQ(files[2].where.ToString(),
-            "/etc/tlsbridge/full.yaml:25:67: routes[0].tls.certificates[0].ocsp: ");
+            "/etc/tlsbridge/full.yaml:25:63: routes[0].tls.certificates[0].ocsp: ");
 }
 
 TEST(MinimalFile, LeavesAllElseAtTheDefaultsOfTheStructs) {

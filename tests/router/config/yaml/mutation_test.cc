@@ -108,7 +108,7 @@ TEST(MangledFiles, AreReadOrRefused) {
 
 // As much of one thing as a file may have.
 TEST(HugeFiles, AreReadOrRefused) {
-  for (const std::string& part :
+  for (const std::string part :
        {"[", "{", "{a: ", "- ", "? ", "a: ", "*a ", "&a ", "\"", "a,", "<<: {a: b}\n",
         "routes: [{}, {}]\n", "- - a\n", "|\n", "!a ", "[a, ", "b: &b [*b]\n"}) {
     std::string text;
