@@ -14,6 +14,7 @@
 #include "bridge/bridge.h"
 #include "bridge/socket_address.h"
 #include "router/config/cidr.h"
+#include "router/log/log.h"
 
 namespace tlsbridge {
 
@@ -244,6 +245,8 @@ enum class RouteAction : uint8_t {
   kBlock,  // refuse, as Route::block_with_alert says
 };
 
+enum class ForwardingEngine : uint8_t { kProxy, kNftables };
+
 struct Route {
   std::string name;
   int priority = 0;  // higher is asked first; then the more specific match, then the order
@@ -258,7 +261,11 @@ struct Route {
   TlsMode tls_mode = TlsMode::kTerminate;
   ServerTls tls;
 
+  ForwardingEngine forwarding_engine = ForwardingEngine::kProxy;
+
   std::vector<Backend> backends;
+  // Plaintext may go to backends that are not on this machine.
+  bool unsafe_backend = false;
   Balance balance = Balance::kRoundRobin;
   HealthCheck health;
   Ejection ejection;
@@ -284,6 +291,13 @@ struct Shutdown {
   bool operator==(const Shutdown&) const = default;
 };
 
+struct LogSettings {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+
+  bool operator==(const LogSettings&) const = default;
+};
+
 // More threads than this are a mistake.
 inline constexpr int kMostWorkers = 1024;
 
@@ -293,6 +307,7 @@ struct Config {
   std::optional<SocketAddress> admin;  // loopback or a UNIX path
   Limits limits;
   Shutdown shutdown;
+  LogSettings log;
   int workers = 0;  // zero: one for each core that this process may use
 
   bool operator==(const Config&) const = default;

@@ -9,12 +9,9 @@
 #include "router/log/log.h"
 #include "router/reloader.h"
 #include "router/router.h"
+#include "tools/tlsbridge/exit_codes.h"
 
 namespace tlsbridge {
-
-inline constexpr int kExitOk = 0;
-// Bad flags, files or addresses: nothing was started.
-inline constexpr int kExitUsage = 2;
 
 // Prints "tlsbridge: <message>" and returns kExitUsage.
 int RefuseToStart(const absl::Status& status);

@@ -22,21 +22,22 @@ void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* re
     reading->Add(node.mark, path,
                  absl::StrCat("expected a mapping with the keys ", absl::StrJoin(names_, ", "),
                               ", not ", KindName(node)));
+    reading->NoteMalformed(path);
     return;
   }
   absl::flat_hash_map<absl::string_view, int> lines;
   for (const Node::Entry& entry : node.entries) {
     const Key* key = Find(entry.key);
-    const std::string key_path =
-        absl::StrCat(path, path.empty() ? "" : ".", key == nullptr ? "" : entry.key);
     if (key == nullptr) {
       const std::string guess = DidYouMean(entry.key, names_);
       reading->Add(
           entry.mark, path,
           absl::StrCat("unknown key ", Quoted(entry.key), guess.empty() ? "; allowed are " : guess,
                        guess.empty() ? absl::StrJoin(names_, ", ") : ""));
+      reading->NoteMalformed(path);
       continue;
     }
+    const std::string key_path = absl::StrCat(path, path.empty() ? "" : ".", key->name);
     const auto [first, is_first] = lines.emplace(entry.key, entry.mark.line);
     if (!is_first) {
       reading->Add(entry.mark, key_path,
@@ -49,7 +50,8 @@ void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* re
   }
   for (const Key& key : keys_) {
     if (!key.required || lines.contains(key.name)) continue;
-    reading->Add(node.mark, path, absl::StrCat("'", key.name, "' is missing: ", key.doc));
+    reading->Add(node.mark, absl::StrCat(path, path.empty() ? "" : ".", key.name),
+                 absl::StrCat("is missing: ", key.doc));
   }
 }
 

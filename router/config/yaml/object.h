@@ -7,7 +7,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -90,7 +92,7 @@ class ObjectOf : public TypeOf<T>, public ObjectType {
 
   std::string Describe() const override { return "keys"; }
   Json Schema() const override {
-    const T defaults;
+    const T defaults{};
     return KeysSchema(&defaults);
   }
   const ObjectType* object() const override { return this; }

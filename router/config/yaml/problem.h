@@ -3,10 +3,7 @@
 // Thread: any; values. Failure: none.
 #pragma once
 
-#include <stddef.h>
-
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +25,9 @@ struct Problem {
                         message);
   }
 };
+
+// Those of one position stay in their order.
+void SortByPosition(std::vector<Problem>* problems);
 
 namespace yaml {
 

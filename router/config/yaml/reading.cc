@@ -9,9 +9,18 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 
-namespace tlsbridge::yaml {
+namespace tlsbridge {
+
+void SortByPosition(std::vector<Problem>* problems) {
+  std::stable_sort(problems->begin(), problems->end(), [](const Problem& a, const Problem& b) {
+    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+  });
+}
+
+namespace yaml {
 namespace {
 
 constexpr size_t kLongestQuote = 80;
@@ -20,6 +29,19 @@ constexpr size_t kLongestQuote = 80;
 absl::string_view ParentPath(absl::string_view path) {
   const size_t end = path.find_last_of(".[");
   return end == absl::string_view::npos ? absl::string_view() : path.substr(0, end);
+}
+
+// Messages quote the file, which may have anything in it.
+std::string OneLine(absl::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (absl::ascii_iscntrl(c)) {
+      absl::StrAppendFormat(&line, "\\x%02x", static_cast<unsigned char>(c));
+    } else {
+      line += c;
+    }
+  }
+  return line;
 }
 
 bool IsVariableName(absl::string_view name) {
@@ -44,8 +66,7 @@ void Reading::Add(const Mark& mark, absl::string_view path, absl::string_view me
     ++more_problems_;
     return;
   }
-  problems_.push_back(
-      {file_name_, mark.line, mark.column, std::string(path), std::string(message)});
+  problems_.push_back({file_name_, mark.line, mark.column, std::string(path), OneLine(message)});
 }
 
 Mark Reading::MarkOf(absl::string_view path) const {
@@ -105,9 +126,7 @@ void Reading::NoteFile(const Mark& mark, absl::string_view path, std::string fil
 }
 
 std::vector<Problem> Reading::TakeProblems() {
-  std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
-    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
-  });
+  SortByPosition(&problems_);
   if (more_problems_ > 0) {
     problems_.push_back(
         {file_name_, 1, 1, "", absl::StrCat("and ", more_problems_, " more problems")});
@@ -115,4 +134,5 @@ std::vector<Problem> Reading::TakeProblems() {
   return std::move(problems_);
 }
 
-}  // namespace tlsbridge::yaml
+}  // namespace yaml
+}  // namespace tlsbridge

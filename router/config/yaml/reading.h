@@ -4,12 +4,13 @@
 // Thread: one. Owner: ParseConfig(), for one call. Failure: none.
 #pragma once
 
-#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "router/config/yaml/node.h"
 #include "router/config/yaml/parse_config.h"
@@ -36,6 +37,11 @@ class Reading {
   // Whether nothing is wrong at `path` or in it.
   bool Sound(absl::string_view path) const { return !unsound_.contains(path); }
 
+  // What stands at `path` is no mapping, or has a key that nobody knows: which keys it lacks is not
+  // to be told then.
+  void NoteMalformed(absl::string_view path) { malformed_.insert(std::string(path)); }
+  bool Malformed(absl::string_view path) const { return malformed_.contains(path); }
+
   // ${NAME} replaced and made relative to the file's folder.
   absl::StatusOr<std::string> ResolveFile(absl::string_view text) const;
   void NoteFile(const Mark& mark, absl::string_view path, std::string file);
@@ -52,6 +58,7 @@ class Reading {
   std::vector<NamedFile> files_;
   absl::flat_hash_map<std::string, Mark> marks_;
   absl::flat_hash_set<std::string> unsound_;
+  absl::flat_hash_set<std::string> malformed_;
 };
 
 }  // namespace tlsbridge::yaml

@@ -21,6 +21,8 @@ namespace tlsbridge::yaml {
 
 using Json = nlohmann::ordered_json;
 
+constexpr size_t kLongestText = 4096;
+
 // "a list", "a mapping of keys", ...
 absl::string_view KindName(const Node& node);
 
@@ -92,6 +94,12 @@ class ScalarType : public TypeOf<T> {
     if (node.kind != Node::Kind::kScalar || (options_.plain && node.quoted)) {
       reading->Add(node.mark, path,
                    absl::StrCat("expected ", Expected(), ", not ", KindName(node)));
+      return;
+    }
+    if (node.text.size() > kLongestText) {
+      reading->Add(
+          node.mark, path,
+          absl::StrCat("too long: ", node.text.size(), " bytes; ", kLongestText, " are allowed"));
       return;
     }
     absl::StatusOr<T> value = options_.parse(node.text);

@@ -1,0 +1,79 @@
+#include "tools/tlsbridge/check.h"
+
+#include <stdio.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "router/config/yaml/describe.h"
+#include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/config_file.h"
+#include "tools/tlsbridge/exit_codes.h"
+
+ABSL_FLAG(std::string, config, "", "The configuration file, in YAML.");
+ABSL_FLAG(bool, json_schema, false, "Print a JSON Schema of the file, for editors.");
+ABSL_FLAG(bool, reference, false, "Print a page with every key of the file, its type and default.");
+
+namespace tlsbridge {
+namespace {
+
+constexpr char kUsage[] =
+    "Tells every mistake in a configuration file, with its position. Nothing is started.\n"
+    "\n"
+    "  tlsbridge check --config tlsbridge.yaml\n";
+
+int Refuse(absl::string_view why) {
+  fprintf(stderr, "tlsbridge: %s\n", std::string(why).c_str());
+  return kExitUsage;
+}
+
+std::string Counted(size_t count, absl::string_view thing) {
+  return absl::StrCat(count, " ", thing, count == 1 ? "" : "s");
+}
+
+int Check(const std::string& path) {
+  const ParsedConfig parsed = ReadConfigFile(path);
+  for (const Problem& problem : parsed.problems) {
+    fprintf(stderr, "%s\n", problem.ToString().c_str());
+  }
+  if (!parsed.problems.empty()) return kExitUsage;
+  size_t backends = 0;
+  size_t certificates = 0;
+  for (const Route& route : parsed.config.routes) {
+    backends += route.backends.size();
+    certificates += route.tls.certificates.size();
+  }
+  printf("ok: %s, %s, %s, %s\n", Counted(parsed.config.listeners.size(), "listener").c_str(),
+         Counted(parsed.config.routes.size(), "route").c_str(),
+         Counted(backends, "backend").c_str(), Counted(certificates, "certificate").c_str());
+  return kExitOk;
+}
+
+}  // namespace
+
+int RunCheck(absl::Span<char* const> arguments) {
+  const std::vector<FlagGroup> groups = {{"Check", {"config", "json-schema", "reference"}}};
+  for (const absl::string_view argument : arguments) {
+    if (argument == "--help" || argument == "-h") {
+      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+      return kExitOk;
+    }
+  }
+  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
+    return Refuse(status.message());
+  }
+  const std::string path = absl::GetFlag(FLAGS_config);
+  const bool schema = absl::GetFlag(FLAGS_json_schema);
+  const bool reference = absl::GetFlag(FLAGS_reference);
+  const int wanted = (path.empty() ? 0 : 1) + (schema ? 1 : 0) + (reference ? 1 : 0);
+  if (wanted != 1) {
+    return Refuse("check needs one of --config FILE, --json-schema and --reference");
+  }
+  if (schema) fputs(ConfigJsonSchema().c_str(), stdout);
+  if (reference) fputs(ConfigReference().c_str(), stdout);
+  return path.empty() ? kExitOk : Check(path);
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,16 @@
+// The configuration file of `run` and `check`, read from disk.
+//
+// Thread: main's. Failure: `problems`, also for a file that cannot be read.
+#pragma once
+
+#include <string>
+
+#include "router/config/yaml/parse_config.h"
+
+namespace tlsbridge {
+
+// Variables come from the program's environment. Files that the configuration names must exist and
+// be readable; what is in them is not looked at.
+ParsedConfig ReadConfigFile(const std::string& path);
+
+}  // namespace tlsbridge

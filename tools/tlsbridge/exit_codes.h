@@ -1,0 +1,10 @@
+// How the program's commands end.
+#pragma once
+
+namespace tlsbridge {
+
+inline constexpr int kExitOk = 0;
+// Bad flags, files or addresses: nothing was started.
+inline constexpr int kExitUsage = 2;
+
+}  // namespace tlsbridge
