@@ -22,7 +22,7 @@
 #include "tls/server_context.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/demo_backend.h"
-#include "tools/tlsbridge/run.h"
+#include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/service_flags.h"
 
 namespace tlsbridge {

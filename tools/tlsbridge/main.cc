@@ -7,8 +7,11 @@
 #include "absl/types/span.h"
 #include "bridge/event/libevent_ptr.h"
 #include "tls/server_context.h"
+#include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/demo.h"
+#include "tools/tlsbridge/explain.h"
 #include "tools/tlsbridge/run.h"
+#include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/sidecar.h"
 #include "tools/tlsbridge/version.h"
 
@@ -22,17 +25,24 @@ constexpr char kHelp[] =
     "Commands:\n"
     "  tlsbridge demo       try it out: a certificate, a backend and a listener of its own\n"
     "  tlsbridge sidecar    one service behind TLS, told by flags\n"
+    "  tlsbridge run        several services, told by a configuration file\n"
+    "  tlsbridge check      tells every mistake in a configuration file; prints its reference\n"
+    "  tlsbridge explain    tells whether a client's certificate would be let in, and why\n"
     "\n"
     "  tlsbridge COMMAND --help lists the flags of a command.\n"
     "  tlsbridge --version tells the versions of the program and its libraries.\n"
     "\n"
     "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
-    "connection.\n"
+    "connection;\n"
+    "SIGHUP reads the configuration and all certificates again.\n"
     "Exit codes: 0 stopped as told; 2 bad flags, files or addresses, nothing was started.\n";
 
 int Main(absl::Span<char* const> arguments) {
   const absl::string_view command = arguments.size() > 1 ? arguments[1] : "--help";
   if (command == "sidecar") return RunSidecar(arguments.subspan(2));
+  if (command == "run") return RunConfigFile(arguments.subspan(2));
+  if (command == "check") return RunCheck(arguments.subspan(2));
+  if (command == "explain") return RunExplain(arguments.subspan(2));
   if (command == "demo") return RunDemo(arguments.subspan(2));
   if (command == "--help" || command == "-h" || command == "help") {
     fputs(kHelp, stdout);
@@ -42,8 +52,8 @@ int Main(absl::Span<char* const> arguments) {
     printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), LibeventVersion());
     return kExitOk;
   }
-  return RefuseToStart(absl::InvalidArgumentError(
-      absl::StrCat("unknown command '", command, "'; use demo or sidecar, or --help")));
+  return RefuseToStart(absl::InvalidArgumentError(absl::StrCat(
+      "unknown command '", command, "'; use demo, sidecar, run, check or explain, or --help")));
 }
 
 }  // namespace

@@ -5,32 +5,71 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/ascii.h"
+#include "absl/flags/declare.h"
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "bridge/event/clock.h"
+#include "router/live_config.h"
+#include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/config_file.h"
+#include "tools/tlsbridge/serve.h"
+
+ABSL_DECLARE_FLAG(std::string, config);  // in check.cc
 
 namespace tlsbridge {
+namespace {
 
-int RefuseToStart(const absl::Status& status) {
-  std::string message(status.message());
-  // One line, whatever a flag's value holds.
-  std::replace_if(message.begin(), message.end(), absl::ascii_iscntrl, '?');
-  fprintf(stderr, "tlsbridge: %s\n", message.c_str());
-  return kExitUsage;
+constexpr char kUsage[] =
+    "Fronts services as a configuration file says. SIGHUP reads it again.\n"
+    "\n"
+    "  tlsbridge run --config tlsbridge.yaml\n";
+
+// All mistakes, a line each; in the log, where a line is a line, the first few.
+absl::Status Refusal(const std::vector<Problem>& problems, size_t most, const char* separator) {
+  std::string message;
+  for (size_t i = 0; i < std::min(problems.size(), most); ++i) {
+    absl::StrAppend(&message, i == 0 ? "" : separator, problems[i].ToString());
+  }
+  if (problems.size() > most) {
+    absl::StrAppend(&message, separator, "and ", problems.size() - most, " more");
+  }
+  return absl::InvalidArgumentError(message);
 }
 
-int Serve(Reloader::Source source, const LogOptions& log,
-          absl::AnyInvocable<void(const Router&) &&> on_ready) {
-  const SystemClock clock;
-  // The log's thread is made after signals have been taken over, so that it gets none.
-  auto router = Router::Create(std::move(source), &clock);
-  if (!router.ok()) return RefuseToStart(router.status());
-  StartLog(log.level, log.format);
-  if (on_ready) std::move(on_ready)(**router);
-  (*router)->Run();
-  router->reset();
-  StopLog();
-  return kExitOk;
+}  // namespace
+
+int RunConfigFile(absl::Span<char* const> arguments) {
+  const std::vector<FlagGroup> groups = {{"Run", {"config"}}};
+  for (const absl::string_view argument : arguments) {
+    if (argument == "--help" || argument == "-h") {
+      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+      return kExitOk;
+    }
+  }
+  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
+    return RefuseToStart(status);
+  }
+  const std::string path = absl::GetFlag(FLAGS_config);
+  if (path.empty()) {
+    return RefuseToStart(
+        absl::InvalidArgumentError("--config is missing; for example --config tlsbridge.yaml"));
+  }
+  const ParsedConfig first = ReadConfigFile(path);
+  for (const Problem& problem : first.problems) fprintf(stderr, "%s\n", problem.ToString().c_str());
+  if (!first.problems.empty()) return kExitUsage;
+
+  const auto source = [&path](const LiveConfig* previous) -> Reloader::Result {
+    constexpr size_t kMostInALine = 10;
+    ParsedConfig parsed = ReadConfigFile(path);
+    if (!parsed.problems.empty()) return Refusal(parsed.problems, kMostInALine, "; ");
+    return LiveConfig::Load(std::move(parsed.config), previous, absl::Now(),
+                            SystemClock().Monotonic());
+  };
+  return Serve(source, {first.config.log.level, first.config.log.format});
 }
 
 }  // namespace tlsbridge

@@ -1,28 +1,13 @@
-// What every command that serves has in common: the log, the router, and what goes wrong at start.
+// "tlsbridge run": serves what a configuration file says, and reads it again when told.
 //
 // Thread: main's. Failure: the exit code; the reason is on standard error.
 #pragma once
 
-#include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "router/log/log.h"
-#include "router/reloader.h"
-#include "router/router.h"
-#include "tools/tlsbridge/exit_codes.h"
+#include "absl/types/span.h"
 
 namespace tlsbridge {
 
-// Prints "tlsbridge: <message>" and returns kExitUsage.
-int RefuseToStart(const absl::Status& status);
-
-struct LogOptions {
-  LogLevel level = LogLevel::kInfo;
-  LogFormat format = LogFormat::kText;
-};
-
-// Serves what `source` makes until told to stop. `on_ready` is called once the listeners are open.
-int Serve(Reloader::Source source, const LogOptions& log,
-          absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
+// `arguments` are those behind the command.
+int RunConfigFile(absl::Span<char* const> arguments);
 
 }  // namespace tlsbridge

@@ -10,7 +10,7 @@
 #include "bridge/socket_address.h"
 #include "router/config/config.h"
 #include "tools/tlsbridge/command_line.h"
-#include "tools/tlsbridge/run.h"
+#include "tools/tlsbridge/serve.h"
 
 namespace tlsbridge {
 

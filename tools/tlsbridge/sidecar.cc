@@ -16,7 +16,7 @@
 #include "router/config/config.h"
 #include "router/live_config.h"
 #include "tools/tlsbridge/command_line.h"
-#include "tools/tlsbridge/run.h"
+#include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/service_flags.h"
 #include "tools/tlsbridge/tls_flags.h"
 

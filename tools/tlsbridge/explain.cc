@@ -1,0 +1,95 @@
+#include "tools/tlsbridge/explain.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/flags/declare.h"
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "router/credentials.h"
+#include "tls/client_explanation.h"
+#include "tls/pem_file.h"
+#include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/config_file.h"
+#include "tools/tlsbridge/serve.h"
+
+ABSL_DECLARE_FLAG(std::string, config);  // in check.cc
+ABSL_FLAG(std::string, route, "",
+          "The route that the client would come to; needless if there is one.");
+ABSL_FLAG(std::string, peer, "",
+          "PEM file with the client's certificate, and then those of CAs that it would send.");
+
+namespace tlsbridge {
+namespace {
+
+constexpr char kUsage[] =
+    "Tells whether a client with a certificate would be let in, by which rule, or why not.\n"
+    "Exits with 0 if it would, with 1 if not.\n"
+    "\n"
+    "  tlsbridge explain --config tlsbridge.yaml --route orders --peer client.pem\n";
+
+constexpr int kExitRefused = 1;
+
+absl::StatusOr<const Route*> RouteOf(const Config& config, const std::string& name) {
+  if (name.empty() && config.routes.size() == 1) return &config.routes.front();
+  const auto it = std::find_if(config.routes.begin(), config.routes.end(),
+                               [&name](const Route& route) { return route.name == name; });
+  if (it != config.routes.end()) return &*it;
+  const std::string names = absl::StrJoin(
+      config.routes, ", ", [](std::string* out, const Route& route) { out->append(route.name); });
+  return absl::InvalidArgumentError(
+      absl::StrCat("--route: there is no route '", name, "'; there are ", names));
+}
+
+absl::StatusOr<tls::ClientExplanation> Explain(const Config& config) {
+  auto route = RouteOf(config, absl::GetFlag(FLAGS_route));
+  if (!route.ok()) return route.status();
+  auto policy = LoadClientPolicy((*route)->tls.client);
+  if (!policy.ok()) return policy.status();
+  if (policy->mode == tls::ClientCertificates::kOff) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("route ", (*route)->name, " asks its clients for no certificate"));
+  }
+  const std::string path = absl::GetFlag(FLAGS_peer);
+  auto pem = tls::ReadPemFile(path);
+  if (!pem.ok()) return pem.status();
+  return tls::ExplainClient(*policy, *pem, path);
+}
+
+}  // namespace
+
+int RunExplain(absl::Span<char* const> arguments) {
+  const std::vector<FlagGroup> groups = {{"Explain", {"config", "route", "peer"}}};
+  for (const absl::string_view argument : arguments) {
+    if (argument == "--help" || argument == "-h") {
+      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+      return kExitOk;
+    }
+  }
+  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
+    return RefuseToStart(status);
+  }
+  for (const char* flag : {"config", "peer"}) {
+    const std::string value = absl::string_view(flag) == "config" ? absl::GetFlag(FLAGS_config)
+                                                                  : absl::GetFlag(FLAGS_peer);
+    if (value.empty()) {
+      return RefuseToStart(absl::InvalidArgumentError(absl::StrCat("--", flag, " is missing")));
+    }
+  }
+  const ParsedConfig parsed = ReadConfigFile(absl::GetFlag(FLAGS_config));
+  for (const Problem& problem : parsed.problems) {
+    fprintf(stderr, "%s\n", problem.ToString().c_str());
+  }
+  if (!parsed.problems.empty()) return kExitUsage;
+  const auto explanation = Explain(parsed.config);
+  if (!explanation.ok()) return RefuseToStart(explanation.status());
+  fputs(explanation->ToText().c_str(), stdout);
+  return explanation->let_in ? kExitOk : kExitRefused;
+}
+
+}  // namespace tlsbridge
