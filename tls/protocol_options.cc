@@ -146,6 +146,7 @@ absl::Status CheckCipherNames(absl::string_view list) {
     });
     if (known) continue;
     std::vector<std::string> allowed;
+    allowed.reserve(ciphers.size());
     for (const SSL_CIPHER* cipher : ciphers) allowed.emplace_back(SSL_CIPHER_get_name(cipher));
     return NotOneOf("ciphers", name, allowed);
   }
@@ -191,6 +192,7 @@ absl::StatusOr<std::vector<uint16_t>> ParseSignatureAlgorithms(absl::string_view
     names = *std::move(parsed);
   }
   std::vector<uint16_t> numbers;
+  numbers.reserve(names.size());
   for (const std::string& name : names) {
     numbers.push_back(
         std::find_if(std::begin(kSignatures), std::end(kSignatures), [&name](const Signature& s) {

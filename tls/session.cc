@@ -57,6 +57,12 @@ std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* 
   return Accept(context, context.Default(), staging);
 }
 
+std::unique_ptr<Session> Session::Reject(const ServerContext& context, Staging* staging) {
+  std::unique_ptr<Session> session = Accept(context, staging);
+  session->rejecting_ = true;
+  return session;
+}
+
 Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)
     : staging_(staging), ssl_(std::move(ssl)) {
   SSL_set_app_data(ssl_.get(), this);
@@ -72,8 +78,9 @@ Session* Session::Of(const SSL* ssl) { return static_cast<Session*>(SSL_get_app_
 
 void Session::ObserveClientHello(SSL_CTX* ctx) {
   SSL_CTX_set_select_certificate_cb(ctx, [](const SSL_CLIENT_HELLO* hello) {
-    Of(hello->ssl)->NoteClientHello(hello);
-    return ssl_select_cert_success;
+    Session* self = Of(hello->ssl);
+    self->NoteClientHello(hello);
+    return self->rejecting_ ? ssl_select_cert_error : ssl_select_cert_success;
   });
 }
 

@@ -39,6 +39,10 @@ class Session {
                                          const ServerContext::Choice& choice, Staging* staging);
   // The same with the first certificate.
   static std::unique_ptr<Session> Accept(const ServerContext& context, Staging* staging);
+  // For a client of whose bytes ClientHelloReader makes no hello: fails as soon as BoringSSL has
+  // read enough to say what is wrong with them. Where it finds nothing wrong, as with a hello
+  // blown up by empty records, the client is refused all the same: no route was chosen for it.
+  static std::unique_ptr<Session> Reject(const ServerContext& context, Staging* staging);
 
   // The client's end of a session; Start() begins it. `backend`, its address, tells which of the
   // earlier sessions of `context` may be resumed.
@@ -128,6 +132,7 @@ class Session {
   bool handshake_done_ = false;
   bool close_notify_received_ = false;
   bool finished_writing_ = false;
+  bool rejecting_ = false;
 };
 
 }  // namespace tlsbridge::tls

@@ -5,11 +5,13 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tls/client_hello.h"
@@ -36,6 +38,55 @@ std::string LowerWithoutDot(absl::string_view name) {
   return text;
 }
 
+// `hello`, of one record, in records of one byte with as many empty ones between them as BoringSSL
+// puts up with.
+std::string Inflated(const std::string& hello) {
+  std::string text;
+  for (const char c : hello.substr(SSL3_RT_HEADER_LENGTH)) {
+    for (int i = 0; i < 32; ++i) text += std::string("\x16\x03\x01\x00\x00", 5);
+    text += std::string("\x16\x03\x01\x00\x01", 5) + c;
+  }
+  return text;
+}
+
+std::unique_ptr<ServerContext> DevelopmentContext() {
+  return *ServerContext::Create(MakeDevelopmentIdentity(absl::UnixEpoch())->localhost);
+}
+
+absl::Span<const uint8_t> Bytes(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+TEST(SessionReject, RefusesAHelloThatOnlyBoringSslReadsToItsEnd) {
+  const auto context = DevelopmentContext();
+  const std::string hello = Inflated(Hello(TLS1_3_VERSION));
+  ClientHelloReader reader;
+  Result result = Result::kNeedMore;
+  for (size_t at = 0; at < hello.size() && result == Result::kNeedMore; at += 1000) {
+    result = reader.Feed(Bytes(hello).subspan(at, 1000));
+  }
+  ASSERT_EQ(result, Result::kNotHello);
+  Staging staging;
+  const auto accepted = Session::Accept(*context, &staging);
+  accepted->Receive(Bytes(hello));
+  ASSERT_FALSE(staging.output().empty());
+  ASSERT_EQ(staging.output()[0], SSL3_RT_HANDSHAKE) << "BoringSSL would go on";
+  staging.ClearOutput();
+  const auto rejected = Session::Reject(*context, &staging);
+  EXPECT_EQ(rejected->Receive(Bytes(hello)).verdict, Verdict::kFailed);
+  EXPECT_EQ(Describe(rejected->failure()), "protocol_error");
+  ASSERT_EQ(staging.output().size(), 7u);
+  EXPECT_EQ(staging.output()[6], SSL_AD_HANDSHAKE_FAILURE);
+}
+
+TEST(SessionReject, SaysWhatBoringSslFindsWrong) {
+  const auto context = DevelopmentContext();
+  Staging staging;
+  const auto session = Session::Reject(*context, &staging);
+  session->Receive(Bytes("GET / HTTP/1.1\r\n\r\n"));
+  EXPECT_EQ(Describe(session->failure()), "plain_http");
+}
+
 TEST(ClientHelloAgreement, BoringSslAnswersNoHelloThatTheReaderRefusesAndSeesTheSameName) {
   ServerOptions options;
   options.certificates.emplace_back();
@@ -54,8 +105,7 @@ TEST(ClientHelloAgreement, BoringSslAnswersNoHelloThatTheReaderRefusesAndSeesThe
     for (uint32_t i = random() % 3; i > 0; --i) {
       text[random() % text.size()] ^= static_cast<char>(1u << random() % 8);
     }
-    const absl::Span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(text.data()),
-                                          text.size());
+    const absl::Span<const uint8_t> bytes = Bytes(text);
     ClientHelloReader reader;
     const Result result = reader.Feed(bytes);
     const auto session = Session::Accept(**context, &staging);
