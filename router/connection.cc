@@ -63,7 +63,7 @@ absl::Span<const uint8_t> Connection::OnFirstBytes(absl::Span<const uint8_t> byt
     case Greeting::Result::kNotHello:
       // BoringSSL knows best what is wrong, and how to say it.
       if (const LiveRoute* any = live_->AnyThatTerminates(record_.listener->port())) {
-        bridge_.Terminate(tls::Session::Accept(*any->tls.server, &memory_->tls));
+        bridge_.Terminate(tls::Session::Reject(*any->tls.server, &memory_->tls));
       } else {
         Refuse(TerminationReason::kTlsHandshakeFailed, tls::kDecodeErrorAlert,
                {.detail = tls::FailureDetail::kNotTls});

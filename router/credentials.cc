@@ -4,7 +4,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "tls/certificate.h"
 #include "tls/client_verifier.h"
 #include "tls/key_pair.h"
@@ -47,11 +46,12 @@ tls::TicketOptions TicketOptionsOf(const Tickets& settings) {
   return options;
 }
 
-absl::Status LoadServer(const Route& route, absl::Time now, RouteTls* loaded) {
+absl::Status LoadServer(const Route& route, const tls::TicketSecrets::Clock& wall_clock,
+                        RouteTls* loaded) {
   const ServerTls& settings = route.tls;
   tls::ServerOptions options;
   for (const CertificateFiles& files : settings.certificates) {
-    auto certificate = tls::LoadCertificate({files.cert, files.key, files.ocsp}, now);
+    auto certificate = tls::LoadCertificate({files.cert, files.key, files.ocsp}, wall_clock());
     if (!certificate.ok()) return certificate.status();
     for (std::string& warning : certificate->pair.warnings) {
       loaded->warnings.push_back(std::move(warning));
@@ -71,7 +71,7 @@ absl::Status LoadServer(const Route& route, absl::Time now, RouteTls* loaded) {
   if (!context.ok()) return context.status();
 
   if (loaded->ticket_secrets == nullptr) {
-    auto secrets = tls::TicketSecrets::Create(TicketOptionsOf(settings.tickets), absl::Now);
+    auto secrets = tls::TicketSecrets::Create(TicketOptionsOf(settings.tickets), wall_clock);
     if (!secrets.ok()) return secrets.status();
     loaded->ticket_secrets = *std::move(secrets);
   } else if (absl::Status status = loaded->ticket_secrets->Reload(); !status.ok()) {
@@ -132,15 +132,16 @@ absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings) {
 }
 
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route,
-                                      std::shared_ptr<tls::TicketSecrets> secrets, absl::Time now) {
+                                      std::shared_ptr<tls::TicketSecrets> secrets,
+                                      const tls::TicketSecrets::Clock& wall_clock) {
   RouteTls loaded;
   loaded.ticket_secrets = std::move(secrets);
   if (route.action != RouteAction::kForward || route.tls_mode == TlsMode::kPassthrough) {
     return loaded;
   }
-  absl::Status status = LoadServer(route, now, &loaded);
+  absl::Status status = LoadServer(route, wall_clock, &loaded);
   if (status.ok() && route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    status = LoadBackend(route.backend_tls, now, &loaded);
+    status = LoadBackend(route.backend_tls, wall_clock(), &loaded);
   }
   if (!status.ok()) return status;
   return loaded;

@@ -26,7 +26,8 @@ struct RouteTls {
 // `secrets` are those of the same route before, if it had the same ticket settings: what they
 // encrypted goes on being accepted. Null for new ones.
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route,
-                                      std::shared_ptr<tls::TicketSecrets> secrets, absl::Time now);
+                                      std::shared_ptr<tls::TicketSecrets> secrets,
+                                      const tls::TicketSecrets::Clock& wall_clock);
 
 // As LoadRouteTls does for clients; for `tlsbridge explain`, too.
 absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings);

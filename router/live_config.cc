@@ -49,11 +49,11 @@ std::shared_ptr<tls::TicketSecrets> SecretsToKeep(const Route& route, const Live
 
 absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config,
                                                                    const LiveConfig* previous,
-                                                                   absl::Time wall_clock,
-                                                                   absl::Time now) {
+                                                                   const Clock* clock) {
   std::vector<RouteTls> tls;
   for (const Route& route : config.routes) {
-    auto loaded = LoadRouteTls(route, SecretsToKeep(route, previous), wall_clock);
+    auto loaded =
+        LoadRouteTls(route, SecretsToKeep(route, previous), [clock] { return clock->Wall(); });
     if (!loaded.ok()) {
       if (config.routes.size() == 1) return loaded.status();
       return absl::Status(loaded.status().code(),
@@ -61,7 +61,7 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config
     }
     tls.push_back(*std::move(loaded));
   }
-  return Assemble(std::move(config), std::move(tls), previous, now);
+  return Assemble(std::move(config), std::move(tls), previous, clock->Monotonic());
 }
 
 absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config config,

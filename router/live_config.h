@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "bridge/event/clock.h"
 #include "router/backends/backend_pool.h"
 #include "router/config/config.h"
 #include "router/credentials.h"
@@ -33,12 +34,11 @@ struct LiveRoute {
 
 class LiveConfig {
  public:
-  // Reads what `config` names. `previous` may be null. `wall_clock` decides which certificates are
-  // valid; `now` is the loop's time.
+  // Reads what `config` names. `previous` may be null. `clock` decides which certificates are
+  // valid, and when session tickets get new keys; it must outlive every session.
   static absl::StatusOr<std::shared_ptr<const LiveConfig>> Load(Config config,
                                                                 const LiveConfig* previous,
-                                                                absl::Time wall_clock,
-                                                                absl::Time now);
+                                                                const Clock* clock);
   // The same with TLS that is there already, one for each route.
   static absl::StatusOr<std::shared_ptr<const LiveConfig>> Assemble(Config config,
                                                                     std::vector<RouteTls> tls,

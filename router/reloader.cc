@@ -44,7 +44,7 @@ void Reloader::Start(std::shared_ptr<const LiveConfig> current) {
   again_ = at_work_;
   if (std::exchange(at_work_, true)) return;
   thread_ = std::thread([this, current = std::move(current)] {
-    Result result = source_(current.get());
+    Result result = source_(current.get(), &loop_->clock());
     loop_->Post([this, result = std::move(result)]() mutable { Finish(std::move(result)); });
   });
 }

@@ -19,7 +19,7 @@ class Reloader {
  public:
   using Result = absl::StatusOr<std::shared_ptr<const LiveConfig>>;
   // From flags, a file or memory. Takes over from the one before, if there is one.
-  using Source = absl::AnyInvocable<Result(const LiveConfig* previous)>;
+  using Source = absl::AnyInvocable<Result(const LiveConfig* previous, const Clock* clock)>;
   // Returns what is served from now on: the new one, or the one before.
   using Receiver = absl::AnyInvocable<std::shared_ptr<const LiveConfig>(Result)>;
 

@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source,
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // libevent writes with writev(), which has no MSG_NOSIGNAL
 
-  auto live = source(nullptr);
+  auto live = source(nullptr, clock);
   if (!live.ok()) return live.status();
   std::unique_ptr<Router> router(new Router(*std::move(live), ClaimBudget()));
   if (absl::Status status = router->Start(clock); !status.ok()) return status;
@@ -267,7 +267,7 @@ void Router::EndNow() {
 
 // Whoever had queued is with a worker now; from here on, new connections are refused.
 void Router::OnAcceptingStopped() {
-  LogEvent(LogLevel::kInfo, "draining");
+  LogEvent(LogLevel::kInfo, "draining").Number("connections", admission_.connections());
   for (auto& worker : workers_) {
     worker->Drain([this] { loop_->Post([this] { OnWorkerEmpty(); }); });
     if (phase_ == Phase::kEnding) worker->EndAll(TerminationReason::kShutdown);

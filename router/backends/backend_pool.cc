@@ -46,6 +46,7 @@ std::string NameOf(const BackendAddress& address) {
 
 std::vector<std::string> Texts(const std::vector<SocketAddress>& addresses) {
   std::vector<std::string> texts;
+  texts.reserve(addresses.size());
   for (const SocketAddress& address : addresses) texts.push_back(address.ToString());
   return texts;
 }

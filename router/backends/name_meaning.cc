@@ -14,6 +14,7 @@ std::vector<SocketAddress> OfFamily(absl::Span<const SocketAddress> addresses, i
     if (address.family() == family) sorted.emplace(address.ToString(), address);
   }
   std::vector<SocketAddress> result;
+  result.reserve(sorted.size());
   for (const auto& [text, address] : sorted) result.push_back(address);
   return result;
 }

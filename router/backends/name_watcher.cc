@@ -16,8 +16,7 @@ std::string KeyOf(const SrvRecord& record) { return absl::StrCat(record.target, 
 
 NameWatcher::NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
                          const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning)
-    : loop_(loop),
-      client_(client),
+    : client_(client),
       address_(address),
       settings_(settings),
       random_(static_cast<std::minstd_rand::result_type>(seed)),

@@ -52,7 +52,6 @@ class NameWatcher {
   void Fail(const absl::Status& status);
   absl::Duration Vary(absl::Duration duration);
 
-  EventLoop* const loop_;    // Not owned.
   DnsClient* const client_;  // Not owned.
   const BackendAddress address_;
   const DnsSettings settings_;

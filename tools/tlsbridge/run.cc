@@ -11,8 +11,6 @@
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "bridge/event/clock.h"
 #include "router/live_config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
@@ -62,12 +60,11 @@ int RunConfigFile(absl::Span<char* const> arguments) {
   for (const Problem& problem : first.problems) fprintf(stderr, "%s\n", problem.ToString().c_str());
   if (!first.problems.empty()) return kExitUsage;
 
-  const auto source = [&path](const LiveConfig* previous) -> Reloader::Result {
+  const auto source = [&path](const LiveConfig* previous, const Clock* clock) -> Reloader::Result {
     constexpr size_t kMostInALine = 10;
     ParsedConfig parsed = ReadConfigFile(path);
     if (!parsed.problems.empty()) return Refusal(parsed.problems, kMostInALine, "; ");
-    return LiveConfig::Load(std::move(parsed.config), previous, absl::Now(),
-                            SystemClock().Monotonic());
+    return LiveConfig::Load(std::move(parsed.config), previous, clock);
   };
   return Serve(source, {first.config.log.level, first.config.log.format});
 }

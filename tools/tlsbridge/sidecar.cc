@@ -9,7 +9,6 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "bridge/socket_address.h"
 #include "router/config/backend_address.h"
 #include "router/config/cidr.h"
@@ -148,8 +147,8 @@ int RunSidecar(absl::Span<char* const> arguments) {
   const absl::StatusOr<Config> config = ConfigFromFlags();
   if (!config.ok()) return RefuseToStart(config.status());
   // Flags stay as they are; a reload reads the files that they name.
-  const auto source = [&config](const LiveConfig* previous) {
-    return LiveConfig::Load(*config, previous, absl::Now(), SystemClock().Monotonic());
+  const auto source = [&config](const LiveConfig* previous, const Clock* clock) {
+    return LiveConfig::Load(*config, previous, clock);
   };
   return Serve(source, *log);
 }

@@ -40,9 +40,9 @@ bool ParseInteger(absl::string_view text, T* value) {
 }
 
 template <class T>
-TypePtr<T> IntegerType(std::string name, T least, T most, const std::string& zero) {
+TypePtr<T> IntegerType(const std::string& name, T least, T most, const std::string& zero) {
   typename ScalarType<T>::Options options;
-  options.name = std::move(name);
+  options.name = name;
   options.allowed = most == std::numeric_limits<T>::max()
                         ? absl::StrCat(least, " or more")
                         : absl::StrCat("from ", least, " to ", most);
@@ -63,7 +63,7 @@ TypePtr<T> IntegerType(std::string name, T least, T most, const std::string& zer
 TypePtr<std::string> CheckedText(
     std::string name, std::function<absl::StatusOr<std::string>(const std::string&)> check) {
   ScalarType<std::string>::Options options;
-  options.name = std::move(name);
+  options.name = name;
   options.schema = {{"type", "string"}};
   options.parse = std::move(check);
   options.write = [](const std::string& value) -> Json {
@@ -74,9 +74,9 @@ TypePtr<std::string> CheckedText(
 
 // `parse` says itself what is wrong; `T` has a ToString().
 template <class T>
-TypePtr<T> ParsedType(std::string name, absl::StatusOr<T> (*parse)(absl::string_view)) {
+TypePtr<T> ParsedType(const std::string& name, absl::StatusOr<T> (*parse)(absl::string_view)) {
   typename ScalarType<T>::Options options;
-  options.name = std::move(name);
+  options.name = name;
   options.schema = {{"type", "string"}};
   options.parse = [parse](const std::string& text) { return parse(text); };
   options.write = [](const T& value) -> Json { return value.ToString(); };
@@ -115,7 +115,7 @@ class FileNameType : public TypeOf<std::string> {
 
 }  // namespace
 
-TypePtr<absl::Duration> DurationType(absl::Duration least, std::string zero) {
+TypePtr<absl::Duration> DurationType(absl::Duration least, const std::string& zero) {
   ScalarType<absl::Duration>::Options options;
   options.name = "duration";
   options.allowed =
@@ -140,11 +140,12 @@ TypePtr<absl::Duration> DurationType(absl::Duration least, std::string zero) {
   return std::make_shared<ScalarType<absl::Duration>>(std::move(options));
 }
 
-TypePtr<int64_t> CountType(std::string unit, int64_t least, int64_t most, std::string zero) {
+TypePtr<int64_t> CountType(const std::string& unit, int64_t least, int64_t most,
+                           const std::string& zero) {
   return IntegerType<int64_t>(absl::StrCat("number of ", unit), least, most, zero);
 }
 
-TypePtr<int> IntType(std::string unit, int least, int most, std::string zero) {
+TypePtr<int> IntType(const std::string& unit, int least, int most, const std::string& zero) {
   return IntegerType<int>(unit.empty() ? "number" : absl::StrCat("number of ", unit), least, most,
                           zero);
 }

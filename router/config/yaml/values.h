@@ -18,11 +18,12 @@
 namespace tlsbridge::yaml {
 
 // Durations that zero switches off have a `least` of zero, and `zero` says what it means.
-TypePtr<absl::Duration> DurationType(absl::Duration least, std::string zero = "");
+TypePtr<absl::Duration> DurationType(absl::Duration least, const std::string& zero = "");
 
 // `unit` is what is counted.
-TypePtr<int64_t> CountType(std::string unit, int64_t least, int64_t most, std::string zero = "");
-TypePtr<int> IntType(std::string unit, int least, int most, std::string zero = "");
+TypePtr<int64_t> CountType(const std::string& unit, int64_t least, int64_t most,
+                           const std::string& zero = "");
+TypePtr<int> IntType(const std::string& unit, int least, int most, const std::string& zero = "");
 TypePtr<uint32_t> WeightType();
 TypePtr<double> NumberType(double least, double most);
 TypePtr<bool> BoolType();
