@@ -56,6 +56,10 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   const Timer& timer() const { return timer_; }
   // The one that serves it, or the last one that was dialled; empty if none was.
   absl::string_view backend() const;
+  // Why its PROXY header is none; kNone otherwise.
+  proxy_protocol::Malformed malformed_proxy_header() const {
+    return greeting_ ? greeting_->malformed() : proxy_protocol::Malformed::kNone;
+  }
   // What the client asked for; null before its ClientHello is whole, and once it is served.
   const tls::ClientHello* hello() const { return greeting_ ? greeting_->hello() : nullptr; }
 

@@ -40,6 +40,22 @@ void AppendEnd(const End& end, LogEvent* event) {
   if (end.error != 0) event->Text("errno", strerrorname_np(end.error));
 }
 
+void AppendClient(const tls::Session& session, LogEvent* event) {
+  if (!session.client_identity().empty()) {
+    event->Text("client", session.client_identity());
+    if (!session.allowed_by().empty()) event->Text("allowed_by", session.allowed_by());
+  }
+  if (session.would_refuse().detail != tls::FailureDetail::kNone) {
+    event->Text("would_refuse", tls::Describe(session.would_refuse()));
+  }
+  if (!session.handshake_done()) return;
+  event->Text("tls", session.version())
+      .Text("cipher", session.cipher())
+      .Text("group", session.group())
+      .Flag("resumed", session.resumed());
+  if (!session.alpn().empty()) event->Text("alpn", session.alpn());
+}
+
 }  // namespace
 
 ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
@@ -92,12 +108,15 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
 
   const Bridge& bridge = connection.bridge();
   LogEvent event(level, "connection_end");
-  event.Number("id", record.id)
-      .Text("peer", record.peer.ToString())
-      .Text("listener", record.listener->ToString());
+  event.Number("id", record.id).Text("peer", record.peer.ToString());
+  if (record.proxied != nullptr) event.Text("proxied_by", record.proxied->by.ToString());
+  event.Text("listener", record.listener->ToString());
   if (record.routed) event.Text("route", record.route->name);
   if (!connection.backend().empty()) event.Text("backend", connection.backend());
   AppendEnd(record.end, &event);
+  if (connection.malformed_proxy_header() != proxy_protocol::Malformed::kNone) {
+    event.Text("detail", proxy_protocol::MalformedName(connection.malformed_proxy_header()));
+  }
   event.Milliseconds("duration_ms", loop_->now() - record.accepted_at)
       .Number("bytes_received", bridge.bytes_received())
       .Number("bytes_sent", bridge.bytes_sent());
@@ -108,20 +127,19 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
         .Text("versions_offered", VersionNames(hello->versions));
   }
   if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
-    if (!session->client_identity().empty()) {
-      event.Text("client", session->client_identity()).Text("allowed_by", session->allowed_by());
-    }
+    AppendClient(*session, &event);
     if (session->handshake_done()) {
-      event.Text("tls", session->version())
-          .Text("cipher", session->cipher())
-          .Text("group", session->group())
-          .Flag("resumed", session->resumed())
-          .Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
-      if (!session->alpn().empty()) event.Text("alpn", session->alpn());
+      event.Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
     }
   }
   if (record.connected_at < absl::InfiniteFuture()) {
     event.Milliseconds("connect_ms", record.connected_at - record.connecting_since);
+  }
+  if (const tls::Session* session = bridge.backend_tls();
+      session != nullptr && session->handshake_done()) {
+    event.Text("backend_tls", session->version())
+        .Text("backend_cipher", session->cipher())
+        .Flag("backend_resumed", session->resumed());
   }
 }
 
