@@ -47,8 +47,8 @@ class Tlsbridge(Program):
         return str(self._path) if os.access(self._path, os.X_OK) else None
 
     def command(self, directory, port, backend, certificate):
-        # Its defaults: as an operator would start it.
-        return [self.path(), "sidecar", "--listen", f"127.0.0.1:{port}",
+        # Its defaults, as an operator would start it, but for one worker.
+        return [self.path(), "sidecar", "--workers", "1", "--listen", f"127.0.0.1:{port}",
                 "--backend", f"127.0.0.1:{backend}",
                 "--cert", certificate.cert, "--key", certificate.key]
 
