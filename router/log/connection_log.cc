@@ -111,6 +111,9 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
     if (!session->client_identity().empty()) {
       event.Text("client", session->client_identity()).Text("allowed_by", session->allowed_by());
     }
+    if (session->would_refuse().detail != tls::FailureDetail::kNone) {
+      event.Text("would_refuse", tls::Describe(session->would_refuse()));
+    }
     if (session->handshake_done()) {
       event.Text("tls", session->version())
           .Text("cipher", session->cipher())
