@@ -30,15 +30,32 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--backend", "nowhere"},
       {"--cert", "/nonexistent/file"},
       {"--key", "/nonexistent/file"},
+      {"--proxy-from", "somewhere"},
       {"--unsafe-backend", "perhaps"},
+      {"--send-proxy", "v3"},
+      {"--ocsp", "/nonexistent/file"},
+      {"--refuse-unknown-sni", "perhaps"},
+      {"--alpn", std::string(256, 'x')},
+      {"--min-tls", "1.1"},
+      {"--max-tls", "1.4"},
+      {"--ciphers", "NO-SUCH-CIPHER"},
+      {"--groups", "NO-SUCH-GROUP"},
+      {"--tickets", "sometimes"},
       {"--client-ca", "/nonexistent/file"},
       {"--client-cert", "sometimes"},
+      {"--client-crl", "/nonexistent/file"},
+      {"--observe-only", "perhaps"},
       {"--allow-cn", ""},
       {"--allow-ou", ""},
       {"--allow-dns", "*"},
       {"--allow-ip", "300.1.2.3"},
       {"--allow-uri", "no scheme"},
       {"--allow-spki", "tooshort"},
+      {"--backend-ca", "/nonexistent/file"},
+      {"--backend-name", "no name"},
+      {"--backend-cert", "/nonexistent/file"},
+      {"--backend-key", "/nonexistent/file"},
+      {"--backend-insecure", "perhaps"},
       {"--handshake-timeout", "0"},
       {"--connect-timeout", "0"},
       {"--initial-data-timeout", "-1s"},
@@ -57,6 +74,7 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--max-new-per-ip-per-minute", "-1"},
       {"--drain-delay", "-1s"},
       {"--drain-timeout", "-1s"},
+      {"--workers", "-1"},
       {"--admin-listen", "0.0.0.0:9901"},
       {"--log-level", "chatty"},
       {"--log-format", "xml"},
@@ -71,8 +89,14 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
                                                 {"--backend", "127.0.0.1:8080"},
                                                 {"--cert", files.certificate},
                                                 {"--key", files.key}};
-    if (absl::StartsWith(flag.name, "--allow-") || flag.name == "--client-cert") {
+    if (absl::StartsWith(flag.name, "--allow-") || absl::StartsWith(flag.name, "--client-c")) {
       flags["--client-ca"] = authority.authority_certificate();
+    }
+    if (absl::StartsWith(flag.name, "--backend-")) {
+      flags["--backend-ca"] = authority.authority_certificate();
+      flags["--backend-name"] = "localhost";
+      flags["--backend-cert"] = files.certificate;
+      flags["--backend-key"] = files.key;
     }
     flags[flag.name] = known->second;
     std::vector<std::string> arguments = {"sidecar"};

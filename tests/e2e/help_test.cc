@@ -65,7 +65,8 @@ class ListedFlagsTest : public TlsbridgeTest {};
 
 TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
   HttpBackend backend;
-  // Those that have no default to show. The harness gives those that are empty here.
+  // Those that have no default to show. The harness gives those that are empty here, or they need
+  // files or a backend that only the tests of their effect have.
   const std::map<std::string, std::string> values = {
       {"--listen", ""},
       {"--backend", ""},
@@ -73,6 +74,19 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--key", ""},
       {"--log-format", ""},
       {"--unsafe-backend", "true"},
+      {"--proxy-from", "192.0.2.0/24"},
+      {"--ocsp", ""},
+      {"--refuse-unknown-sni", "true"},
+      {"--alpn", "http/1.1"},
+      {"--ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256"},
+      {"--groups", "X25519:P-256"},
+      {"--client-crl", ""},
+      {"--observe-only", "true"},
+      {"--backend-ca", ""},
+      {"--backend-name", ""},
+      {"--backend-cert", ""},
+      {"--backend-key", ""},
+      {"--backend-insecure", "false"},
       {"--client-ca", certificates().authority_certificate()},
       {"--client-cert", "optional"},
       {"--allow-cn", "name"},

@@ -1,0 +1,63 @@
+// OCSP responses that are stapled, as openssl s_client sees them.
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/harness/tcp_backend.h"
+#include "tests/e2e/harness/tlsbridge_test.h"
+#include "tests/e2e/support/authority_files.h"
+#include "tests/e2e/support/openssl.h"
+#include "tests/e2e/support/run_program.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class OcspTest : public TlsbridgeTest {
+ protected:
+  OpensslResult Run(const std::vector<std::string>& arguments) {
+    return SClient(tlsbridge().address(), certificates().authority_certificate(), arguments);
+  }
+
+  TcpBackend backend_{[](Socket& connection) { (void)connection.ReadToEnd(); }};
+};
+
+TEST_F(OcspTest, TheResponseIsStapledForClientsThatAskForIt) {
+  const CertificateFiles files = certificates().Issue();
+  AuthorityFiles authority(dir(), "ca");
+  authority.NoteIssued(files.certificate);
+  const std::string response = authority.MakeOcspResponse(files.certificate, "good.ocsp");
+  ASSERT_NO_FATAL_FAILURE(StartSidecarWith(files, backend_.address(), {"--ocsp", response}));
+  for (const char* version : {"-tls1_2", "-tls1_3"}) {
+    EXPECT_THAT(
+        Run({version, "-status"}).output,
+        AllOf(HasSubstr("OCSP Response Status: successful"), HasSubstr("Cert Status: good")))
+        << version;
+    EXPECT_EQ(Run({version}).exit_code, 0);
+  }
+}
+
+TEST_F(OcspTest, WithoutAResponseNoneIsStapled) {
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address()));
+  EXPECT_THAT(Run({"-status"}).output, HasSubstr("OCSP response: no response sent"));
+}
+
+TEST_F(OcspTest, AResponseAboutAnotherCertificateKeepsTheProgramFromStarting) {
+  const CertificateFiles files = certificates().Issue();
+  const CertificateFiles other = certificates().Issue({.name = "other"});
+  AuthorityFiles authority(dir(), "ca");
+  authority.NoteIssued(other.certificate);
+  const std::string response = authority.MakeOcspResponse(other.certificate, "other.ocsp");
+  const ProgramResult result =
+      RunProgram({"sidecar", "--listen=127.0.0.1:0", "--backend", backend_.address(), "--cert",
+                  files.certificate, "--key", files.key, "--ocsp", response});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.errors, HasSubstr(response));
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e
