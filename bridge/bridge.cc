@@ -73,6 +73,21 @@ void Bridge::Terminate(std::unique_ptr<tls::Session> tls) {
   incoming_.StartTls(std::move(tls));
 }
 
+bool Bridge::ClientStays() {
+  const bool held = (incoming_.pauses() & Endpoint::kAwaitsTurn) != 0;
+  int error = 0;
+  if (!ended() && held && incoming_.PeerHasLeft(&error)) LeftEarly(error);
+  return !ended();
+}
+
+void Bridge::StepHandshake() {
+  if (ended() || state_ != BridgeState::kHandshaking || !std::exchange(awaits_turn_, false)) return;
+  incoming_.ResumeReading(Endpoint::kAwaitsTurn);
+  if (first_bytes_.empty()) return PumpFrom(incoming_);
+  const std::string bytes = std::exchange(first_bytes_, {});
+  Forward(incoming_, incoming_.Decrypt(AsBytes(bytes), Endpoint::Outcome::kDrained, /*error=*/0));
+}
+
 void Bridge::PassThrough() {
   if (ended()) return;
   state_ = BridgeState::kRouting;
@@ -87,6 +102,10 @@ bool Bridge::Peek(Endpoint::Read* read) {
     greeted_ = true;
     read->plaintext = observer_->OnFirstBytes(read->plaintext);
     if (ended()) return false;
+    if (awaits_turn_) {
+      KeepFirstBytes(*read);
+      return false;
+    }
     if (state_ != BridgeState::kPeeking) {
       if (incoming_.tls() != nullptr) {
         *read = incoming_.Decrypt(read->plaintext, read->outcome, read->error);
@@ -96,6 +115,15 @@ bool Bridge::Peek(Endpoint::Read* read) {
   }
   if (read->outcome == Outcome::kEnded || read->outcome == Outcome::kFailed) LeftEarly(read->error);
   return false;
+}
+
+void Bridge::KeepFirstBytes(const Endpoint::Read& read) {
+  // One that has left already shall not cost a handshake.
+  if (read.outcome == Endpoint::Outcome::kEnded || read.outcome == Endpoint::Outcome::kFailed) {
+    return LeftEarly(read.error);
+  }
+  first_bytes_.assign(reinterpret_cast<const char*>(read.plaintext.data()), read.plaintext.size());
+  observer_->OnHandshakeInput();
 }
 
 void Bridge::LeftEarly(int error) {
@@ -205,7 +233,12 @@ void Bridge::BackendReady() {
 // ---- Bytes and ends of streams.
 
 void Bridge::OnReadable(Endpoint& endpoint) {
-  if (!ended()) PumpFrom(endpoint);
+  if (ended()) return;
+  const bool of_client = endpoint.side() == Side::kIncoming;
+  if (of_client && awaits_turn_) return;  // what has come meanwhile keeps until then
+  if (!of_client || state_ != BridgeState::kHandshaking) return PumpFrom(endpoint);
+  awaits_turn_ = true;
+  observer_->OnHandshakeInput();
 }
 
 void Bridge::PumpFrom(Endpoint& from) {

@@ -68,10 +68,14 @@ class Bridge final : private Endpoint::Owner {
  public:
   class Observer {
    public:
-    // The client's next bytes, while peeking. Terminate(), PassThrough(), Cleanup() or nothing is
-    // due before this returns. Returns what is to be given to the session, or passed through: all
-    // bytes so far but those that were for the observer alone; ignored while peeking goes on.
+    // The client's next bytes, while peeking. Terminate(), AwaitTurn(), PassThrough(), Cleanup() or
+    // nothing is due before this returns. Returns what is to be given to the session, or passed
+    // through: all bytes so far but those that were for the observer alone; ignored while peeking
+    // goes on.
     virtual absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) = 0;
+    // The client's handshake can go on, which may cost a signature: StepHandshake() is due, now or
+    // later.
+    virtual void OnHandshakeInput() = 0;
     // The client is ready to be served: ConnectBackend() or Cleanup() is due, now or later.
     virtual void OnClientReady() = 0;
     virtual void OnBackendConnected() = 0;
@@ -108,6 +112,16 @@ class Bridge final : private Endpoint::Owner {
 
   // Ends peeking: the client's TLS ends here; OnClientReady follows when the handshake has.
   void Terminate(std::unique_ptr<tls::Session> tls);
+  // In OnFirstBytes: the client is understood, and its first bytes are kept. Terminate() and
+  // StepHandshake() follow in their turn.
+  void AwaitTurn() { awaits_turn_ = true; }
+  // False, and the end is reported, if a client that was held has left meanwhile.
+  bool ClientStays();
+  // Goes on with the handshake.
+  void StepHandshake();
+  // StepHandshake() comes in a later turn: nothing is read from the client until then.
+  void HoldHandshake() { incoming_.PauseReading(Endpoint::kAwaitsTurn); }
+
   // Ends peeking: the client's bytes pass through untouched. Calls OnClientReady.
   void PassThrough();
 
@@ -187,6 +201,7 @@ class Bridge final : private Endpoint::Owner {
   bool& stream_ended(Side side) { return stream_ended_[static_cast<int>(side)]; }
   Endpoint* OtherThan(const Endpoint& endpoint);
   bool Peek(Endpoint::Read* read);
+  void KeepFirstBytes(const Endpoint::Read& read);
   void AdoptBackend(std::unique_ptr<Endpoint> backend);
   void BackendReady();
   void ServeEarlyBytes();
@@ -218,6 +233,7 @@ class Bridge final : private Endpoint::Owner {
   std::unique_ptr<Timer> failed_dial_;
   int dial_error_ = 0;
   std::unique_ptr<RaceDialer> race_;  // while several addresses are being dialled
+  std::string first_bytes_;           // what a handshake begins with, until its turn
   std::string early_bytes_;           // the client's, while there is no backend to queue them for
   std::string preamble_;              // ahead of all, for the backend that is being dialled
   std::unique_ptr<tls::Session> backend_tls_;  // likewise, until there is a socket
@@ -232,6 +248,7 @@ class Bridge final : private Endpoint::Owner {
   bool stream_ended_[2] = {false, false};
   bool end_reported_ = false;
   bool greeted_ = false;        // the client has sent something
+  bool awaits_turn_ = false;    // StepHandshake() is due
   bool backend_ready_ = false;  // it is connected, and its TLS handshake, if any, is done
 };
 

@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -228,6 +229,15 @@ size_t Endpoint::queued_bytes() const {
 
 size_t Endpoint::undelivered_bytes() const {
   return state_ == State::kClosed ? 0 : queued_bytes() + Unacknowledged(fd_);
+}
+
+bool Endpoint::PeerHasLeft(int* error) const {
+  if (peer_finished_) return true;
+  pollfd asked = {.fd = fd_, .events = POLLRDHUP, .revents = 0};
+  if (poll(&asked, 1, /*timeout=*/0) != 1) return false;
+  socklen_t length = sizeof(*error);
+  getsockopt(fd_, SOL_SOCKET, SO_ERROR, error, &length);
+  return true;
 }
 
 size_t Endpoint::room() const {

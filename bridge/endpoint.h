@@ -51,6 +51,7 @@ class Endpoint final : public DeferredDeletable {
     kOtherSideFull = 1,  // the other side's queue is over its mark
     kStreamEnded = 2,    // nothing more can come
     kNotStarted = 4,     // still connecting
+    kAwaitsTurn = 8,     // its handshake waits for those before it
   };
 
   enum class Outcome : uint8_t {
@@ -127,6 +128,9 @@ class Endpoint final : public DeferredDeletable {
   bool connected() const { return state_ == State::kOpen || state_ == State::kClosing; }
   bool closed() const { return state_ == State::kClosed; }
   bool peer_finished() const { return peer_finished_; }
+  // Asks the kernel, since a paused endpoint does not hear of it: FIN or RST has come. `error` is
+  // the errno, if any.
+  bool PeerHasLeft(int* error) const;
   Side side() const { return side_; }
   int fd() const { return fd_; }
   tls::Session* tls() { return tls_.get(); }

@@ -118,7 +118,20 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
     return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
   }
   credential_ = choice.credential;
-  bridge_.Terminate(tls::Session::Accept(*route->tls.server, choice, &memory_->tls));
+  staple_ = choice.staple;
+  bridge_.AwaitTurn();
+}
+
+void Connection::OnHandshakeInput() { manager_->handshakes().Add(this); }
+
+void Connection::TakeTurn() {
+  if (bridge_.state() == BridgeState::kPeeking) {
+    if (!bridge_.ClientStays()) return;
+    manager_->handshakes().CountBegun();
+    bridge_.Terminate(tls::Session::Accept(
+        *route_->tls.server, {.credential = credential_, .staple = staple_}, &memory_->tls));
+  }
+  bridge_.StepHandshake();
 }
 
 void Connection::Enter(const LiveRoute& route) {
@@ -138,6 +151,11 @@ void Connection::Refuse(TerminationReason reason, uint8_t alert, const tls::Fail
 }
 
 // ---- Deadlines.
+
+void Connection::StopWatching() {
+  timer_.Cancel();
+  manager_->handshakes().Remove(this);
+}
 
 void Connection::MeetDeadlines() {
   while (!record_.cleanup_started) {

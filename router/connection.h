@@ -18,6 +18,7 @@
 #include "router/backends/backend_pool.h"
 #include "router/connection_record.h"
 #include "router/greeting.h"
+#include "router/handshake_queue.h"
 #include "router/limits/admission.h"
 #include "router/live_config.h"
 
@@ -30,7 +31,9 @@ class ConnectionManager;
 inline constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
 inline constexpr absl::Duration kDrainIdle = absl::Seconds(1);
 
-class Connection final : public DeferredDeletable, private Bridge::Observer {
+class Connection final : public DeferredDeletable,
+                         private Bridge::Observer,
+                         private HandshakeQueue::Waiter {
  public:
   // Takes over `fd`. `record` has its id, peer, listener, route and times.
   Connection(ConnectionManager* manager, std::shared_ptr<const LiveConfig> live,
@@ -39,7 +42,7 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
 
   // Arms the timer for the next deadline, or acts on one that has come.
   void MeetDeadlines();
-  void StopWatching() { timer_.Cancel(); }
+  void StopWatching();
   // Its sockets are gone: it no longer counts against limits.
   void GiveBackPlaces();
   // Its route is gone: it ends when it falls idle, or when the time to drain has passed.
@@ -65,12 +68,16 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
 
  private:
   absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override;
+  void OnHandshakeInput() override;
   void OnClientReady() override;
   void OnBackendConnected() override;
   void OnConnectFailed(int error, const tls::Failure& failure) override;
   void OnHalfClosed() override;
   void OnEnded(const End& end) override;
   void OnClosed() override;
+
+  void TakeTurn() override;
+  void Hold() override { bridge_.HoldHandshake(); }
 
   bool TakeProxyHeader();
   void ChooseRoute(const tls::ClientHello& hello);
@@ -94,6 +101,7 @@ class Connection final : public DeferredDeletable, private Bridge::Observer {
   Admission::Token route_token_;                                // of the route
   std::unique_ptr<Greeting> greeting_;                          // until the client is served
   const tls::ServerContext::Credential* credential_ = nullptr;  // in route_
+  bool staple_ = false;                                         // send its OCSP response
   BackendPool::Lease lease_;
   std::vector<EndpointId> tried_;  // none is tried again
   ConnectionRecord record_;

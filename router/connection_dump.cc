@@ -13,6 +13,7 @@ Json Pauses(const Endpoint* endpoint) {
   if (endpoint->pauses() & Endpoint::kOtherSideFull) reasons.push_back("other_side_full");
   if (endpoint->pauses() & Endpoint::kStreamEnded) reasons.push_back("stream_ended");
   if (endpoint->pauses() & Endpoint::kNotStarted) reasons.push_back("connecting");
+  if (endpoint->pauses() & Endpoint::kAwaitsTurn) reasons.push_back("awaits_turn");
   return reasons;
 }
 

@@ -18,6 +18,7 @@ ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Adm
       admission_(admission),
       loop_(loop),
       memory_(memory),
+      handshakes_(loop),
       log_(loop, folder),
       random_(std::random_device()()),
       next_id_(first_id),

@@ -20,6 +20,7 @@
 #include "bridge/event/timer.h"
 #include "bridge/worker_memory.h"
 #include "router/connection.h"
+#include "router/handshake_queue.h"
 #include "router/limits/admission.h"
 #include "router/live_config.h"
 #include "router/log/connection_log.h"
@@ -59,6 +60,8 @@ class ConnectionManager {
   // For a connection whose client is another than its peer seemed: gives back what `token` held.
   TerminationReason Readmit(const SocketAddress& client, Admission::Token* token);
   uint64_t Random() { return random_(); }
+  HandshakeQueue& handshakes() { return handshakes_; }
+  const HandshakeQueue& handshakes() const { return handshakes_; }
 
   size_t GetConnectionCount() const { return connections_.size(); }
   const TerminationStats& termination_stats() const { return stats_; }
@@ -88,6 +91,7 @@ class ConnectionManager {
   Admission* const admission_;  // Not owned.
   EventLoop* const loop_;       // Not owned.
   WorkerMemory* const memory_;  // Not owned.
+  HandshakeQueue handshakes_;
   ConnectionLog log_;
   TerminationStats stats_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;

@@ -33,7 +33,8 @@ sigset_t HandledSignals() {
 
 std::string LiveJson(const Worker::Snapshot& s) {
   return absl::StrCat("{\"records\":", s.live.records, ",\"sockets\":", s.live.sockets,
-                      ",\"timers\":", s.timers, ",\"queued_bytes\":", s.queued_bytes, "}");
+                      ",\"timers\":", s.timers, ",\"queued_bytes\":", s.queued_bytes,
+                      ",\"handshakes_waiting\":", s.handshakes_waiting, "}");
 }
 
 // {"closed_incoming":3,...}: what is not zero.

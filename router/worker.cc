@@ -18,6 +18,8 @@ void Worker::Snapshot::Add(const Snapshot& other) {
   live.sockets += other.live.sockets;
   timers += other.timers;
   queued_bytes += other.queued_bytes;
+  handshakes_waiting += other.handshakes_waiting;
+  handshakes_begun += other.handshakes_begun;
   stats.Add(other.stats);
 }
 
@@ -88,6 +90,8 @@ Worker::Snapshot Worker::Take(bool with_records) const {
   snapshot.live = connections_.live();
   snapshot.timers = connections_.live_timers();
   snapshot.queued_bytes = connections_.QueuedBytes();
+  snapshot.handshakes_waiting = connections_.handshakes().waiting();
+  snapshot.handshakes_begun = connections_.handshakes().begun();
   snapshot.stats = connections_.termination_stats();
   if (with_records) snapshot.records = connections_.DumpRecords();
   return snapshot;

@@ -27,6 +27,8 @@ class Worker {
     LiveCounters live;
     size_t timers = 0;
     size_t queued_bytes = 0;
+    size_t handshakes_waiting = 0;
+    uint64_t handshakes_begun = 0;
     TerminationStats stats;
     std::string records;  // JSON objects, separated by commas; only when asked for
 

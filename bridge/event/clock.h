@@ -4,6 +4,8 @@
 // Failure: none.
 #pragma once
 
+#include <utility>
+
 #include "absl/time/time.h"
 
 namespace tlsbridge {
@@ -32,7 +34,7 @@ class SystemClock final : public Clock {
 // Stands still until told. For tests.
 class ManualClock final : public Clock {
  public:
-  absl::Time Monotonic() const override { return monotonic_; }
+  absl::Time Monotonic() const override { return std::exchange(monotonic_, monotonic_ + step_); }
   absl::Time Wall() const override { return wall_; }
   bool runs_by_itself() const override { return false; }
 
@@ -41,8 +43,12 @@ class ManualClock final : public Clock {
     wall_ += by;
   }
 
+  // Each time that it is asked, it has moved on by this much: as if work took time.
+  void set_step(absl::Duration step) { step_ = step; }
+
  private:
-  absl::Time monotonic_ = absl::UnixEpoch() + absl::Hours(1);
+  absl::Duration step_;
+  mutable absl::Time monotonic_ = absl::UnixEpoch() + absl::Hours(1);
   absl::Time wall_ = absl::UnixEpoch() + absl::Hours(24) * 365 * 56;
 };
 

@@ -65,10 +65,12 @@ void EventLoop::Stop() {
 void EventLoop::Turn(bool wait) {
   SetAlarm();
   now_is_stale_ = true;
-  event_base_loop(base_.get(), wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  const bool sleep = wait && !chore_is_left_;
+  event_base_loop(base_.get(), sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
   now_is_stale_ = true;
   connection_timers_.Advance(now());
   service_timers_.Advance(now());
+  chore_is_left_ = chore_ && chore_();
   Sweep();
 }
 

@@ -39,9 +39,13 @@ class EventLoop {
   void Run();
   void Stop();  // any thread
 
-  // One turn: events, then timers, then the graveyard. With `wait`, sleeps until something is
-  // ready; without, takes only what is ready now. For tests and for Run().
+  // One turn: events, then timers, then the chore, then the graveyard. With `wait`, sleeps until
+  // something is ready; without, takes only what is ready now. For tests and for Run().
   void Turn(bool wait);
+
+  // `chore` runs at the end of each turn, behind all that was ready. True: it has more to do, so
+  // that the next turn does not sleep. One at a time; none if empty.
+  void set_chore(absl::AnyInvocable<bool()> chore) { chore_ = std::move(chore); }
 
   // Runs `task` on the loop's thread in a later turn. Any thread.
   void Post(absl::AnyInvocable<void()> task);
@@ -80,6 +84,8 @@ class EventLoop {
   TimerWheel connection_timers_;
   TimerWheel service_timers_;
   std::vector<std::unique_ptr<DeferredDeletable>> graveyard_;
+  absl::AnyInvocable<bool()> chore_;
+  bool chore_is_left_ = false;
 
   std::mutex mutex_;  // guards posted_
   std::vector<absl::AnyInvocable<void()>> posted_;

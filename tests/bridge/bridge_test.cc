@@ -34,6 +34,7 @@ class Witness final : public Bridge::Observer {
   using Plan = absl::AnyInvocable<void()>;
 
   absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override { return bytes; }
+  void OnHandshakeInput() override {}
   void OnClientReady() override { Note("ready", &on_ready); }
   void OnBackendConnected() override { Note("connected", &on_connected); }
   void OnConnectFailed(int error, const tls::Failure&) override {
