@@ -108,11 +108,12 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
         .Text("versions_offered", VersionNames(hello->versions));
   }
   if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
-    if (!session->client_identity().empty()) {
-      event.Text("client", session->client_identity()).Text("allowed_by", session->allowed_by());
-    }
+    const bool has_client = !session->client_identity().empty();
+    if (has_client) event.Text("client", session->client_identity());
     if (session->would_refuse().detail != tls::FailureDetail::kNone) {
       event.Text("would_refuse", tls::Describe(session->would_refuse()));
+    } else if (has_client) {
+      event.Text("allowed_by", session->allowed_by());
     }
     if (session->handshake_done()) {
       event.Text("tls", session->version())
