@@ -14,7 +14,9 @@ namespace {
 
 std::vector<std::string> CommandLine(std::string binary, const TlsbridgeOptions& options) {
   std::vector<std::string> argv = options.wrapper;
-  argv.insert(argv.end(), {std::move(binary), options.subcommand, "--log-format", "json"});
+  argv.insert(argv.end(), {std::move(binary), options.subcommand});
+  // The configuration file of `run` says it itself.
+  if (options.subcommand != "run") argv.insert(argv.end(), {"--log-format", "json"});
   for (const std::string& address : options.listen) {
     argv.insert(argv.end(), {"--listen", address});
   }

@@ -30,7 +30,8 @@ namespace tlsbridge::e2e {
 
 struct TlsbridgeOptions {
   std::string subcommand = "sidecar";
-  // A --listen for each. Empty in router mode, where the configuration file has the listeners.
+  // A --listen for each. Empty for "run", whose configuration file has the listeners and must ask
+  // for a log in JSON.
   std::vector<std::string> listen = {"127.0.0.1:0"};
   // Everything else, as on the command line.
   std::vector<std::string> arguments;

@@ -27,10 +27,11 @@ AuthorityFiles::AuthorityFiles(const TempDir& dir, const std::string& name)
       key_(dir.PathOf(absl::StrCat(name, ".key"))),
       database_(dir.WriteFile("index.txt", "")),
       config_(dir.WriteFile(
-          "ca.cnf", absl::StrCat("[ca]\ndefault_ca = this\n[this]\ndatabase = ", database_,
-                                 "\nnew_certs_dir = ", dir.path(),
-                                 "\ndefault_md = sha256\npolicy = any\ncopy_extensions = copyall\n"
-                                 "unique_subject = no\n[any]\ncommonName = supplied\n"))) {}
+          "ca.cnf",
+          absl::StrCat("[ca]\ndefault_ca = this\n[this]\ndatabase = ", database_,
+                       "\nserial = ", dir.PathOf("serial.txt"), "\nnew_certs_dir = ", dir.path(),
+                       "\ndefault_md = sha256\npolicy = any\ncopy_extensions = copyall\n"
+                       "unique_subject = no\n[any]\ncommonName = supplied\n"))) {}
 
 void AuthorityFiles::NoteIssued(const std::string& certificate) { Note(certificate, "V\t"); }
 
