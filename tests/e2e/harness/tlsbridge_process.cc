@@ -14,7 +14,8 @@ namespace {
 
 std::vector<std::string> CommandLine(std::string binary, const TlsbridgeOptions& options) {
   std::vector<std::string> argv = options.wrapper;
-  argv.insert(argv.end(), {std::move(binary), options.subcommand, "--log-format", "json"});
+  argv.insert(argv.end(), {std::move(binary), options.subcommand});
+  if (options.subcommand != "run") argv.insert(argv.end(), {"--log-format", "json"});
   for (const std::string& address : options.listen) {
     argv.insert(argv.end(), {"--listen", address});
   }
@@ -73,6 +74,17 @@ nlohmann::json Tlsbridge::Dump() {
   std::vector<nlohmann::json> dumps = log_.WaitForCount("dump", dumps_);
   if (dumps.size() < dumps_) return nullptr;
   return std::move(dumps.back());
+}
+
+nlohmann::json Tlsbridge::Reload() {
+  process_->SendSignal(SIGHUP);
+  ++reloads_;
+  const auto is_answer = [](const nlohmann::json& event) {
+    return event["event"] == "reloaded" || event["event"] == "reload_refused";
+  };
+  std::vector<nlohmann::json> answers = log_.WaitForCountIf(is_answer, reloads_);
+  if (answers.size() < reloads_) return nullptr;
+  return std::move(answers.back());
 }
 
 std::optional<int> Tlsbridge::Stop() {
