@@ -219,12 +219,16 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
   for (const LiveRoute& route : live_->routes()) {
     route.admission->SetLimits(route.settings->limits);
   }
-  for (auto& worker : workers_) worker->Adopt(live_);
+  // Whoever had queued where a listener goes away is served as they expected: by the old routes.
+  // It is told once it is so.
+  listeners_->CloseOthers(
+      config().listeners,
+      [this, live = live_, changes = DescribeChanges(before->config(), config())] {
+        for (auto& worker : workers_) worker->Adopt(live);
+        loop_->Post([changes] { LogEvent(LogLevel::kInfo, "reloaded").Text("changes", changes); });
+      });
   Adopted();
   listeners_->Start();
-  listeners_->CloseOthers(config().listeners, [] {});
-  LogEvent(LogLevel::kInfo, "reloaded")
-      .Text("changes", DescribeChanges(before->config(), config()));
   if (before->config().admin != config().admin || before->config().workers != config().workers) {
     LogEvent(LogLevel::kWarning, "restart_needed")
         .Text("message", "the admin address and the number of workers change at start only");

@@ -54,12 +54,17 @@ std::optional<nlohmann::json> EventLog::WaitFor(absl::string_view name, const Pr
 
 std::vector<nlohmann::json> EventLog::WaitForCount(absl::string_view name, size_t count,
                                                    absl::Duration timeout) const {
+  return WaitForCountIf([name](const auto& event) { return IsNamed(event, name); }, count, timeout);
+}
+
+std::vector<nlohmann::json> EventLog::WaitForCountIf(const Predicate& predicate, size_t count,
+                                                     absl::Duration timeout) const {
   std::unique_lock lock(mutex_);
   std::vector<nlohmann::json> result;
   size_t seen = 0;
   WaitUntil(lock, timeout, [&] {
     for (; seen < events_.size() && result.size() < count; ++seen) {
-      if (IsNamed(events_[seen], name)) result.push_back(events_[seen]);
+      if (predicate(events_[seen])) result.push_back(events_[seen]);
     }
     return result.size() == count;
   });

@@ -39,6 +39,10 @@ class EventLog {
   std::vector<nlohmann::json> WaitForCount(absl::string_view name, size_t count,
                                            absl::Duration timeout = kPatience) const;
 
+  // The same of those events, whatever their names, for which the predicate holds.
+  std::vector<nlohmann::json> WaitForCountIf(const Predicate& predicate, size_t count,
+                                             absl::Duration timeout = kPatience) const;
+
   std::vector<std::string> OtherLines() const;
 
  private:

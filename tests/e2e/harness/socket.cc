@@ -17,11 +17,18 @@ Socket::Socket(UniqueFd fd, int stop_fd) : fd_(std::move(fd)), stop_fd_(stop_fd)
   fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
 }
 
-absl::StatusOr<Socket> Socket::Connect(absl::string_view address) {
+absl::StatusOr<Socket> Socket::Connect(absl::string_view address, absl::string_view source) {
   absl::StatusOr<SocketAddress> peer = SocketAddress::Parse(address);
   if (!peer.ok()) return peer.status();
   UniqueFd fd(socket(peer->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return absl::ErrnoToStatus(errno, "socket");
+  if (!source.empty()) {
+    absl::StatusOr<SocketAddress> local = SocketAddress::Parse(absl::StrCat(source, ":0"));
+    if (!local.ok()) return local.status();
+    if (bind(fd.get(), local->get(), local->size_bytes()) != 0) {
+      return absl::ErrnoToStatus(errno, absl::StrCat("bind to ", source));
+    }
+  }
   // Blocking: loopback answers at once, with a refusal at worst.
   if (connect(fd.get(), peer->get(), peer->size_bytes()) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("connect to ", address));

@@ -25,7 +25,8 @@ class Socket {
   explicit Socket(UniqueFd fd, int stop_fd = -1);
 
   // `address` is as in our configuration: "127.0.0.1:80", "[::1]:80" or "unix:/path".
-  static absl::StatusOr<Socket> Connect(absl::string_view address);
+  // `source` is an IP address of ours to come from; empty: the kernel's choice.
+  static absl::StatusOr<Socket> Connect(absl::string_view address, absl::string_view source = "");
 
   int fd() const { return fd_.get(); }
   int last_errno() const { return last_errno_; }

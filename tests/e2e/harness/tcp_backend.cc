@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "tests/e2e/harness/socket_address.h"
 
 namespace tlsbridge::e2e {
@@ -17,6 +18,11 @@ UniqueFd Listen(absl::string_view text) {
   const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(text);
   if (address.ok()) {
     UniqueFd fd(socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    // Where one had been before, its old connections are no obstacle.
+    const int on = 1;
+    if (!absl::EndsWith(text, ":0")) {
+      setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    }
     if (bind(fd.get(), address->get(), address->size_bytes()) == 0 && listen(fd.get(), 1024) == 0) {
       return fd;
     }

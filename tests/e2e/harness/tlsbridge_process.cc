@@ -77,6 +77,17 @@ nlohmann::json Tlsbridge::Dump() {
   return std::move(dumps.back());
 }
 
+nlohmann::json Tlsbridge::Reload() {
+  process_->SendSignal(SIGHUP);
+  ++reloads_;
+  const auto is_answer = [](const nlohmann::json& event) {
+    return event["event"] == "reloaded" || event["event"] == "reload_refused";
+  };
+  std::vector<nlohmann::json> answers = log_.WaitForCountIf(is_answer, reloads_);
+  if (answers.size() < reloads_) return nullptr;
+  return std::move(answers.back());
+}
+
 std::optional<int> Tlsbridge::Stop() {
   process_->SendSignal(SIGTERM);
   const std::optional<int> code = process_->WaitForExit();

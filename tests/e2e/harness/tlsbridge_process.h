@@ -67,6 +67,10 @@ class Tlsbridge {
   // What is alive now. Null when the program does not answer.
   nlohmann::json Dump();
 
+  // Makes it read its configuration again; the event that says how that went, "reloaded" or
+  // "reload_refused". Null when the program does not answer. REQUIRES: no SIGHUP but by this.
+  nlohmann::json Reload();
+
   // Asks it to drain and end; its exit code, or nothing when it still runs. Later calls say the
   // same.
   std::optional<int> Stop();
@@ -81,6 +85,7 @@ class Tlsbridge {
 
   EventLog log_;
   size_t dumps_ = 0;
+  size_t reloads_ = 0;
   std::vector<std::string> addresses_;
   nlohmann::json summary_;
   std::unique_ptr<Process> process_;  // Last: its thread writes to log_.

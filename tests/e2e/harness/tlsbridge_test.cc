@@ -23,6 +23,20 @@ void TlsbridgeTest::StartSidecarWith(const CertificateFiles& files, const std::s
   StartTlsbridge(options);
 }
 
+std::string TlsbridgeTest::WriteConfig(const std::string& yaml) {
+  return dir_.WriteFile("tlsbridge.yaml", yaml + "\nlog: {format: json}\n");
+}
+
+void TlsbridgeTest::StartRun(const std::string& yaml) {
+  certificates().Issue();
+  StartTlsbridge({.subcommand = "run", .listen = {}, .arguments = {"--config", WriteConfig(yaml)}});
+}
+
+nlohmann::json TlsbridgeTest::ReloadWith(const std::string& yaml) {
+  WriteConfig(yaml);
+  return tlsbridge().Reload();
+}
+
 const Certificates& TlsbridgeTest::certificates() {
   if (certificates_ == nullptr) certificates_ = std::make_unique<Certificates>(dir_);
   return *certificates_;

@@ -25,6 +25,13 @@ class TlsbridgeTest : public testing::Test {
   void StartSidecarWith(const CertificateFiles& files, const std::string& backend,
                         const std::vector<std::string>& arguments = {});
 
+  // "tlsbridge run" with that configuration, whose log becomes JSON. Files of dir() go by their
+  // names; localhost.crt and localhost.key are there.
+  void StartRun(const std::string& yaml);
+  // Replaces the configuration of StartRun() and makes the program read it: see
+  // Tlsbridge::Reload().
+  nlohmann::json ReloadWith(const std::string& yaml);
+
   // REQUIRES: it was started.
   Tlsbridge& tlsbridge() { return *tlsbridge_; }
 
@@ -39,6 +46,8 @@ class TlsbridgeTest : public testing::Test {
   void ForgetTlsbridge() { tlsbridge_.reset(); }
 
  private:
+  std::string WriteConfig(const std::string& yaml);
+
   TempDir dir_;
   std::unique_ptr<Certificates> certificates_;
   std::unique_ptr<Tlsbridge> tlsbridge_;

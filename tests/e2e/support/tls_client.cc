@@ -18,7 +18,7 @@ constexpr size_t kReadBytes = 16 * 1024;
 
 absl::StatusOr<TlsClient> TlsClient::Connect(absl::string_view address,
                                              const TlsClientOptions& options) {
-  absl::StatusOr<Socket> socket = Socket::Connect(address);
+  absl::StatusOr<Socket> socket = Socket::Connect(address, options.source);
   if (!socket.ok()) return socket.status();
   auto state = std::make_unique<State>(*std::move(socket));
   state->ctx.reset(SSL_CTX_new(TLS_method()));
@@ -35,6 +35,12 @@ absl::StatusOr<TlsClient> TlsClient::Connect(absl::string_view address,
   SSL* ssl = state->ssl.get();
   SSL_set_app_data(ssl, state.get());
   if (!options.server_name.empty()) SSL_set_tlsext_host_name(ssl, options.server_name.c_str());
+  if (!options.alpn.empty()) {
+    const std::string list =
+        absl::StrCat(std::string(1, static_cast<char>(options.alpn.size())), options.alpn);
+    SSL_set_alpn_protos(ssl, reinterpret_cast<const uint8_t*>(list.data()),
+                        static_cast<unsigned>(list.size()));
+  }
   SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   BIO_set_mem_eof_return(SSL_get_rbio(ssl), -1);
   SSL_set_connect_state(ssl);

@@ -24,6 +24,8 @@ struct TlsClientOptions {
   int version = 0;  // 0: any
   std::string server_name = "localhost";
   std::string ciphers;  // of TLS 1.2
+  std::string alpn;     // one protocol; none if empty
+  std::string source;   // the IP address to come from; the kernel's choice if empty
 };
 
 class TlsClient {
