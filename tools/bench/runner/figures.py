@@ -39,6 +39,12 @@ def _bulk(name, title):
                   [f"--direction={name}", "--connections=4"])
 
 
+def _storm(name, key, **more):
+    return Figure(name, f"100 B echoes at 1000/s during a storm of full handshakes ({key}), 64 at once",
+                  "storm", [P99, P50, P999, Column("storm_per_second", "handshakes/s"), UTILISATION],
+                  ["--size=100", "--connections=32", "--rate=1000", "--storm_connections=64"], **more)
+
+
 ALL = [
     _operations("handshake", "full handshake (ECDSA P-256), 1 byte each way, close; 16 at once",
                 "handshake", "--connections=16"),
@@ -60,9 +66,8 @@ ALL = [
     Figure("idle", "idle connections",
            "idle", [Column("kib_per_connection", "KiB/conn"), Column("idle_cpu_us", "CPU us/s"),
                     Column("base_mib", "MiB before"), Column("connections", "connections")]),
-    Figure("storm", "100 B echoes at 1000/s during a storm of full handshakes, 64 at once",
-           "storm", [P99, P50, P999, Column("storm_per_second", "handshakes/s"), UTILISATION],
-           ["--size=100", "--connections=32", "--rate=1000", "--storm_connections=64"]),
+    _storm("storm", "ECDSA P-256"),
+    _storm("storm_rsa", "RSA-2048", certificate="rsa", only_tls=True),
 ]
 
 NAMES = [figure.name for figure in ALL]
