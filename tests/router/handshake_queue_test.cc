@@ -32,8 +32,10 @@ class HandshakeQueueTest : public CloseMatrix {
 
   // Turns until all of the storm are understood, and at most one is served.
   void UnderstandAll() {
-    ASSERT_TRUE(Until([this] { return live_connections() == storm_.size(); }));
-    ASSERT_GE(waiting(), storm_.size() - begun() - 1);
+    const size_t others = client_ != nullptr ? 1 : 0;
+    ASSERT_TRUE(Until([&] { return live_connections() == storm_.size() + others; }));
+    loop_->Turn(/*wait=*/false);  // accepted in one turn, heard in the next
+    ASSERT_GE(waiting(), storm_.size() - 1);
   }
 
   // How many clients are ready, since the backend has been dialled for each.
@@ -72,6 +74,8 @@ TEST_P(HandshakeQueueTest, ATurnServesAllWhileThereIsTime) {
 }
 
 TEST_P(HandshakeQueueTest, WhoeverComesFirstIsServedFirst) {
+  // Their later messages would come in the order in which they are stepped.
+  if (!Tls13()) GTEST_SKIP() << "only in TLS 1.3 is the first step all that a client waits for";
   StartRouter();
   MakeHandshakesSlow();
   std::vector<size_t> served;
