@@ -61,11 +61,11 @@ TypePtr<Config> AdminKeys() {
 
 }  // namespace
 
-TypePtr<Limits> LimitsKeys(std::string zero_connections) {
+TypePtr<Limits> LimitsKeys(const std::string& zero_connections) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   return Object<Limits>({
       Key::At<&Limits::connections>("connections",
-                                    CountType("connections", 0, kMost, std::move(zero_connections)),
+                                    CountType("connections", 0, kMost, zero_connections),
                                     "how many there may be at a time"),
       Key::At<&Limits::connections_per_ip>(
           "connections_per_ip", CountType("connections", 0, kMost, "is no limit"),

@@ -63,7 +63,7 @@ TypePtr<T> IntegerType(const std::string& name, T least, T most, const std::stri
 TypePtr<std::string> CheckedText(
     std::string name, std::function<absl::StatusOr<std::string>(const std::string&)> check) {
   ScalarType<std::string>::Options options;
-  options.name = name;
+  options.name = std::move(name);
   options.schema = {{"type", "string"}};
   options.parse = std::move(check);
   options.write = [](const std::string& value) -> Json {
