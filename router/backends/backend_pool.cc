@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -30,18 +29,6 @@ bool IsOurOwn(int error) {
     default:
       return false;
   }
-}
-
-std::string NameOf(const BackendAddress& address) {
-  switch (address.kind) {
-    case BackendAddress::Kind::kSocket:
-      return address.socket.ToString();
-    case BackendAddress::Kind::kDns:
-      return absl::StrCat("dns:", address.name, ":", address.port);
-    case BackendAddress::Kind::kSrv:
-      return absl::StrCat("srv:", address.name);
-  }
-  return {};
 }
 
 std::vector<std::string> Texts(const std::vector<SocketAddress>& addresses) {
@@ -90,7 +77,7 @@ std::shared_ptr<BackendPool> BackendPool::Create(const Route& route, absl::Time 
   }
   for (size_t i = 0; i < route.backends.size(); ++i) {
     const Backend& backend = route.backends[i];
-    pool->sources_.push_back({std::make_shared<const std::string>(NameOf(backend.address)),
+    pool->sources_.push_back({std::make_shared<const std::string>(backend.address.ToString()),
                               static_cast<double>(backend.weight), backend.drain});
     if (backend.address.kind == BackendAddress::Kind::kSocket) {
       pool->Replace(i, {{{backend.address.socket}}}, now);
