@@ -62,10 +62,10 @@ TEST_P(UnixBackend, CannotTellAStreamThatIsCutShortFromAWholeOne) {
 TEST_P(UnixBackend, SeesAResetBehindTheLastByteWhereItHasSentSomethingUnread) {
   Connect();
   client_->socket().StallReading(true);
-  while (Dump()["backend_reads_paused"].empty()) {
-    backend_peer_->Send(std::string(100'000, 'a'));
-    Settle();
-  }
+  // More than all kernel buffers on the way to the client hold, so that some of it stays unread.
+  backend_peer_->Send(std::string(40'000'000, 'a'));
+  ASSERT_TRUE(Until([this] { return !Dump()["backend_reads_paused"].empty(); }));
+  Settle();
   client_->Send("half a requ");
   client_->socket().Fin();
   ASSERT_TRUE(BackendEnded());
