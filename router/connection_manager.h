@@ -24,6 +24,7 @@
 #include "router/limits/admission.h"
 #include "router/live_config.h"
 #include "router/log/connection_log.h"
+#include "router/route_stats.h"
 #include "router/termination_stats.h"
 
 namespace tlsbridge {
@@ -65,6 +66,7 @@ class ConnectionManager {
 
   size_t GetConnectionCount() const { return connections_.size(); }
   const TerminationStats& termination_stats() const { return stats_; }
+  const RouteStats& route_stats() const { return route_stats_; }
   const LiveCounters& live() const { return memory_->live; }
   size_t live_timers() const { return loop_->connection_timers().armed(); }
 
@@ -85,6 +87,7 @@ class ConnectionManager {
  private:
   void CleanupConnection(Connection& connection);
   void CountEnd(const End& end);
+  RouteStats::Counts& CountsOf(const ConnectionRecord& record);
   void DrainIdle();
 
   std::shared_ptr<const LiveConfig> live_;
@@ -94,6 +97,7 @@ class ConnectionManager {
   HandshakeQueue handshakes_;
   ConnectionLog log_;
   TerminationStats stats_;
+  RouteStats route_stats_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::minstd_rand random_;
   uint64_t next_id_;

@@ -60,6 +60,18 @@ TEST_F(CheckTest, FilesThatAreMissingAreMistakesWhereTheyAreNamed) {
   EXPECT_THAT(result.errors, HasSubstr("localhost.crt"));
 }
 
+TEST_F(CheckTest, FilesMayBeNamedByTheEnvironment) {
+  const Certificates certificates(dir_);
+  certificates.Issue();
+  std::string yaml = kGood;
+  yaml.replace(yaml.find("localhost.key"), 13, "\"${KEYS}/localhost.key\"");
+  const std::string file = dir_.WriteFile("some.yaml", yaml);
+  EXPECT_EQ(RunProgram({"check", "--config", file}, {{"KEYS", dir_.path()}}).exit_code, 0);
+  const ProgramResult unset = RunProgram({"check", "--config", file});
+  EXPECT_EQ(unset.exit_code, 2);
+  EXPECT_THAT(unset.errors, HasSubstr("KEYS"));
+}
+
 TEST_F(CheckTest, AFileThatIsMissingIsNamed) {
   const ProgramResult result = RunProgram({"check", "--config", dir_.PathOf("none.yaml")});
   EXPECT_EQ(result.exit_code, 2);

@@ -91,5 +91,30 @@ TEST_F(ProxyHeaderIn, WhoMustSendOneAndDoesNotIsRefused) {
   EXPECT_EQ(Ended(Reason::kProxyHeader), 1u);
 }
 
+TEST_F(ProxyHeaderIn, HasTheTimeOfTheHandshakeAndNoMore) {
+  StartRouter();
+  auto client = ConnectClient();
+  client->Send(std::string(kLine).substr(0, 20));
+  Settle();
+  Advance(route_.timeouts.handshake - absl::Milliseconds(1));
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Milliseconds(1));
+  ASSERT_TRUE(Until([&] { return client->Step(), client->end() != StreamEnd::kOpen; }));
+  client->Fin();
+  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
+  EXPECT_EQ(Ended(Reason::kHandshakeTimeout), 1u);
+}
+
+TEST_F(ProxyHeaderIn, ThatIsTooLongIsRefusedAsSoonAsThatIsKnown) {
+  StartRouter();
+  auto client = ConnectClient();
+  // Section 2.1: no line is longer than 107 bytes, its end included.
+  client->Send("PROXY UNKNOWN " + std::string(100, 'x'));
+  ASSERT_TRUE(Until([&] { return client->Step(), client->end() != StreamEnd::kOpen; }));
+  client->Fin();
+  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
+  EXPECT_EQ(Ended(Reason::kProxyHeader), 1u);
+}
+
 }  // namespace
 }  // namespace tlsbridge::testing

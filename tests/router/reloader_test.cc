@@ -31,7 +31,7 @@ class ReloaderTest : public testing::Test {
     served_ = Made("first");
     reloader_ = std::make_unique<Reloader>(
         loop_.get(),
-        [this](const LiveConfig* previous) -> Reloader::Result {
+        [this](const LiveConfig* previous, const Clock*) -> Reloader::Result {
           calls_.push_back(previous->config().routes[0].name);
           if (calls_.size() == 1) may_go_on_.get_future().wait();
           if (fails_) return absl::InvalidArgumentError("broken");
@@ -96,7 +96,32 @@ TEST(DescribeChanges, NamesWhatCameWentAndChanged) {
   after.routes[1].name = "comes";
   after.routes[2].limits.connections = 7;
   after.limits.connections = 9;
-  EXPECT_EQ(DescribeChanges(before, after), "~changes +comes -goes ~limits");
+  EXPECT_EQ(DescribeChanges(before, after), "~changes(limits) +comes -goes ~limits");
+}
+
+TEST(DescribeChanges, NamesTheKeysOfARouteThatDiffer) {
+  Config before;
+  before.routes.emplace_back();
+  before.routes[0].name = "orders";
+  Config after = before;
+  Route& route = after.routes[0];
+  route.match.ports = {{8443, 8443}};
+  route.tls_mode = TlsMode::kPassthrough;
+  route.backends.emplace_back();
+  route.timeouts.connect = absl::Seconds(1);
+  route.bridge.grace = absl::Seconds(2);
+  EXPECT_EQ(DescribeChanges(before, after), "~orders(match,tls,backends,timeouts,close_grace)");
+}
+
+TEST(DescribeChanges, NamesWhatIsOfNoRoute) {
+  const Config before;
+  Config after;
+  after.listeners.push_back({.address = *SocketAddress::Parse("127.0.0.1:8443")});
+  after.shutdown.drain_timeout = absl::Seconds(1);
+  after.admin = SocketAddress::Parse("127.0.0.1:9000").value();
+  after.workers = 3;
+  after.log.format = LogFormat::kJson;
+  EXPECT_EQ(DescribeChanges(before, after), "+127.0.0.1:8443 ~shutdown ~admin ~workers ~log");
 }
 
 }  // namespace

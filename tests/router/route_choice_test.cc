@@ -20,7 +20,7 @@ class RouteChoice : public RouterFixture {
     EXPECT_EQ(client_->alert_received(), alert);
     client_->socket().Fin();
     ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
-    ExpectOneEnd(reason, reason, reason);
+    ExpectOneEnd(reason, reason, Reason::kNone);
     EXPECT_EQ(backend_->Accept(), nullptr);
   }
   static Cidr Block(const std::string& text) { return *Cidr::Parse(text); }

@@ -56,7 +56,9 @@ void RouterFixture::StartRouter() {
   if (route_.backends.empty()) route_.backends.push_back({{.socket = backend_address_}});
   std::vector<RouteTls> tls(config_.routes.size());
   for (size_t i = 0; i < tls.size(); ++i) {
-    if (config_.routes[i].tls_mode == TlsMode::kTerminate) tls[i].server = tls_;
+    const TlsMode mode = config_.routes[i].tls_mode;
+    if (mode != TlsMode::kPassthrough) tls[i].server = tls_;
+    if (mode == TlsMode::kTerminateAndReencrypt) tls[i].backend = backend_tls_;
   }
   auto live = LiveConfig::Assemble(config_, std::move(tls), /*previous=*/nullptr, loop_->now());
   ASSERT_TRUE(live.ok()) << live.status();

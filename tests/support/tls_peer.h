@@ -1,5 +1,5 @@
-// A TLS client under a test's control, on a Peer. Its TLS is BoringSSL's own client, apart from the
-// code under test.
+// A TLS client, or a server, under a test's control, on a Peer. Its TLS is BoringSSL's own, apart
+// from the code under test.
 //
 // Thread: the test's. Owner: the test. Failure: noted, for the test to look at.
 #pragma once
@@ -27,9 +27,12 @@ class TlsPeer {
     // How many bytes may leave before Allow() is called, so that a flight is cut where a test
     // likes.
     size_t allowance = std::numeric_limits<size_t>::max();
+    // Make it a server with this certificate. Not owned.
+    X509* certificate = nullptr;
+    EVP_PKEY* key = nullptr;
   };
 
-  // The ClientHello leaves at once. Certificates are not verified.
+  // A client's hello leaves at once. Certificates are not verified.
   TlsPeer(std::unique_ptr<Peer> socket, const Options& options);
 
   // Sends and receives what is possible now, through TLS and below.
