@@ -128,8 +128,9 @@ void Connection::TakeTurn() {
   if (bridge_.state() == BridgeState::kPeeking) {
     if (!bridge_.ClientStays()) return;
     manager_->handshakes().CountBegun();
-    bridge_.Terminate(tls::Session::Accept(
-        *route_->tls.server, {.credential = credential_, .staple = staple_}, &memory_->tls));
+    bridge_.Terminate(tls::Session::Accept(*route_->tls.server,
+                                           {.credential = credential_, .staple = staple_},
+                                           &memory_->tls, &manager_->signer()));
   }
   bridge_.StepHandshake();
 }

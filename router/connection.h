@@ -77,7 +77,6 @@ class Connection final : public DeferredDeletable,
   void OnClosed() override;
 
   void TakeTurn() override;
-  void Hold() override { bridge_.HoldHandshake(); }
 
   bool TakeProxyHeader();
   void ChooseRoute(const tls::ClientHello& hello);

@@ -61,6 +61,7 @@ class ConnectionManager {
   TerminationReason Readmit(const SocketAddress& client, Admission::Token* token);
   uint64_t Random() { return random_(); }
   HandshakeQueue& handshakes() { return handshakes_; }
+  tls::Signer& signer() { return signer_; }
   const HandshakeQueue& handshakes() const { return handshakes_; }
 
   size_t GetConnectionCount() const { return connections_.size(); }
@@ -91,6 +92,7 @@ class ConnectionManager {
   Admission* const admission_;  // Not owned.
   EventLoop* const loop_;       // Not owned.
   WorkerMemory* const memory_;  // Not owned.
+  SigningThread signer_;
   HandshakeQueue handshakes_;
   ConnectionLog log_;
   TerminationStats stats_;
