@@ -33,7 +33,7 @@ def parse(arguments=None):
     parser = argparse.ArgumentParser(
         description="Measures tlsbridge beside other TLS proxies; see tools/bench/README.md.")
     binaries = ROOT / ".bazel/bin"
-    parser.add_argument("--tlsbridge", type=Path, default=binaries / "tlsbridge", metavar="PATH")
+    parser.add_argument("--tlsbridge", type=Path, default=binaries / "tools/tlsbridge/tlsbridge", metavar="PATH")
     parser.add_argument("--tools", type=Path, default=binaries / "tools/bench", metavar="DIR",
                         help="where load, backend and relay are")
     parser.add_argument("--programs", type=_list_of(programs.NAMES), default=programs.NAMES,
