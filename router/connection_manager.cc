@@ -12,10 +12,12 @@
 namespace tlsbridge {
 
 ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
-                                     FailureFolder* folder, EventLoop* loop, WorkerMemory* memory,
-                                     uint64_t first_id, uint64_t id_step)
+                                     HandshakeLimit* handshake_limit, FailureFolder* folder,
+                                     EventLoop* loop, WorkerMemory* memory, uint64_t first_id,
+                                     uint64_t id_step)
     : live_(std::move(live)),
       admission_(admission),
+      handshake_limit_(handshake_limit),
       loop_(loop),
       memory_(memory),
       signer_(loop),
