@@ -62,6 +62,7 @@ Endpoint* Bridge::OtherThan(const Endpoint& endpoint) {
 void Bridge::Terminate(std::unique_ptr<tls::Session> tls) {
   if (ended()) return;
   state_ = BridgeState::kHandshaking;
+  tls->set_on_signed([this] { ContinueSigned(); });
   incoming_.StartTls(std::move(tls));
 }
 
@@ -76,8 +77,20 @@ void Bridge::StepHandshake() {
   if (ended() || state_ != BridgeState::kHandshaking || !std::exchange(awaits_turn_, false)) return;
   incoming_.ResumeReading(Endpoint::kAwaitsTurn);
   if (first_bytes_.empty()) return PumpFrom(incoming_);
-  const std::string bytes = std::exchange(first_bytes_, {});
-  Forward(incoming_, incoming_.Decrypt(AsBytes(bytes), Endpoint::Outcome::kDrained, /*error=*/0));
+  GoOnWith(std::exchange(first_bytes_, {}));
+}
+
+void Bridge::ContinueSigned() {
+  if (ended() || state_ != BridgeState::kHandshaking) return;
+  incoming_.ResumeReading(Endpoint::kAwaitsTurn);
+  GoOnWith({});
+}
+
+// With bytes that were read before their turn, and then with what has come behind them.
+void Bridge::GoOnWith(const std::string& bytes) {
+  const Endpoint::Read read =
+      incoming_.Decrypt(AsBytes(bytes), Endpoint::Outcome::kDrained, /*error=*/0);
+  if (Forward(incoming_, read) && incoming_.Holds()) PumpFrom(incoming_);
 }
 
 void Bridge::PassThrough() {
@@ -130,7 +143,7 @@ void Bridge::LeftEarly(int error) {
 void Bridge::OnReadable(Endpoint& endpoint) {
   if (ended()) return;
   const bool of_client = endpoint.side() == Side::kIncoming;
-  if (of_client && awaits_turn_) return;  // what has come meanwhile keeps until then
+  if (of_client && awaits_turn_) return incoming_.PauseReading(Endpoint::kAwaitsTurn);
   if (!of_client || state_ != BridgeState::kHandshaking) return PumpFrom(endpoint);
   awaits_turn_ = true;
   observer_->OnHandshakeInput();
@@ -162,6 +175,11 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
     state_ = BridgeState::kRouting;
     observer_->OnClientReady();
     if (ended()) return false;
+  }
+  if (state_ == BridgeState::kHandshaking && from.tls()->awaits_signature() &&
+      (read.outcome == Outcome::kDrained || read.outcome == Outcome::kMore)) {
+    from.PauseReading(Endpoint::kAwaitsTurn);  // ContinueSigned() follows
+    return false;
   }
   if (from.side() == Side::kOutgoing && !backend_ready_) {
     if (read.outcome != Outcome::kTlsFailed && from.tls()->handshake_done()) BackendReady();

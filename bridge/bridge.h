@@ -115,12 +115,10 @@ class Bridge final : private Endpoint::Owner {
   // In OnFirstBytes: the client is understood, and its first bytes are kept. Terminate() and
   // StepHandshake() follow in their turn.
   void AwaitTurn() { awaits_turn_ = true; }
-  // False, and the end is reported, if a client that was held has left meanwhile.
+  // False, and the end is reported, if a client that awaits its turn has left meanwhile.
   bool ClientStays();
   // Goes on with the handshake.
   void StepHandshake();
-  // StepHandshake() comes in a later turn: nothing is read from the client until then.
-  void HoldHandshake() { incoming_.PauseReading(Endpoint::kAwaitsTurn); }
 
   // Ends peeking: the client's bytes pass through untouched. Calls OnClientReady.
   void PassThrough();
@@ -201,6 +199,8 @@ class Bridge final : private Endpoint::Owner {
   bool& stream_ended(Side side) { return stream_ended_[static_cast<int>(side)]; }
   Endpoint* OtherThan(const Endpoint& endpoint);
   bool Peek(Endpoint::Read* read);
+  void ContinueSigned();
+  void GoOnWith(const std::string& bytes);
   void KeepFirstBytes(const Endpoint::Read& read);
   void AdoptBackend(std::unique_ptr<Endpoint> backend);
   void BackendReady();

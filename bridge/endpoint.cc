@@ -176,7 +176,7 @@ Endpoint::Read Endpoint::ReadSome(size_t limit) {
 
 Endpoint::Read Endpoint::Decrypt(absl::Span<const uint8_t> ciphertext, Outcome outcome, int error) {
   Read read{{}, outcome, error};
-  if (!ciphertext.empty()) {
+  if (!ciphertext.empty() || outcome == Outcome::kDrained) {
     const tls::Session::Received received = tls_->Receive(ciphertext);
     read.plaintext = received.plaintext;
     if (received.verdict == tls::Verdict::kFailed) read.outcome = Outcome::kTlsFailed;
@@ -218,6 +218,10 @@ void Endpoint::ResumeReading(Pause why) {
   if (pauses_ == 0) return;
   pauses_ &= static_cast<uint8_t>(~why);
   if (pauses_ == 0) bufferevent_enable(bufferevent_.get(), EV_READ);
+}
+
+bool Endpoint::Holds() const {
+  return peer_finished_ || evbuffer_get_length(bufferevent_get_input(bufferevent_.get())) > 0;
 }
 
 // ---- Writing.

@@ -92,9 +92,13 @@ class Endpoint final : public DeferredDeletable {
   // Reads `limit` bytes of the socket at most (but no less than libevent has read already).
   // REQUIRES: called from OnReadable.
   Read ReadSome(size_t limit);
-  // What the session makes of `ciphertext`, which was read before it was there; `outcome` is that
-  // of its last read.
+  // What the session makes of `ciphertext`, which was read before it was there, or of what it has
+  // kept until it was signed for; `outcome` is that of the last read.
   Read Decrypt(absl::Span<const uint8_t> ciphertext, Outcome outcome, int error);
+
+  // Something has come that only ReadSome() will tell of: a bufferevent calls back for what it
+  // reads, not for what it has.
+  bool Holds() const;
 
   // Sends or queues `plaintext`. 0, or the errno with which the socket failed.
   int Write(absl::Span<const uint8_t> plaintext);

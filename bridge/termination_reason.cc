@@ -60,6 +60,7 @@ constexpr std::array<Row, kTerminationReasons> kTable = {{
     {Reason::kIpLimit, "ip_limit", kUnserved},
     {Reason::kRouteLimit, "route_limit", kUnserved},
     {Reason::kRateLimit, "rate_limit", kUnserved},
+    {Reason::kHandshakeLimit, "handshake_limit", kUnserved},
     {Reason::kFdLimit, "fd_limit", kUnserved},
     {Reason::kDenied, "denied", kRefused},
     {Reason::kNoRoute, "no_route", kUnserved},

@@ -56,6 +56,7 @@ enum class TerminationReason : uint8_t {
   kIpLimit,
   kRouteLimit,
   kRateLimit,
+  kHandshakeLimit,  // too many handshakes in progress
   kFdLimit,
   kDenied,
   kNoRoute,

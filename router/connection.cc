@@ -117,6 +117,10 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
   if (choice.credential == nullptr) {
     return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
   }
+  handshake_place_ = manager_->TakeHandshakePlace();
+  if (!handshake_place_) {
+    return Refuse(TerminationReason::kHandshakeLimit, tls::kInternalErrorAlert);
+  }
   credential_ = choice.credential;
   staple_ = choice.staple;
   bridge_.AwaitTurn();
@@ -128,8 +132,9 @@ void Connection::TakeTurn() {
   if (bridge_.state() == BridgeState::kPeeking) {
     if (!bridge_.ClientStays()) return;
     manager_->handshakes().CountBegun();
-    bridge_.Terminate(tls::Session::Accept(
-        *route_->tls.server, {.credential = credential_, .staple = staple_}, &memory_->tls));
+    bridge_.Terminate(tls::Session::Accept(*route_->tls.server,
+                                           {.credential = credential_, .staple = staple_},
+                                           &memory_->tls, &manager_->signer()));
   }
   bridge_.StepHandshake();
 }
@@ -153,6 +158,7 @@ void Connection::Refuse(TerminationReason reason, uint8_t alert, const tls::Fail
 // ---- Deadlines.
 
 void Connection::StopWatching() {
+  handshake_place_.GiveBack();
   timer_.Cancel();
   manager_->handshakes().Remove(this);
 }
@@ -253,6 +259,7 @@ absl::string_view Connection::backend() const {
 }
 
 void Connection::OnClientReady() {
+  handshake_place_.GiveBack();
   record_.client_ready_at = record_.connecting_since = loop_->now();
   BackendPool::Lease lease = NextBackend();
   if (!lease) return Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);

@@ -20,6 +20,7 @@
 #include "router/greeting.h"
 #include "router/handshake_queue.h"
 #include "router/limits/admission.h"
+#include "router/limits/handshake_limit.h"
 #include "router/live_config.h"
 
 namespace tlsbridge {
@@ -77,7 +78,6 @@ class Connection final : public DeferredDeletable,
   void OnClosed() override;
 
   void TakeTurn() override;
-  void Hold() override { bridge_.HoldHandshake(); }
 
   bool TakeProxyHeader();
   void ChooseRoute(const tls::ClientHello& hello);
@@ -99,6 +99,7 @@ class Connection final : public DeferredDeletable,
   const LiveRoute* route_;                                      // in live_
   Admission::Token token_;                                      // of the program
   Admission::Token route_token_;                                // of the route
+  HandshakeLimit::Place handshake_place_;                       // until the handshake is done
   std::unique_ptr<Greeting> greeting_;                          // until the client is served
   const tls::ServerContext::Credential* credential_ = nullptr;  // in route_
   bool staple_ = false;                                         // send its OCSP response

@@ -12,13 +12,16 @@
 namespace tlsbridge {
 
 ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
-                                     FailureFolder* folder, EventLoop* loop, WorkerMemory* memory,
-                                     uint64_t first_id, uint64_t id_step)
+                                     HandshakeLimit* handshake_limit, FailureFolder* folder,
+                                     EventLoop* loop, WorkerMemory* memory, uint64_t first_id,
+                                     uint64_t id_step)
     : live_(std::move(live)),
       admission_(admission),
+      handshake_limit_(handshake_limit),
       loop_(loop),
       memory_(memory),
-      handshakes_(loop),
+      signer_(loop),
+      handshakes_(loop, &signer_),
       log_(loop, folder),
       random_(std::random_device()()),
       next_id_(first_id),

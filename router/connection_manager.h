@@ -4,7 +4,7 @@
 // Endpoint::CleanupSocket -> Forget. The first call wins; the rest happens at once, on this loop,
 // without a queue.
 //
-// Thread: the worker's. Owner: the worker. Loop, memory, admission and configuration outlive it.
+// Thread: the worker's. Owner: the worker. Loop, memory, limits and configuration outlive it.
 // Failure: reasons, counted and logged.
 #pragma once
 
@@ -22,6 +22,7 @@
 #include "router/connection.h"
 #include "router/handshake_queue.h"
 #include "router/limits/admission.h"
+#include "router/limits/handshake_limit.h"
 #include "router/live_config.h"
 #include "router/log/connection_log.h"
 #include "router/route_stats.h"
@@ -33,8 +34,8 @@ class ConnectionManager {
  public:
   // Ids are `first_id`, `first_id` + `id_step`, ..., so that those of several workers differ.
   ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
-                    FailureFolder* folder, EventLoop* loop, WorkerMemory* memory,
-                    uint64_t first_id = 1, uint64_t id_step = 1);
+                    HandshakeLimit* handshake_limit, FailureFolder* folder, EventLoop* loop,
+                    WorkerMemory* memory, uint64_t first_id = 1, uint64_t id_step = 1);
   ConnectionManager(const ConnectionManager&) = delete;
   ConnectionManager& operator=(const ConnectionManager&) = delete;
 
@@ -60,8 +61,10 @@ class ConnectionManager {
   absl::Duration DrawLifetime(absl::Duration max_lifetime);
   // For a connection whose client is another than its peer seemed: gives back what `token` held.
   TerminationReason Readmit(const SocketAddress& client, Admission::Token* token);
+  HandshakeLimit::Place TakeHandshakePlace() { return handshake_limit_->Take(); }
   uint64_t Random() { return random_(); }
   HandshakeQueue& handshakes() { return handshakes_; }
+  tls::Signer& signer() { return signer_; }
   const HandshakeQueue& handshakes() const { return handshakes_; }
 
   size_t GetConnectionCount() const { return connections_.size(); }
@@ -91,9 +94,11 @@ class ConnectionManager {
   void DrainIdle();
 
   std::shared_ptr<const LiveConfig> live_;
-  Admission* const admission_;  // Not owned.
-  EventLoop* const loop_;       // Not owned.
-  WorkerMemory* const memory_;  // Not owned.
+  Admission* const admission_;             // Not owned.
+  HandshakeLimit* const handshake_limit_;  // Not owned.
+  EventLoop* const loop_;                  // Not owned.
+  WorkerMemory* const memory_;             // Not owned.
+  SigningThread signer_;
   HandshakeQueue handshakes_;
   ConnectionLog log_;
   TerminationStats stats_;

@@ -4,7 +4,8 @@
 
 namespace tlsbridge {
 
-HandshakeQueue::HandshakeQueue(EventLoop* loop) : loop_(loop) {
+HandshakeQueue::HandshakeQueue(EventLoop* loop, const SigningThread* signer)
+    : loop_(loop), signer_(signer) {
   loop_->set_chore([this] { return Serve(); });
 }
 
@@ -13,27 +14,24 @@ HandshakeQueue::~HandshakeQueue() { loop_->set_chore(nullptr); }
 void HandshakeQueue::Add(Waiter* waiter) {
   waiter->place_ = waiters_.insert(waiters_.end(), waiter);
   waiter->waits_ = true;
-  waiter->held_ = false;
 }
 
 void HandshakeQueue::Remove(Waiter* waiter) {
   if (std::exchange(waiter->waits_, false)) waiters_.erase(waiter->place_);
 }
 
-// True if some are left for the next turn.
+// True if some are left for the next turn. Where the signer is full, its next signature wakes the
+// loop.
 bool HandshakeQueue::Serve() {
   if (waiters_.empty()) return false;
   const absl::Time start = loop_->clock().Monotonic();
-  do {
+  while (!waiters_.empty() && !signer_->full()) {
     Waiter* const next = waiters_.front();
     Remove(next);
     next->TakeTurn();
-  } while (!waiters_.empty() && loop_->clock().Monotonic() - start < kTimePerTurn);
-  for (auto it = waiters_.rbegin(); it != waiters_.rend() && !(*it)->held_; ++it) {
-    (*it)->held_ = true;
-    (*it)->Hold();
+    if (loop_->clock().Monotonic() - start >= kTimePerTurn) break;
   }
-  return !waiters_.empty();
+  return !waiters_.empty() && !signer_->full();
 }
 
 }  // namespace tlsbridge

@@ -1,9 +1,9 @@
 // Whose handshake goes on next, so that a storm of handshakes does not keep established traffic
 // waiting.
 //
-// A handshake costs a signature: a millisecond with RSA-2048, when an echo costs some microseconds.
-// So no handshake goes on while a turn of the loop still has other things to do. Those that can go
-// on queue up, whoever came first is served first, and a turn spends no more than kTimePerTurn on
+// A step of a handshake costs a fifth of a millisecond, when an echo costs some microseconds. So no
+// handshake goes on while a turn of the loop still has other things to do. Those that can go on
+// queue up, whoever came first is served first, and a turn spends no more than kTimePerTurn on
 // them, or one step where that takes longer. Then everybody else's sockets are looked at again.
 //
 // Every step queues, not just the first: a client that has to send a second ClientHello (RFC 8446
@@ -19,21 +19,20 @@
 
 #include "absl/time/time.h"
 #include "bridge/event/event_loop.h"
+#include "router/signing_thread.h"
 
 namespace tlsbridge {
 
 class HandshakeQueue {
  public:
-  // Five or so ECDSA handshakes, or a good half of one with RSA-2048: what an echo waits at most,
-  // beyond the step that is being taken.
-  static constexpr absl::Duration kTimePerTurn = absl::Microseconds(500);
+  // One step that costs a key exchange, or some that do not. An echo waits for that twice, once
+  // each way; to look at the sockets again costs about a microsecond.
+  static constexpr absl::Duration kTimePerTurn = absl::Microseconds(50);
 
   class Waiter {
    public:
     // Takes one step. It no longer waits.
     virtual void TakeTurn() = 0;
-    // It stays for another turn. Called once.
-    virtual void Hold() = 0;
 
    protected:
     ~Waiter() = default;
@@ -42,10 +41,10 @@ class HandshakeQueue {
     friend class HandshakeQueue;
     std::list<Waiter*>::iterator place_;
     bool waits_ = false;
-    bool held_ = false;
   };
 
-  explicit HandshakeQueue(EventLoop* loop);
+  // No handshake goes on while `signer` has all that it can do.
+  HandshakeQueue(EventLoop* loop, const SigningThread* signer);
   ~HandshakeQueue();
   HandshakeQueue(const HandshakeQueue&) = delete;
   HandshakeQueue& operator=(const HandshakeQueue&) = delete;
@@ -63,8 +62,9 @@ class HandshakeQueue {
  private:
   bool Serve();
 
-  EventLoop* const loop_;       // Not owned.
-  std::list<Waiter*> waiters_;  // Not owned. Those that are held come before those that are not.
+  EventLoop* const loop_;              // Not owned.
+  const SigningThread* const signer_;  // Not owned.
+  std::list<Waiter*> waiters_;         // Not owned.
   uint64_t begun_ = 0;
 };
 

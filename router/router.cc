@@ -87,21 +87,25 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source,
 }
 
 Router::Router(std::shared_ptr<const LiveConfig> live, Budget budget)
-    : live_(std::move(live)), budget_(budget), admission_(config().limits, budget.connections) {}
+    : live_(std::move(live)),
+      budget_(budget),
+      worker_count_(config().workers > 0 ? config().workers : UsableCores()),
+      admission_(config().limits, budget.connections),
+      handshake_limit_(config().limits, worker_count_) {}
 
 absl::Status Router::Start(const Clock* clock) {
   auto loop = EventLoop::Create(clock);
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
-  const int count = config().workers > 0 ? config().workers : UsableCores();
   std::vector<Worker*> workers;
-  for (int i = 0; i < count; ++i) {
-    auto worker = Worker::Create(live_, &admission_, &folder_, clock, i, count);
+  for (int i = 0; i < worker_count_; ++i) {
+    auto worker =
+        Worker::Create(live_, &admission_, &handshake_limit_, &folder_, clock, i, worker_count_);
     if (!worker.ok()) return worker.status();
     workers_.push_back(*std::move(worker));
     workers.push_back(workers_.back().get());
   }
-  EventLoop* const accept_loop = count == 1 ? workers_.front()->loop() : loop_.get();
+  EventLoop* const accept_loop = worker_count_ == 1 ? workers_.front()->loop() : loop_.get();
   listeners_ = std::make_unique<Listeners>(accept_loop, std::move(workers));
   if (absl::Status status = listeners_->Open(config().listeners, tcp_options()); !status.ok()) {
     return status;
@@ -147,6 +151,7 @@ void Router::Run() {
       .Number("routes", static_cast<int64_t>(config().routes.size()))
       .Number("workers", static_cast<int64_t>(workers_.size()))
       .Number("max_connections", admission_.limit())
+      .Number("max_handshakes", handshake_limit_.limit())
       .Number("descriptors", budget_.descriptors);
   loop_->Run();
   for (auto& worker : workers_) worker->Join();
@@ -200,6 +205,7 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
   }
   const std::shared_ptr<const LiveConfig> before = std::exchange(live_, *std::move(result));
   admission_.SetLimits(config().limits);
+  handshake_limit_.SetLimits(config().limits);
   for (const LiveRoute& route : live_->routes()) {
     route.admission->SetLimits(route.settings->limits);
   }

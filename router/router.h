@@ -17,6 +17,7 @@
 #include "router/backend_watch.h"
 #include "router/limits/admission.h"
 #include "router/limits/budget.h"
+#include "router/limits/handshake_limit.h"
 #include "router/listeners.h"
 #include "router/live_config.h"
 #include "router/reloader.h"
@@ -68,7 +69,9 @@ class Router final : private AdminServer::Source {
 
   std::shared_ptr<const LiveConfig> live_;
   const Budget budget_;
+  const int worker_count_;
   Admission admission_;
+  HandshakeLimit handshake_limit_;
   FailureFolder folder_;
   std::unique_ptr<EventLoop> loop_;  // control; no connection lives on it
   std::vector<std::unique_ptr<Worker>> workers_;

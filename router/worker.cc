@@ -29,18 +29,21 @@ void Worker::Snapshot::Add(const Snapshot& other) {
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(std::shared_ptr<const LiveConfig> live,
-                                                       Admission* admission, FailureFolder* folder,
-                                                       const Clock* clock, int index, int workers) {
+                                                       Admission* admission,
+                                                       HandshakeLimit* handshake_limit,
+                                                       FailureFolder* folder, const Clock* clock,
+                                                       int index, int workers) {
   auto loop = EventLoop::Create(clock);
   if (!loop.ok()) return loop.status();
   return std::unique_ptr<Worker>(
-      new Worker(live, admission, folder, *std::move(loop), index, workers));
+      new Worker(live, admission, handshake_limit, folder, *std::move(loop), index, workers));
 }
 
 Worker::Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admission,
-               FailureFolder* folder, std::unique_ptr<EventLoop> loop, int index, int workers)
+               HandshakeLimit* handshake_limit, FailureFolder* folder,
+               std::unique_ptr<EventLoop> loop, int index, int workers)
     : loop_(std::move(loop)),
-      connections_(OwnReference(live), admission, folder, loop_.get(), &memory_,
+      connections_(OwnReference(live), admission, handshake_limit, folder, loop_.get(), &memory_,
                    static_cast<uint64_t>(index + 1), static_cast<uint64_t>(workers)) {
   connections_.set_on_gone([this] { load_.fetch_sub(1, std::memory_order_relaxed); });
 }

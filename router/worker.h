@@ -41,8 +41,10 @@ class Worker {
   };
 
   static absl::StatusOr<std::unique_ptr<Worker>> Create(std::shared_ptr<const LiveConfig> live,
-                                                        Admission* admission, FailureFolder* folder,
-                                                        const Clock* clock, int index, int workers);
+                                                        Admission* admission,
+                                                        HandshakeLimit* handshake_limit,
+                                                        FailureFolder* folder, const Clock* clock,
+                                                        int index, int workers);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -73,8 +75,9 @@ class Worker {
   EventLoop* loop() { return loop_.get(); }
 
  private:
-  Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admission, FailureFolder* folder,
-         std::unique_ptr<EventLoop> loop, int index, int workers);
+  Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admission,
+         HandshakeLimit* handshake_limit, FailureFolder* folder, std::unique_ptr<EventLoop> loop,
+         int index, int workers);
 
   Snapshot Take(Detail detail) const;
 

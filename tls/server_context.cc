@@ -235,12 +235,16 @@ ServerContext::Algorithms ServerContext::AlgorithmsOf(const Credential& credenti
   return algorithms;
 }
 
-bssl::UniquePtr<SSL> ServerContext::NewSsl(const Choice& choice) const {
+EVP_PKEY* ServerContext::KeyOf(const Credential& credential) { return credential.key.get(); }
+
+bssl::UniquePtr<SSL> ServerContext::NewSsl(const Choice& choice,
+                                           const SSL_PRIVATE_KEY_METHOD* signing) const {
   bssl::UniquePtr<SSL> ssl(SSL_new(ctx_.get()));
   const Credential& credential = *choice.credential;
-  if (&credential != &credentials_.front()) {
+  if (signing != nullptr || &credential != &credentials_.front()) {
     const RawChain chain = Raw(credential.chain);
-    SSL_set_chain_and_key(ssl.get(), chain.data(), chain.size(), credential.key.get(), nullptr);
+    SSL_set_chain_and_key(ssl.get(), chain.data(), chain.size(),
+                          signing == nullptr ? credential.key.get() : nullptr, signing);
   }
   if (choice.staple) {
     const std::string& der = credential.staple->der;

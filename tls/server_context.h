@@ -73,8 +73,13 @@ class ServerContext {
   };
   static Algorithms AlgorithmsOf(const Credential& credential);
 
+  // Not the caller's.
+  static EVP_PKEY* KeyOf(const Credential& credential);
+
   // A server's end for `choice`. REQUIRES: that is not a refusal.
-  bssl::UniquePtr<SSL> NewSsl(const Choice& choice) const;
+  // With `signing`, signatures are made by it instead of the certificate's key.
+  bssl::UniquePtr<SSL> NewSsl(const Choice& choice,
+                              const SSL_PRIVATE_KEY_METHOD* signing = nullptr) const;
 
   SSL_CTX* ssl_ctx() const { return ctx_.get(); }
 

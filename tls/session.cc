@@ -6,7 +6,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "tls/client_verifier.h"
@@ -48,9 +50,65 @@ int16_t PlaintextAlert(absl::Span<const uint8_t> bytes) {
 
 }  // namespace
 
+// What a session needs whose signatures are made elsewhere.
+struct Session::Signing {
+  static ssl_private_key_result_t Begin(SSL* ssl, uint8_t*, size_t*, size_t, uint16_t algorithm,
+                                        const uint8_t* in, size_t in_length) {
+    Signing* const self = Of(ssl)->signing_.get();
+    self->job = std::make_shared<SigningJob>(bssl::UpRef(self->key), algorithm,
+                                             absl::MakeConstSpan(in, in_length), [self] {
+                                               if (self->on_signed) self->on_signed();
+                                             });
+    self->signer->Sign(self->job);
+    return ssl_private_key_retry;
+  }
+
+  static ssl_private_key_result_t Complete(SSL* ssl, uint8_t* out, size_t* out_length,
+                                           size_t max_out) {
+    Signing* const self = Of(ssl)->signing_.get();
+    if (!self->job->finished()) return ssl_private_key_retry;
+    const std::shared_ptr<SigningJob> job = std::exchange(self->job, nullptr);
+    const std::vector<uint8_t>& signature = job->signature();
+    if (signature.empty() || signature.size() > max_out) return ssl_private_key_failure;
+    std::copy(signature.begin(), signature.end(), out);
+    *out_length = signature.size();
+    return ssl_private_key_success;
+  }
+
+  // No key exchange that we offer decrypts with the certificate's key.
+  static ssl_private_key_result_t Decrypt(SSL*, uint8_t*, size_t*, size_t, const uint8_t*, size_t) {
+    return ssl_private_key_failure;
+  }
+
+  static constexpr SSL_PRIVATE_KEY_METHOD kMethod = {&Begin, &Decrypt, &Complete};
+
+  Signing(Signer* by, bssl::UniquePtr<EVP_PKEY> with) : signer(by), key(std::move(with)) {}
+  ~Signing() {
+    if (job != nullptr) job->Abandon();
+  }
+
+  Signer* const signer;  // Not owned.
+  const bssl::UniquePtr<EVP_PKEY> key;
+  std::shared_ptr<SigningJob> job;  // while a signature is being made
+  std::vector<uint8_t> unread;      // what came behind the message that is to be answered with it
+  absl::AnyInvocable<void()> on_signed;
+};
+
 std::unique_ptr<Session> Session::Accept(const ServerContext& context,
-                                         const ServerContext::Choice& choice, Staging* staging) {
-  return std::unique_ptr<Session>(new Session(context.NewSsl(choice), staging));
+                                         const ServerContext::Choice& choice, Staging* staging,
+                                         Signer* signer) {
+  EVP_PKEY* const key = ServerContext::KeyOf(*choice.credential);
+  const bool elsewhere = signer != nullptr && IsSlowToSign(key);
+  const SSL_PRIVATE_KEY_METHOD* method = elsewhere ? &Signing::kMethod : nullptr;
+  auto session = std::unique_ptr<Session>(new Session(context.NewSsl(choice, method), staging));
+  if (elsewhere) session->signing_ = std::make_unique<Signing>(signer, bssl::UpRef(key));
+  return session;
+}
+
+bool Session::awaits_signature() const { return signing_ != nullptr && signing_->job != nullptr; }
+
+void Session::set_on_signed(absl::AnyInvocable<void()> on_signed) {
+  if (signing_ != nullptr) signing_->on_signed = std::move(on_signed);
 }
 
 std::unique_ptr<Session> Session::Accept(const ServerContext& context, Staging* staging) {
@@ -143,12 +201,23 @@ Verdict Session::Fail() {
 Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
   ERR_clear_error();
   received_anything_ = received_anything_ || !ciphertext.empty();
+  std::vector<uint8_t> kept;
+  if (signing_ != nullptr && !signing_->unread.empty()) {
+    kept = std::exchange(signing_->unread, {});
+    ciphertext = kept;
+  }
   staging_->SetInput(ciphertext);
   absl::Cleanup forget_input = [this] { staging_->SetInput({}); };
 
   if (!handshake_done_) {
     const Verdict verdict = Interpret(ssl_.get(), SSL_do_handshake(ssl_.get()));
-    if (verdict == Verdict::kWantRead) return {{}, verdict};
+    if (verdict == Verdict::kWantRead) {
+      if (awaits_signature()) {
+        const absl::Span<const uint8_t> unread = staging_->input();
+        signing_->unread.assign(unread.begin(), unread.end());
+      }
+      return {{}, verdict};
+    }
     if (verdict == Verdict::kCleanEof) {  // close_notify in the middle of it
       failure_.detail =
           client_context_ == nullptr ? FailureDetail::kClientGone : FailureDetail::kBackendGone;
@@ -164,6 +233,7 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
       return {{}, Verdict::kFailed};
     }
     handshake_done_ = true;
+    signing_.reset();
   }
 
   const absl::Span<uint8_t> room = staging_->plaintext();

@@ -13,11 +13,13 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "tls/failure.h"
 #include "tls/peer_identity.h"
 #include "tls/server_context.h"
+#include "tls/signing.h"
 #include "tls/staging.h"
 #include "tls/verdict.h"
 
@@ -34,9 +36,11 @@ class Session {
     Verdict verdict = Verdict::kWantRead;
   };
 
-  // The server's end of a session. REQUIRES: `choice` is of `context`, and not a refusal.
+  // The server's end of a session. REQUIRES: `choice` is of `context`, and not a refusal. A
+  // signature that takes long is made by `signer`, if there is one, which must outlive the session.
   static std::unique_ptr<Session> Accept(const ServerContext& context,
-                                         const ServerContext::Choice& choice, Staging* staging);
+                                         const ServerContext::Choice& choice, Staging* staging,
+                                         Signer* signer = nullptr);
   // The same with the first certificate.
   static std::unique_ptr<Session> Accept(const ServerContext& context, Staging* staging);
   // For a client of whose bytes ClientHelloReader makes no hello: fails as soon as BoringSSL has
@@ -76,6 +80,12 @@ class Session {
   // Appends the fatal alert internal_error, unless something final has been said already.
   void SendInternalError();
 
+  // The handshake waits for a signature: Receive() is due, with nothing, when set_on_signed() says
+  // that it is there, and not before.
+  bool awaits_signature() const;
+  // Called from the signer's turn. Not after the session is destroyed.
+  void set_on_signed(absl::AnyInvocable<void()> on_signed);
+
   bool handshake_done() const { return handshake_done_; }
   bool close_notify_received() const { return close_notify_received_; }
   const Failure& failure() const { return failure_; }
@@ -110,6 +120,8 @@ class Session {
   static void ObserveClientHello(SSL_CTX* ctx);
 
  private:
+  struct Signing;
+
   Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
 
   static Session* Of(const SSL* ssl);
@@ -121,6 +133,7 @@ class Session {
   Staging* const staging_;  // Not owned.
   bssl::UniquePtr<SSL> ssl_;
   std::shared_ptr<const ClientContext> client_context_;  // null: this is the server's end
+  std::unique_ptr<Signing> signing_;  // until the handshake is done, if a signer has to do with it
   std::string backend_;
   std::string server_name_;
   std::string client_identity_;

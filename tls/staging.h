@@ -29,6 +29,9 @@ class Staging {
   // Ciphertext for the next reads; it must stay valid until they are done.
   void SetInput(absl::Span<const uint8_t> ciphertext) { input_ = ciphertext; }
 
+  // What of it has not been read.
+  absl::Span<const uint8_t> input() const { return input_; }
+
   // Records written since the last ClearOutput(). Valid until the next call on any session.
   absl::Span<const uint8_t> output() const { return {output_.get(), output_bytes_}; }
   void ClearOutput();

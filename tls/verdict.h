@@ -9,7 +9,7 @@ namespace tlsbridge::tls {
 
 enum class Verdict {
   kOk,         // the call did what it was asked
-  kWantRead,   // more ciphertext is needed
+  kWantRead,   // more ciphertext is needed, or a signature
   kCleanEof,   // the peer sent close_notify: its stream is complete (RFC 8446 section 6.1)
   kTruncated,  // the peer's bytes ended without close_notify: its stream may be cut short
   kFailed,     // the session is over; Session::failure() says why

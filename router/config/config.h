@@ -56,13 +56,16 @@ struct KeepAlive {
 };
 
 // ---- How many there may be. Zero means no limit, except for `connections` of the whole program,
-// where it means what descriptors and memory allow.
+// where it means what descriptors and memory allow, and for `handshakes`.
 
 struct Limits {
   int64_t connections = 0;
   // Off by default: behind a gateway or another proxy all clients share one address.
   int64_t connections_per_ip = 0;
   int64_t new_per_ip_per_minute = 0;
+  // In progress at a time; of the whole program only. Zero: HandshakeLimit::kDefaultPerWorker for
+  // each worker.
+  int64_t handshakes = 0;
 
   bool operator==(const Limits&) const = default;
 };

@@ -64,7 +64,9 @@ void StartLog(LogLevel least, LogFormat format) {
   if (least == LogLevel::kOff) return;
   spdlog::init_thread_pool(kWaitingLines, 1);
   auto& logger = Logger();
-  Sink() = std::make_shared<StderrSink>();
+  // The pool outlives its thread, on which this is asked.
+  Sink() = std::make_shared<StderrSink>(
+      [pool = spdlog::thread_pool().get()] { return pool->queue_size() > 0; });
   logger = std::make_shared<spdlog::async_logger>("tlsbridge", Sink(), spdlog::thread_pool(),
                                                   spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(ToSpdlog(least));

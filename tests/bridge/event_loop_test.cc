@@ -22,7 +22,7 @@ class SlowClock final : public Clock {
   bool runs_by_itself() const override { return true; }
 
  private:
-  const SystemClock real_;
+  const SystemClock real_{};
   const absl::Time start_ = real_.Monotonic();
 };
 

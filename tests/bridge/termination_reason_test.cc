@@ -60,6 +60,7 @@ TEST(TerminationReason, TheListIsClosed) {
                                           "ip_limit",
                                           "route_limit",
                                           "rate_limit",
+                                          "handshake_limit",
                                           "fd_limit",
                                           "denied",
                                           "no_route",

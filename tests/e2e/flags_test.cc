@@ -72,6 +72,7 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--max-connections", "-1"},
       {"--max-connections-per-ip", "-1"},
       {"--max-new-per-ip-per-minute", "-1"},
+      {"--max-handshakes", "-1"},
       {"--drain-delay", "-1s"},
       {"--drain-timeout", "-1s"},
       {"--workers", "-1"},

@@ -118,8 +118,8 @@ TEST_F(ListedFlagsTest, TakeTheirLargestValues) {
         "tcp-user-timeout", "drain-timeout"}) {
     arguments.push_back(absl::StrCat("--", flag, "=inf"));
   }
-  for (const char* flag :
-       {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute"}) {
+  for (const char* flag : {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute",
+                           "max-handshakes"}) {
     arguments.push_back(absl::StrCat("--", flag, "=9223372036854775807"));
   }
   arguments.insert(arguments.end(), {"--keep-alive=extended", "--keep-alive-multiplier=1e300"});

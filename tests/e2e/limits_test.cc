@@ -65,6 +65,25 @@ TEST_F(LimitsTest, MaxNewPerIpPerMinuteRefusesOneMoreHoweverManyHaveEnded) {
   EXPECT_TRUE(refused);
 }
 
+TEST_F(LimitsTest, MaxHandshakesRefusesOneMoreUntilOneIsDone) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--max-handshakes=1"}));
+  EXPECT_EQ((*tlsbridge().WaitForEvent("ready"))["max_handshakes"], 1);
+  auto established = Open();
+  ASSERT_TRUE(established.ok()) << "whose handshake is done does not count";
+  auto half_way = TlsClient::Connect(tlsbridge().address());
+  ASSERT_TRUE(half_way.ok() && half_way->SendClientHello().ok());
+  ASSERT_TRUE(half_way->socket().ReadSome().ok()) << "it has been answered, so it is in progress";
+  auto refused = TlsClient::Connect(tlsbridge().address());
+  ASSERT_TRUE(refused.ok());
+  EXPECT_FALSE(refused->Handshake().ok());
+  EXPECT_EQ(refused->alert(), SSL_AD_INTERNAL_ERROR);
+  EXPECT_EQ(FirstEnd()["reason"], "handshake_limit");
+  EXPECT_EQ(FirstEnd()["sni"], "localhost");
+  half_way->socket().Close();
+  ASSERT_EQ(tlsbridge().WaitForConnections(2).size(), 2u);
+  EXPECT_TRUE(Open().ok());
+}
+
 TEST_F(LimitsTest, ARefusedClientNeverReachesTheBackend) {
   ASSERT_NO_FATAL_FAILURE(Start({"--max-connections=1"}));
   auto first = Open();

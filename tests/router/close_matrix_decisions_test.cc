@@ -206,6 +206,31 @@ TEST_P(CloseMatrixDecisions, TheLimitOfTheRouteBites) {
   ExpectRoomAfterwards();
 }
 
+TEST_P(CloseMatrixDecisions, TheLimitOfHandshakesBites) {
+  config_.limits.handshakes = 1;
+  Connect();
+  EXPECT_EQ(handshake_limit_->in_progress(), 0) << "whose handshake is done does not count";
+  auto half_way = ConnectTls(Tls());
+  ASSERT_TRUE(Until([this] { return handshake_limit_->in_progress() == 1; }));
+  Settle();  // the rest of its handshake depends on it alone, which nobody steps
+  auto refused = ConnectTls(Tls());
+  ASSERT_TRUE(Until([&refused] {
+    refused->Step();
+    return refused->end() != StreamEnd::kOpen;
+  }));
+  EXPECT_EQ(refused->end(), StreamEnd::kFin);
+  EXPECT_EQ(refused->alert_received(), SSL_AD_INTERNAL_ERROR);
+  refused->socket().Fin();
+  EXPECT_TRUE(Until([this] { return Ended(Reason::kHandshakeLimit) == 1; }));
+  half_way->socket().Reset();
+  ASSERT_TRUE(UntilWithTime([this] { return handshake_limit_->in_progress() == 0; }));
+  auto next = ConnectTls(Tls());
+  ASSERT_TRUE(Until([&next] {
+    next->Step();
+    return next->handshake_done();
+  }));
+}
+
 TEST_P(CloseMatrixDecisions, TheRateOfOneAddressBitesAlsoAfterTheConnectionHasGone) {
   config_.limits.new_per_ip_per_minute = 1;
   Connect();

@@ -51,10 +51,12 @@ class ListenersTest : public ::testing::Test {
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
   Admission admission_{Limits(), /*budget=*/100};
+  HandshakeLimit handshake_limit_{Limits(), /*workers=*/1};
   FailureFolder folder_;
   // Never started: whom it is given waits.
   std::unique_ptr<Worker> worker_ =
-      *Worker::Create(Blocking(), &admission_, &folder_, &clock_, /*index=*/0, /*workers=*/1);
+      *Worker::Create(Blocking(), &admission_, &handshake_limit_, &folder_, &clock_, /*index=*/0,
+                      /*workers=*/1);
   Listeners listeners_{loop_.get(), {worker_.get()}};
   int told_closed_ = 0;
 };

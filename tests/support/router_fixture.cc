@@ -63,8 +63,9 @@ void RouterFixture::StartRouter() {
   auto live = LiveConfig::Assemble(config_, std::move(tls), /*previous=*/nullptr, loop_->now());
   ASSERT_TRUE(live.ok()) << live.status();
   admission_ = std::make_unique<Admission>(config_.limits, budget_);
-  manager_ =
-      std::make_unique<ConnectionManager>(*live, admission_.get(), &folder_, loop_.get(), &memory_);
+  handshake_limit_ = std::make_unique<HandshakeLimit>(config_.limits, /*workers=*/1);
+  manager_ = std::make_unique<ConnectionManager>(*live, admission_.get(), handshake_limit_.get(),
+                                                 &folder_, loop_.get(), &memory_);
   auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
   ASSERT_TRUE(listener.ok()) << listener.status();
   listener_ = *std::move(listener);
@@ -84,6 +85,7 @@ void RouterFixture::StopRouter() {
   EXPECT_EQ(manager_->live().sockets, 0);
   EXPECT_EQ(manager_->live_timers(), 0u);
   EXPECT_EQ(admission_->connections(), 0);
+  EXPECT_EQ(handshake_limit_->in_progress(), 0);
   manager_.reset();
 }
 

@@ -17,6 +17,7 @@
 #include "router/config/config.h"
 #include "router/connection_manager.h"
 #include "router/limits/admission.h"
+#include "router/limits/handshake_limit.h"
 #include "router/listener.h"
 #include "router/live_config.h"
 #include "tests/support/peer.h"
@@ -70,6 +71,7 @@ class RouterFixture : public ::testing::Test {
   std::shared_ptr<const tls::ClientContext> backend_tls_;  // of routes that encrypt anew
   int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;
+  std::unique_ptr<HandshakeLimit> handshake_limit_;
   FailureFolder folder_;
   WorkerMemory memory_;
   std::unique_ptr<ConnectionManager> manager_;

@@ -18,8 +18,8 @@ constexpr int64_t kAllowedGrowthBytes = 2 << 20;
 // Short, but longer than any pause of a plan, even when everything is slow. None is shorter than
 // kShortestTimeout but that for connecting.
 std::vector<std::string> Timeouts() {
-  const int64_t factor = kSanitized ? 2 : 1;
-  const auto seconds = [factor](int64_t s) { return absl::StrCat(s * factor, "s"); };
+  constexpr int64_t kFactor = kSanitized ? 2 : 1;
+  const auto seconds = [](int64_t s) { return absl::StrCat(s * kFactor, "s"); };
   return {"--handshake-timeout",    seconds(8), "--connect-timeout",    seconds(1),
           "--initial-data-timeout", seconds(4), "--inactivity-timeout", seconds(6),
           "--half-close-timeout",   seconds(4)};

@@ -51,6 +51,9 @@ ABSL_FLAG(int64_t, max_connections_per_ip, 0,
           "Connections from one client address (IPv6: one /64); 0 is no limit.");
 ABSL_FLAG(int64_t, max_new_per_ip_per_minute, 0,
           "New connections from one client address a minute; 0 is no limit.");
+ABSL_FLAG(int64_t, max_handshakes, 0,
+          "Handshakes in progress in all, those that wait for their turn included; one more is "
+          "refused at once. 0 is 5000 for each worker.");
 
 ABSL_FLAG(int, workers, 0, "Threads that serve; 0 is one for each core that may be used.");
 
@@ -61,8 +64,7 @@ ABSL_FLAG(absl::Duration, drain_timeout, tlsbridge::Shutdown().drain_timeout,
 
 ABSL_FLAG(std::string, admin_listen, "",
           "Address for /live, /ready, /connections and /routes over HTTP: loopback or unix:/PATH. "
-          "None by "
-          "default.");
+          "None by default.");
 
 ABSL_FLAG(std::string, log_level, "info", "Least level to log: debug, info, warning, error, off.");
 ABSL_FLAG(std::string, log_format, "text", "Log lines as text or json.");
@@ -134,7 +136,9 @@ std::vector<FlagGroup> ServiceFlagGroups() {
        {"handshake-timeout", "connect-timeout", "initial-data-timeout", "inactivity-timeout",
         "half-close-timeout", "max-lifetime", "keep-alive", "keep-alive-multiplier",
         "keep-alive-warning", "close-grace", "tcp-keepalive", "tcp-user-timeout", "truncation"}},
-      {"Limits", {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute"}},
+      {"Limits",
+       {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute",
+        "max-handshakes"}},
       {"Shutdown", {"drain-delay", "drain-timeout"}},
       {"Operation", {"workers", "admin-listen", "log-level", "log-format"}},
   };
@@ -190,6 +194,8 @@ absl::Status ApplyServiceFlags(Config* config) {
   status.Update(SetCount("max-new-per-ip-per-minute",
                          absl::GetFlag(FLAGS_max_new_per_ip_per_minute),
                          &config->limits.new_per_ip_per_minute));
+  status.Update(
+      SetCount("max-handshakes", absl::GetFlag(FLAGS_max_handshakes), &config->limits.handshakes));
   status.Update(SetDuration("drain-delay", absl::GetFlag(FLAGS_drain_delay), kOff,
                             &config->shutdown.drain_delay));
   status.Update(SetDuration("drain-timeout", absl::GetFlag(FLAGS_drain_timeout), kOff,

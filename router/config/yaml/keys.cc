@@ -3,6 +3,8 @@
 #include <stdint.h>
 
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "router/config/yaml/values.h"
 
@@ -60,11 +62,10 @@ TypePtr<Config> AdminKeys() {
   });
 }
 
-}  // namespace
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
-TypePtr<Limits> LimitsKeys(const std::string& zero_connections) {
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-  return Object<Limits>({
+std::vector<Key> LimitKeys(const std::string& zero_connections) {
+  return {
       Key::At<&Limits::connections>("connections",
                                     CountType("connections", 0, kMost, zero_connections),
                                     "how many there may be at a time"),
@@ -75,8 +76,20 @@ TypePtr<Limits> LimitsKeys(const std::string& zero_connections) {
       Key::At<&Limits::new_per_ip_per_minute>("rate_per_ip_per_minute",
                                               CountType("connections", 0, kMost, "is no limit"),
                                               "how many one client address may begin in a minute"),
-  });
+  };
 }
+
+TypePtr<Limits> ProgramLimitKeys() {
+  std::vector<Key> keys = LimitKeys("is what descriptors and memory allow");
+  keys.push_back(Key::At<&Limits::handshakes>(
+      "handshakes", CountType("handshakes", 0, kMost, "is 5000 for each worker"),
+      "how many may be in progress at a time, waiting ones included; one more is refused at once"));
+  return Object<Limits>(std::move(keys));
+}
+
+}  // namespace
+
+TypePtr<Limits> RouteLimitKeys() { return Object<Limits>(LimitKeys("is no limit")); }
 
 const ObjectOf<Config>& ConfigKeys() {
   static const auto* const keys = new ObjectOf<Config>({
@@ -87,8 +100,7 @@ const ObjectOf<Config>& ConfigKeys() {
                                "what becomes of connections: the route that matches and wins")
           .Required(),
       Key::Group("admin", AdminKeys(), "the interface for operators; none if left out"),
-      Key::At<&Config::limits>("limits", LimitsKeys("is what descriptors and memory allow"),
-                               "limits of the whole program"),
+      Key::At<&Config::limits>("limits", ProgramLimitKeys(), "limits of the whole program"),
       Key::At<&Config::shutdown>("shutdown", ShutdownKeys(), "how the program stops"),
       Key::At<&Config::workers>(
           "workers",

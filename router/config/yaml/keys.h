@@ -15,6 +15,6 @@ const ObjectOf<Config>& ConfigKeys();
 TypePtr<Route> RouteKeys();
 TypePtr<Route> TlsKeys();
 TypePtr<BackendTls> BackendTlsKeys();
-TypePtr<Limits> LimitsKeys(const std::string& zero_connections);
+TypePtr<Limits> RouteLimitKeys();
 
 }  // namespace tlsbridge::yaml

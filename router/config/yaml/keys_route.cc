@@ -204,7 +204,7 @@ TypePtr<Route> RouteKeys() {
       Key::Group("timeouts", TimeoutKeys(), "how long things may take"),
       Key::Group("tcp", TcpKeys(), "socket options, of both sides"),
       Key::At<&Route::keep_alive>("keep_alive", KeepAliveKeys(), "treatment of idle connections"),
-      Key::At<&Route::limits>("limits", LimitsKeys("is no limit"), "limits of this route"),
+      Key::At<&Route::limits>("limits", RouteLimitKeys(), "limits of this route"),
   });
 }
 

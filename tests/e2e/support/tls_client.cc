@@ -99,6 +99,12 @@ absl::Status TlsClient::Handshake() {
   }
 }
 
+absl::Status TlsClient::SendClientHello() {
+  SSL_do_handshake(ssl());
+  ERR_clear_error();
+  return Flush();
+}
+
 absl::Status TlsClient::Write(absl::string_view plaintext) {
   if (SSL_write(ssl(), plaintext.data(), static_cast<int>(plaintext.size())) !=
       static_cast<int>(plaintext.size())) {

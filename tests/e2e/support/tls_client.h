@@ -38,6 +38,8 @@ class TlsClient {
                                         const TlsClientOptions& options = {});
 
   absl::Status Handshake();
+  // Begins to shake hands, and leaves it at that.
+  absl::Status SendClientHello();
   absl::Status Write(absl::string_view plaintext);
   // Empty at the end of the stream, however it came: see end().
   absl::StatusOr<std::string> ReadSome();
