@@ -37,9 +37,9 @@ std::string Differences(const Route& before, const Route& after) {
   look("limits", &Route::limits);
   const Bridge::Options& was = before.bridge;
   const Bridge::Options& is = after.bridge;
-  if (!(was.tcp == is.tcp)) keys.push_back("tcp");
-  if (was.grace != is.grace) keys.push_back("close_grace");
-  if (was.accept_truncation != is.accept_truncation) keys.push_back("truncation");
+  if (!(was.tcp == is.tcp)) keys.emplace_back("tcp");
+  if (was.grace != is.grace) keys.emplace_back("close_grace");
+  if (was.accept_truncation != is.accept_truncation) keys.emplace_back("truncation");
   return absl::StrCat("(", absl::StrJoin(keys, ","), ")");
 }
 
