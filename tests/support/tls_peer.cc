@@ -21,6 +21,7 @@ TlsPeer::TlsPeer(std::unique_ptr<Peer> socket, const Options& options)
   if (!options.groups.empty()) SSL_CTX_set1_curves_list(ctx_.get(), options.groups.c_str());
   SSL_CTX_set_custom_verify(ctx_.get(), SSL_VERIFY_PEER, &Verify);
   SSL_CTX_set_info_callback(ctx_.get(), &OnInfo);
+  options.configure(ctx_.get());
   ssl_.reset(SSL_new(ctx_.get()));
   SSL_set_app_data(ssl_.get(), this);
   SSL_set_tlsext_host_name(ssl_.get(), options.server_name.c_str());
