@@ -44,6 +44,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
     close(fd);
     record.end = {refusal, refusal, TerminationReason::kNone};
     CountEnd(record.end);
+    route_stats_.unrouted().Count(refusal, /*received=*/0, /*sent=*/0);
     log_.WriteRefusal(record);
     if (on_gone_) on_gone_();
     return;
@@ -68,6 +69,7 @@ absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {
 
 void ConnectionManager::Adopt(std::shared_ptr<const LiveConfig> live) {
   live_ = std::move(live);
+  route_stats_.Keep([this](absl::string_view route) { return live_->ByName(route) != nullptr; });
   for (const auto& [id, connection] : connections_) {
     if (!connection->record().routed) continue;
     if (live_->ByName(connection->record().route->name) == nullptr) connection->Retire();
@@ -98,6 +100,9 @@ void ConnectionManager::CleanupConnection(Connection& connection) {
 void ConnectionManager::Forget(Connection* connection) {
   const auto it = connections_.find(connection->record().id);
   CountEnd(connection->record().end);
+  CountsOf(connection->record())
+      .Count(connection->record().end.reason, connection->bridge().bytes_received(),
+             connection->bridge().bytes_sent());
   connection->GiveBackPlaces();  // before the log tells that there is room
   log_.WriteEnd(*connection);
   loop_->DeleteLater(std::move(it->second));
@@ -112,6 +117,12 @@ void ConnectionManager::CountEnd(const End& end) {
   if (end.outgoing != TerminationReason::kNone) {
     stats_.IncrementTerminationStat(Side::kOutgoing, end.outgoing);
   }
+}
+
+RouteStats::Counts& ConnectionManager::CountsOf(const ConnectionRecord& record) {
+  if (!record.routed) return route_stats_.unrouted();
+  const std::string& route = record.route->name;
+  return live_->ByName(route) != nullptr ? route_stats_.Of(route) : route_stats_.removed();
 }
 
 void ConnectionManager::BeginDrain() { DrainIdle(); }

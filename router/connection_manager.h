@@ -25,6 +25,7 @@
 #include "router/limits/handshake_limit.h"
 #include "router/live_config.h"
 #include "router/log/connection_log.h"
+#include "router/route_stats.h"
 #include "router/termination_stats.h"
 
 namespace tlsbridge {
@@ -68,6 +69,7 @@ class ConnectionManager {
 
   size_t GetConnectionCount() const { return connections_.size(); }
   const TerminationStats& termination_stats() const { return stats_; }
+  const RouteStats& route_stats() const { return route_stats_; }
   const LiveCounters& live() const { return memory_->live; }
   size_t live_timers() const { return loop_->connection_timers().armed(); }
 
@@ -88,6 +90,7 @@ class ConnectionManager {
  private:
   void CleanupConnection(Connection& connection);
   void CountEnd(const End& end);
+  RouteStats::Counts& CountsOf(const ConnectionRecord& record);
   void DrainIdle();
 
   std::shared_ptr<const LiveConfig> live_;
@@ -99,6 +102,7 @@ class ConnectionManager {
   HandshakeQueue handshakes_;
   ConnectionLog log_;
   TerminationStats stats_;
+  RouteStats route_stats_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::minstd_rand random_;
   uint64_t next_id_;

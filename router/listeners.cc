@@ -19,18 +19,24 @@ Listeners::Listeners(EventLoop* accept_loop, std::vector<Worker*> workers)
 Listeners::~Listeners() = default;
 
 absl::Status Listeners::Open(absl::Span<const Listener> wanted, const TcpOptions& options) {
+  const std::lock_guard lock(mutex_);
   std::vector<std::unique_ptr<Entry>> opened;
+  std::vector<Entry*> kept;
   for (const Listener& listener : wanted) {
-    const bool is_open = std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
-      return entry->open && entry->wanted == listener.address;
+    const auto it = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+      return !entry->closed && entry->wanted == listener.address;
     });
-    if (is_open) continue;
+    if (it != entries_.end()) {
+      kept.push_back(it->get());
+      continue;
+    }
     auto socket = ListeningSocket::Open(listener.address, options);
     if (!socket.ok()) return socket.status();
     opened.push_back(std::make_unique<Entry>());
     opened.back()->wanted = listener.address;
     opened.back()->socket = *std::move(socket);
   }
+  for (Entry* entry : kept) entry->open = true;
   for (auto& entry : opened) entries_.push_back(std::move(entry));
   return absl::OkStatus();
 }
@@ -60,19 +66,26 @@ void Listeners::Dispatch(int fd, const SocketAddress& peer, const SocketAddress*
 void Listeners::CloseOthers(absl::Span<const Listener> wanted,
                             absl::AnyInvocable<void()> on_closed) {
   std::vector<Entry*> closing;
-  for (auto& entry : entries_) {
-    if (!entry->open || Wants(wanted, entry->wanted)) continue;
-    entry->open = false;
-    closing.push_back(entry.get());
-  }
-  accept_loop_->Post([closing = std::move(closing), on_closed = std::move(on_closed)]() mutable {
-    for (Entry* entry : closing) {
-      if (entry->acceptor != nullptr) entry->acceptor->AcceptAll();
-      entry->acceptor.reset();
-      entry->socket->Close();
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& entry : entries_) {
+      if (!entry->open || Wants(wanted, entry->wanted)) continue;
+      entry->open = false;
+      closing.push_back(entry.get());
     }
-    on_closed();
-  });
+  }
+  accept_loop_->Post(
+      [this, closing = std::move(closing), on_closed = std::move(on_closed)]() mutable {
+        for (Entry* entry : closing) {
+          if (entry->acceptor != nullptr) entry->acceptor->AcceptAll();
+          const std::lock_guard lock(mutex_);
+          if (entry->open || entry->closed) continue;
+          entry->acceptor.reset();
+          entry->socket->Close();
+          entry->closed = true;
+        }
+        on_closed();
+      });
 }
 
 std::vector<SocketAddress> Listeners::addresses() const {

@@ -7,9 +7,12 @@
 // Thread: main's before Start(); then the control loop's, which posts to the accepting one.
 // Owner: the router. The loop and the workers outlive it, and have stopped before it dies.
 // Failure: Open() returns a Status and changes nothing.
+//
+// A listener that is wanted again before it has been closed stays open.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -45,7 +48,8 @@ class Listeners {
     SocketAddress wanted;  // with port 0, if so configured
     std::unique_ptr<ListeningSocket> socket;
     std::unique_ptr<Acceptor> acceptor;  // the accepting thread's
-    bool open = true;
+    bool open = true;  // as wanted; the socket follows when the accepting thread gets to it
+    bool closed = false;
   };
 
   void StartAccepting(Entry* entry);
@@ -53,6 +57,7 @@ class Listeners {
 
   EventLoop* const accept_loop_;  // Not owned.
   const std::vector<Worker*> workers_;
+  std::mutex mutex_;  // guards `open` and `closed` of all entries
   // Closed ones stay: records name their addresses.
   std::vector<std::unique_ptr<Entry>> entries_;
 };

@@ -11,6 +11,40 @@
 namespace tlsbridge {
 namespace {
 
+// The keys whose values differ, as the file has them: "(limits,timeouts)".
+std::string Differences(const Route& before, const Route& after) {
+  std::vector<absl::string_view> keys;
+  const auto look = [&](absl::string_view key, auto... members) {
+    if (((before.*members == after.*members) && ...)) return;
+    keys.push_back(key);
+  };
+  look("priority", &Route::priority);
+  look("match", &Route::match);
+  look("deny_ip", &Route::deny_ip);
+  look("allow_ip", &Route::allow_ip);
+  look("action", &Route::action, &Route::block_with_alert);
+  look("tls", &Route::tls_mode, &Route::tls);
+  look("backends", &Route::backends, &Route::unsafe_backend);
+  look("balance", &Route::balance);
+  look("health_check", &Route::health);
+  look("ejection", &Route::ejection);
+  look("slow_start", &Route::slow_start);
+  look("dns", &Route::dns);
+  look("backend_tls", &Route::backend_tls);
+  look("send_proxy_protocol", &Route::send_proxy);
+  look("timeouts", &Route::timeouts);
+  look("keep_alive", &Route::keep_alive);
+  look("limits", &Route::limits);
+  const Bridge::Options& was = before.bridge;
+  const Bridge::Options& is = after.bridge;
+  if (!(was.tcp == is.tcp)) keys.push_back("tcp");
+  if (was.grace != is.grace) keys.push_back("close_grace");
+  if (was.accept_truncation != is.accept_truncation) keys.push_back("truncation");
+  return absl::StrCat("(", absl::StrJoin(keys, ","), ")");
+}
+
+std::string Differences(const Listener&, const Listener&) { return ""; }
+
 template <typename Item, typename Name>
 void Compare(const std::vector<Item>& before, const std::vector<Item>& after, Name name,
              std::vector<std::string>* changes) {
@@ -18,16 +52,18 @@ void Compare(const std::vector<Item>& before, const std::vector<Item>& after, Na
   for (const Item& item : before) old.emplace(name(item), &item);
   std::map<std::string, std::string> found;
   for (const Item& item : after) {
-    const auto it = old.find(name(item));
+    const std::string key = name(item);
+    const auto it = old.find(key);
     if (it == old.end()) {
-      found[name(item)] = "+";
+      found[key] = absl::StrCat("+", key);
     } else {
-      if (!(*it->second == item)) found[name(item)] = "~";
+      if (!(*it->second == item))
+        found[key] = absl::StrCat("~", key, Differences(*it->second, item));
       old.erase(it);
     }
   }
-  for (const auto& [gone, item] : old) found[gone] = "-";
-  for (const auto& [item, sign] : found) changes->push_back(absl::StrCat(sign, item));
+  for (const auto& [gone, item] : old) found[gone] = absl::StrCat("-", gone);
+  for (const auto& [key, change] : found) changes->push_back(change);
 }
 
 }  // namespace
@@ -64,6 +100,9 @@ std::string DescribeChanges(const Config& before, const Config& after) {
       before.routes, after.routes, [](const Route& r) { return r.name; }, &changes);
   if (!(before.limits == after.limits)) changes.emplace_back("~limits");
   if (!(before.shutdown == after.shutdown)) changes.emplace_back("~shutdown");
+  if (before.admin != after.admin) changes.emplace_back("~admin");
+  if (before.workers != after.workers) changes.emplace_back("~workers");
+  if (!(before.log == after.log)) changes.emplace_back("~log");
   return absl::StrJoin(changes, " ");
 }
 

@@ -45,8 +45,8 @@ class Reloader {
   bool again_ = false;
 };
 
-// What a reload changes, for the log: "+orders", "-billing", "~search" for routes and listeners,
-// sorted; empty if nothing has changed.
+// What a reload changes, for the log: "+orders", "-billing", "~search(limits)" for routes and
+// listeners, sorted; empty if nothing has changed.
 std::string DescribeChanges(const Config& before, const Config& after);
 
 }  // namespace tlsbridge

@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <future>
 #include <memory>
 #include <utility>
 
@@ -17,12 +15,10 @@
 #include "absl/strings/str_join.h"
 #include "router/limits/usable_cores.h"
 #include "router/log/log.h"
+#include "router/route_stats.h"
 
 namespace tlsbridge {
 namespace {
-
-// How long a worker may take to describe its connections. Ten thousand take a tenth of a second.
-constexpr std::chrono::seconds kPatience(5);
 
 sigset_t HandledSignals() {
   sigset_t signals;
@@ -37,21 +33,6 @@ std::string LiveJson(const Worker::Snapshot& s) {
                       ",\"handshakes_waiting\":", s.handshakes_waiting, "}");
 }
 
-// {"closed_incoming":3,...}: what is not zero.
-template <typename Count>
-std::string ReasonsJson(Count count) {
-  std::vector<std::string> members;
-  for (size_t i = 0; i < kTerminationReasons; ++i) {
-    const auto reason = static_cast<TerminationReason>(i);
-    if (const uint64_t n = count(reason); n > 0) {
-      members.push_back(absl::StrCat("\"", TerminationReasonName(reason), "\":", n));
-    }
-  }
-  return absl::StrCat("{", absl::StrJoin(members, ","), "}");
-}
-
-// A UNIX socket cannot be reset: its peer reads the same end, cut short or not, unless it had sent
-// something that was still unread.
 // One line a route, but not thousands.
 void TellOfRoutes(const Config& config) {
   constexpr size_t kMost = 50;
@@ -66,6 +47,8 @@ void TellOfRoutes(const Config& config) {
   }
 }
 
+// A UNIX socket cannot be reset: its peer reads the same end, cut short or not, unless it had sent
+// something that was still unread.
 void TellOfUnixBackends(const Config& config) {
   for (const Route& route : config.routes) {
     if (route.bridge.accept_truncation || route.tls_mode != TlsMode::kTerminate) continue;
@@ -184,7 +167,8 @@ void Router::OnSignal() {
         Terminate();
         break;
       case SIGUSR1:
-        Dump();
+        ConnectionsJson(
+            [](const std::string& json) { LogEvent(LogLevel::kInfo, "dump").Members(json); });
         break;
       case SIGHUP:
         Reload();
@@ -235,9 +219,11 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
       });
   Adopted();
   listeners_->Start();
-  if (before->config().admin != config().admin || before->config().workers != config().workers) {
+  if (before->config().admin != config().admin || before->config().workers != config().workers ||
+      !(before->config().log == config().log)) {
     LogEvent(LogLevel::kWarning, "restart_needed")
-        .Text("message", "the admin address and the number of workers change at start only");
+        .Text("message",
+              "the admin address, the number of workers and the log change at start only");
   }
   return live_;
 }
@@ -289,28 +275,37 @@ void Router::OnWorkerEmpty() {
   if (--workers_left_ == 0) loop_->Stop();
 }
 
-void Router::Dump() {
-  const std::string json = ConnectionsJson();
-  if (json.empty()) return;
-  LogEvent(LogLevel::kInfo, "dump").Members(json);
+// `done` runs here when the last one has answered, with the sum.
+void Router::AskWorkers(Worker::Detail detail,
+                        absl::AnyInvocable<void(const Worker::Snapshot&)> done) {
+  struct Answers {
+    Worker::Snapshot all;
+    size_t missing;
+    absl::AnyInvocable<void(const Worker::Snapshot&)> done;
+  };
+  auto answers = std::make_shared<Answers>();
+  answers->missing = workers_.size();
+  answers->done = std::move(done);
+  for (auto& worker : workers_) {
+    worker->Report(detail, [this, answers](Worker::Snapshot snapshot) {
+      loop_->Post([answers, snapshot = std::move(snapshot)] {
+        answers->all.Add(snapshot);
+        if (--answers->missing == 0) answers->done(answers->all);
+      });
+    });
+  }
 }
 
-// Asks every worker, and waits: this is the control loop, on which no connection lives.
-std::string Router::ConnectionsJson() {
-  Worker::Snapshot all;
-  std::vector<std::string> records;
-  for (auto& worker : workers_) {
-    auto answer = std::make_shared<std::promise<Worker::Snapshot>>();
-    std::future<Worker::Snapshot> future = answer->get_future();
-    worker->Report(/*with_records=*/true,
-                   [answer](const Worker::Snapshot& snapshot) { answer->set_value(snapshot); });
-    if (future.wait_for(kPatience) != std::future_status::ready) return {};
-    const Worker::Snapshot snapshot = future.get();
-    all.Add(snapshot);
-    if (!snapshot.records.empty()) records.push_back(snapshot.records);
-  }
-  return absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", absl::StrJoin(records, ","),
-                      "]}");
+void Router::ConnectionsJson(OnJson done) {
+  AskWorkers(Worker::Detail::kRecords, [done = std::move(done)](const auto& all) mutable {
+    done(absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", all.records, "]}"));
+  });
+}
+
+void Router::RoutesJson(OnJson done) {
+  AskWorkers(Worker::Detail::kRoutes, [this, done = std::move(done)](const auto& all) mutable {
+    done(all.routes.ToJson(*live_));
+  });
 }
 
 void Router::LogSummary() const {

@@ -48,7 +48,8 @@ class Router final : private AdminServer::Source {
   Router(std::shared_ptr<const LiveConfig> live, Budget budget);
 
   bool ready() const override { return phase_ == Phase::kServing; }
-  std::string ConnectionsJson() override;
+  void ConnectionsJson(OnJson done) override;
+  void RoutesJson(OnJson done) override;
 
   const Config& config() const { return live_->config(); }
   const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
@@ -63,7 +64,7 @@ class Router final : private AdminServer::Source {
   void EndNow();
   void OnAcceptingStopped();
   void OnWorkerEmpty();
-  void Dump();
+  void AskWorkers(Worker::Detail detail, absl::AnyInvocable<void(const Worker::Snapshot&)> done);
   void LogSummary() const;
 
   std::shared_ptr<const LiveConfig> live_;

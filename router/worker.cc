@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace tlsbridge {
 namespace {
 
@@ -21,6 +23,9 @@ void Worker::Snapshot::Add(const Snapshot& other) {
   handshakes_waiting += other.handshakes_waiting;
   handshakes_begun += other.handshakes_begun;
   stats.Add(other.stats);
+  const char* const comma = records.empty() || other.records.empty() ? "" : ",";
+  absl::StrAppend(&records, comma, other.records);
+  routes.Add(other.routes);
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(std::shared_ptr<const LiveConfig> live,
@@ -73,10 +78,8 @@ void Worker::EndAll(TerminationReason reason) {
   loop_->Post([this, reason] { connections_.EndAll(reason); });
 }
 
-void Worker::Report(bool with_records, absl::AnyInvocable<void(const Snapshot&)> receiver) {
-  loop_->Post([this, with_records, receiver = std::move(receiver)]() mutable {
-    receiver(Take(with_records));
-  });
+void Worker::Report(Detail detail, absl::AnyInvocable<void(Snapshot)> receiver) {
+  loop_->Post([this, detail, receiver = std::move(receiver)]() mutable { receiver(Take(detail)); });
 }
 
 void Worker::Join() {
@@ -86,9 +89,9 @@ void Worker::Join() {
   connections_.FinishLog();
 }
 
-Worker::Snapshot Worker::FinalSnapshot() const { return Take(/*with_records=*/false); }
+Worker::Snapshot Worker::FinalSnapshot() const { return Take(Detail::kNone); }
 
-Worker::Snapshot Worker::Take(bool with_records) const {
+Worker::Snapshot Worker::Take(Detail detail) const {
   Snapshot snapshot;
   snapshot.live = connections_.live();
   snapshot.timers = connections_.live_timers();
@@ -96,7 +99,8 @@ Worker::Snapshot Worker::Take(bool with_records) const {
   snapshot.handshakes_waiting = connections_.handshakes().waiting();
   snapshot.handshakes_begun = connections_.handshakes().begun();
   snapshot.stats = connections_.termination_stats();
-  if (with_records) snapshot.records = connections_.DumpRecords();
+  if (detail == Detail::kRecords) snapshot.records = connections_.DumpRecords();
+  if (detail == Detail::kRoutes) snapshot.routes = connections_.route_stats();
   return snapshot;
 }
 

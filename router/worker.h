@@ -16,12 +16,16 @@
 #include "router/connection_manager.h"
 #include "router/limits/admission.h"
 #include "router/live_config.h"
+#include "router/route_stats.h"
 #include "router/termination_stats.h"
 
 namespace tlsbridge {
 
 class Worker {
  public:
+  // What a snapshot has beside the sums.
+  enum class Detail : uint8_t { kNone, kRecords, kRoutes };
+
   // What a worker tells of itself, made on its thread.
   struct Snapshot {
     LiveCounters live;
@@ -30,9 +34,9 @@ class Worker {
     size_t handshakes_waiting = 0;
     uint64_t handshakes_begun = 0;
     TerminationStats stats;
-    std::string records;  // JSON objects, separated by commas; only when asked for
+    std::string records;  // kRecords: JSON objects, separated by commas
+    RouteStats routes;    // kRoutes
 
-    // Sums everything but the records.
     void Add(const Snapshot& other);
   };
 
@@ -60,7 +64,8 @@ class Worker {
   // Ends connections as they fall idle. `on_empty` runs on the worker's thread, when none is left.
   void Drain(absl::AnyInvocable<void()> on_empty);
   void EndAll(TerminationReason reason);
-  void Report(bool with_records, absl::AnyInvocable<void(const Snapshot&)> receiver);
+  // `receiver` runs on the worker's thread.
+  void Report(Detail detail, absl::AnyInvocable<void(Snapshot)> receiver);
 
   // Ends the thread. REQUIRES: no connection is left, or it does not matter.
   void Join();
@@ -74,7 +79,7 @@ class Worker {
          HandshakeLimit* handshake_limit, FailureFolder* folder, std::unique_ptr<EventLoop> loop,
          int index, int workers);
 
-  Snapshot Take(bool with_records) const;
+  Snapshot Take(Detail detail) const;
 
   std::unique_ptr<EventLoop> loop_;
   WorkerMemory memory_;

@@ -10,12 +10,13 @@
 
 namespace tlsbridge {
 
-AdminConnection::AdminConnection(EventLoop* loop, int fd, Owner* owner)
+AdminConnection::AdminConnection(EventLoop* loop, int fd, uint64_t id, Owner* owner)
     : owner_(owner),
       fd_(fd),
+      id_(id),
       bufferevent_(bufferevent_socket_new(loop->base(), fd, 0)),
       deadline_(
-          loop, [this] { Close(); }, Timer::Of::kService) {
+          loop, [this] { OnDeadline(); }, Timer::Of::kService) {
   bufferevent* const bev = bufferevent_.get();
   bufferevent_setcb(bev, &OnRead, &OnWritten, &OnEvent, this);
   bufferevent_setwatermark(bev, EV_READ, 0, kMaxRequestHeadBytes);
@@ -43,16 +44,27 @@ void AdminConnection::TakeRequest() {
   evbuffer_copyout(input, head.data(), head.size());
   const HttpRequest request = HttpRequest::Parse(head);
   if (request.verdict == HttpRequest::Verdict::kIncomplete) return;
-  const bool complete = request.verdict == HttpRequest::Verdict::kComplete;
-  const HttpAnswer answer = complete ? owner_->Answer(request) : Refusal(request.verdict);
-
-  state_ = State::kAnswer;
-  deadline_.ArmAfter(kAnswerTime);
+  state_ = State::kAsked;
+  head_only_ = request.head_only;
+  deadline_.ArmAfter(kThinkTime);
   evbuffer_drain(input, head.size());
   // What else it sends waits in the kernel, which bounds it.
   bufferevent_disable(bufferevent_.get(), EV_READ);
-  const std::string bytes = answer.Serialize(request.head_only);
+  if (request.verdict != HttpRequest::Verdict::kComplete) return Answer(Refusal(request.verdict));
+  owner_->OnRequest(request, *this);
+}
+
+void AdminConnection::Answer(const HttpAnswer& answer) {
+  if (state_ != State::kAsked) return;
+  state_ = State::kAnswer;
+  deadline_.ArmAfter(kAnswerTime);
+  const std::string bytes = answer.Serialize(head_only_);
   bufferevent_write(bufferevent_.get(), bytes.data(), bytes.size());
+}
+
+void AdminConnection::OnDeadline() {
+  if (state_ != State::kAsked) return Close();
+  Answer({503, "text/plain", "no answer in time\n"});
 }
 
 void AdminConnection::OnWritten(bufferevent*, void* self) {

@@ -1,11 +1,13 @@
 // One client of the admin server: one request, one answer, and the end.
 //
-// Whatever the client does, it is over within kRequestTime + kAnswerTime + kLingerTime, and holds
-// no more than the head of a request and one answer.
+// Whatever the client does, it is over within the sum of the times below, and holds no more than
+// the head of a request and one answer.
 //
 // Thread: the control loop's. Owner: the AdminServer, which outlives it, as does the loop.
 // Failure: none; a client that misbehaves is disconnected.
 #pragma once
+
+#include <stdint.h>
 
 #include <memory>
 
@@ -19,15 +21,17 @@ namespace tlsbridge {
 
 class AdminConnection final : public DeferredDeletable {
  public:
-  // From the first byte of a request to the last of its head; then for the client to take the
-  // answer; then for it to close.
+  // From the first byte of a request to the last of its head; then for the answer to be had; then
+  // for the client to take it; then for it to close.
   static constexpr absl::Duration kRequestTime = absl::Seconds(5);
+  static constexpr absl::Duration kThinkTime = absl::Seconds(5);
   static constexpr absl::Duration kAnswerTime = absl::Seconds(10);
   static constexpr absl::Duration kLingerTime = absl::Seconds(1);
 
   class Owner {
    public:
-    virtual HttpAnswer Answer(const HttpRequest& request) = 0;
+    // Calls connection.Answer(), now or later.
+    virtual void OnRequest(const HttpRequest& request, AdminConnection& connection) = 0;
     // The descriptor is closed. The last call.
     virtual void OnClosed(AdminConnection& connection) = 0;
 
@@ -35,29 +39,35 @@ class AdminConnection final : public DeferredDeletable {
     ~Owner() = default;
   };
 
-  // Takes over `fd`.
-  AdminConnection(EventLoop* loop, int fd, Owner* owner);
+  // Takes over `fd`. `id` is for the owner.
+  AdminConnection(EventLoop* loop, int fd, uint64_t id, Owner* owner);
   AdminConnection(const AdminConnection&) = delete;
   AdminConnection& operator=(const AdminConnection&) = delete;
   ~AdminConnection() override;
 
+  // What it asked for. The second answer, or one that comes too late, does nothing.
+  void Answer(const HttpAnswer& answer);
   // Ends it at once.
   void Close();
 
+  uint64_t id() const { return id_; }
   size_t queued_bytes() const;
 
  private:
-  enum class State { kRequest, kAnswer, kLinger, kClosed };
+  enum class State { kRequest, kAsked, kAnswer, kLinger, kClosed };
 
   static void OnRead(bufferevent* bev, void* self);
   static void OnWritten(bufferevent* bev, void* self);
   static void OnEvent(bufferevent* bev, short what, void* self);
 
   void TakeRequest();
+  void OnDeadline();
   void Linger();
 
   Owner* const owner_;  // Not owned.
   const int fd_;
+  const uint64_t id_;
+  bool head_only_ = false;
   State state_ = State::kRequest;
   BuffereventPtr bufferevent_;
   Timer deadline_;

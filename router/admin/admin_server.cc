@@ -15,7 +15,7 @@ AdminServer::~AdminServer() = default;
 void AdminServer::Accept(int fd) {
   if (connections_.size() >= kMaxConnections) connections_.front()->Close();
   AdminConnection::Owner* const owner = this;  // the base is private
-  connections_.push_back(std::make_unique<AdminConnection>(loop_, fd, owner));
+  connections_.push_back(std::make_unique<AdminConnection>(loop_, fd, next_id_++, owner));
 }
 
 void AdminServer::OnClosed(AdminConnection& connection) {
@@ -31,19 +31,30 @@ size_t AdminServer::QueuedBytes() const {
   return bytes;
 }
 
-HttpAnswer AdminServer::Answer(const HttpRequest& request) {
-  if (request.path == "/live") return {200, "text/plain", "live\n"};
+void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connection) {
+  if (request.path == "/live") return connection.Answer({200, "text/plain", "live\n"});
   if (request.path == "/ready") {
-    if (source_->ready()) return {200, "text/plain", "ready\n"};
-    return {503, "text/plain", "draining\n"};
+    if (source_->ready()) return connection.Answer({200, "text/plain", "ready\n"});
+    return connection.Answer({503, "text/plain", "draining\n"});
   }
-  if (request.path == "/connections") {
-    if (QueuedBytes() > kMaxQueuedBytes) return {503, "text/plain", "others are being answered\n"};
-    std::string json = source_->ConnectionsJson();
-    if (!json.empty()) return {200, "application/json", std::move(json)};
-    return {503, "text/plain", "no answer in time\n"};
-  }
-  return {404, "text/plain", "use /live, /ready or /connections\n"};
+  if (request.path == "/connections") return Ask(&Source::ConnectionsJson, connection);
+  if (request.path == "/routes") return Ask(&Source::RoutesJson, connection);
+  connection.Answer({404, "text/plain", "use /live, /ready, /connections or /routes\n"});
+}
+
+void AdminServer::Ask(void (Source::*what)(Source::OnJson), AdminConnection& connection) {
+  const HttpAnswer refusal = {503, "text/plain", "others are being answered\n"};
+  if (awaited_ >= kMaxAwaited || QueuedBytes() > kMaxQueuedBytes) return connection.Answer(refusal);
+  ++awaited_;
+  // Whoever asked may have gone when the answer is there.
+  (source_->*what)([this, refusal, id = connection.id()](std::string json) {
+    --awaited_;
+    const auto it = std::find_if(connections_.begin(), connections_.end(),
+                                 [id](const auto& owned) { return owned->id() == id; });
+    if (it == connections_.end()) return;
+    if (QueuedBytes() > kMaxQueuedBytes) return (*it)->Answer(refusal);
+    (*it)->Answer({200, "application/json", std::move(json)});
+  });
 }
 
 }  // namespace tlsbridge

@@ -4,6 +4,7 @@
 //   GET /live         200 while the process runs
 //   GET /ready        200 while it accepts and is not draining, else 503
 //   GET /connections  every live connection as JSON
+//   GET /routes       every route, and how its connections ended, as JSON
 //
 // Thread: the control loop's. Owner: the router. Loop, socket and source outlive it.
 // Failure: a bad request is answered and changes nothing; when too many clients ask at once, the
@@ -11,11 +12,13 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_connection.h"
 #include "router/admin/http.h"
@@ -29,12 +32,18 @@ class AdminServer final : private AdminConnection::Owner {
   static constexpr size_t kMaxConnections = 32;
   // Lists of connections that clients have yet to take; ten thousand connections are about 6 MB.
   static constexpr size_t kMaxQueuedBytes = 32 * 1024 * 1024;
+  // Lists that are being made.
+  static constexpr int kMaxAwaited = 4;
 
   class Source {
    public:
+    using OnJson = absl::AnyInvocable<void(std::string json)>;
+
     virtual bool ready() const = 0;
-    // A JSON document; empty if it could not be had in time.
-    virtual std::string ConnectionsJson() = 0;
+    // Each calls `done` with a document, now or later, on the control loop; never once the server
+    // is gone.
+    virtual void ConnectionsJson(OnJson done) = 0;
+    virtual void RoutesJson(OnJson done) = 0;
 
    protected:
     ~Source() = default;
@@ -49,12 +58,15 @@ class AdminServer final : private AdminConnection::Owner {
 
  private:
   void Accept(int fd);
-  HttpAnswer Answer(const HttpRequest& request) override;
+  void OnRequest(const HttpRequest& request, AdminConnection& connection) override;
+  void Ask(void (Source::*what)(Source::OnJson), AdminConnection& connection);
   void OnClosed(AdminConnection& connection) override;
   size_t QueuedBytes() const;
 
-  EventLoop* const loop_;                                      // Not owned.
-  Source* const source_;                                       // Not owned.
+  EventLoop* const loop_;  // Not owned.
+  Source* const source_;   // Not owned.
+  uint64_t next_id_ = 0;
+  int awaited_ = 0;
   std::vector<std::unique_ptr<AdminConnection>> connections_;  // the oldest first
   Acceptor acceptor_;
 };

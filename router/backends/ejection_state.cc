@@ -1,6 +1,7 @@
 #include "router/backends/ejection_state.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tlsbridge {
 
@@ -20,15 +21,15 @@ bool EjectionState::OnFailure(const Ejection& settings, absl::Time now, bool may
   ++times_;
   failures_ = 0;
   on_probation_ = true;
+  missed_ = true;
   return true;
 }
 
 bool EjectionState::OnSuccess(absl::Time now) {
-  const bool returns = on_probation_;
   failures_ = 0;
   on_probation_ = false;
   until_ = std::min(until_, now);
-  return returns;
+  return std::exchange(missed_, false);
 }
 
 }  // namespace tlsbridge

@@ -16,7 +16,7 @@ class EjectionState {
   // True if this failure takes it out, which it does only if `may_eject`.
   bool OnFailure(const Ejection& settings, absl::Time now, bool may_eject);
 
-  // True if this ends an ejection or the probation after it.
+  // True if this is the first since it was taken out.
   bool OnSuccess(absl::Time now);
 
   bool ejected(absl::Time now) const { return now < until_; }
@@ -27,6 +27,7 @@ class EjectionState {
   int failures_ = 0;
   int times_ = 0;
   bool on_probation_ = false;  // or still out
+  bool missed_ = false;        // no success since it was taken out
   absl::Time until_ = absl::InfinitePast();
 };
 

@@ -208,6 +208,20 @@ TEST_F(BackendPoolTest, UnderLoadBackendsDieHangAndReviveAndNoClientSeesAnError)
   Revive(1);
   EXPECT_TRUE(WaitFor("backend_restored", 1));
   serve("abc", 5);
+  // Two of three at once, in both ways.
+  {
+    const std::scoped_lock lock(turnstile);
+    const std::lock_guard quiet(gate);
+    backends_[2].reset();
+    backends_[0].reset();
+    hole = std::make_unique<BlackHole>(addresses_[0]);
+  }
+  EXPECT_TRUE(WaitFor("backend_ejected", 2));
+  serve("b", 15);
+  hole.reset();
+  Revive(0);
+  Revive(2);
+  serve("abc", 5);
   stop = true;
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(served.at('!'), 0);

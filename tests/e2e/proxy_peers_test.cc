@@ -79,25 +79,35 @@ class ProxyPeersTest : public TlsbridgeTest {
     });
   }
 
-  const std::string listen_ = FreeAddress(1);
+  std::string listen_ = FreeAddress(1);
   std::string peer_ = FreeAddress(2);
   std::unique_ptr<Process> peer_program_;
 };
 
 class InFrontTest : public ProxyPeersTest, public testing::WithParamInterface<const char*> {
  protected:
+  void SetUp() override {
+    if (GetParam() != std::string("haproxy_unix")) return;
+    listen_ = "unix:" + dir().PathOf("front.sock");
+    from_ = ", proxy_protocol_from_unix: true";
+  }
   void StartInFront() {
     const std::string kind = GetParam();
     if (kind == "nginx") {
       StartNginx(absl::StrCat("stream { server { listen ", peer_, "; proxy_pass ", listen_,
                               "; proxy_protocol on; } }"));
     } else {
-      StartHaproxy(absl::StrCat("listen front\n  mode tcp\n  bind ", peer_, "\n  server t ",
-                                listen_,
-                                kind == "haproxy_v1" ? " send-proxy\n" : " send-proxy-v2\n"));
+      std::string options = kind == "haproxy_v1" ? " send-proxy\n" : " send-proxy-v2\n";
+      if (kind == "haproxy_v2_tlvs") {
+        options = " send-proxy-v2 proxy-v2-options crc32c,unique-id\n  unique-id-format %ci\n";
+      }
+      const std::string server =
+          kind == "haproxy_unix" ? "unix@" + dir().PathOf("front.sock") : listen_;
+      StartHaproxy(absl::StrCat("listen front\n  mode tcp\n  bind ", peer_, "\n  server t ", server,
+                                options));
     }
   }
-  const std::string from_ = ", proxy_protocol_from: [127.0.0.1]";
+  std::string from_ = ", proxy_protocol_from: [127.0.0.1]";
 };
 
 TEST_P(InFrontTest, TheLogAndTheRoutesKnowTheRealClient) {
@@ -134,7 +144,8 @@ TEST_P(InFrontTest, LimitsCountTheRealClient) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Programs, InFrontTest,
-                         testing::Values("haproxy_v1", "haproxy_v2", "nginx"),
+                         testing::Values("haproxy_v1", "haproxy_v2", "haproxy_v2_tlvs",
+                                         "haproxy_unix", "nginx"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(ProxyPeersTest, WhoMustSendAHeaderAndDoesNotIsRefused) {

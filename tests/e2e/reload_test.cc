@@ -174,6 +174,72 @@ TEST_F(ReloadTest, AConnectionOfARemovedRouteEndsAtTheDeadline) {
   EXPECT_EQ(ended[0]["reason"], "route_removed");
 }
 
+TEST_F(ReloadTest, AConnectionKeepsTheRouteItStartedOn) {
+  TcpBackend other(Echo);
+  const auto route = [](const std::string& address, const std::string& more) {
+    return absl::StrCat(
+        "routes:\n  - name: main\n"
+        "    tls: {certificates: [{cert: localhost.crt, key: localhost.key}]}\n"
+        "    backends: [{address: \"",
+        address, "\"}]\n", more);
+  };
+  ASSERT_NO_FATAL_FAILURE(StartRun(Listeners({main_}) + route(backend_.address(), "")));
+  auto client = Open();
+  ASSERT_TRUE(client.ok());
+  ASSERT_TRUE(RoundTrip(*client));
+  // Its new settings would end it at once.
+  EXPECT_EQ(ReloadWith(Listeners({main_}) +
+                       route(other.address(), "    timeouts: {inactivity: 1ms}\n"))["changes"],
+            "~main(backends,timeouts)");
+  auto next = Open();
+  ASSERT_TRUE(next.ok());
+  EXPECT_EQ(next->ReadToEnd().value_or("failed"), "");
+  next->socket().Close();
+  const auto ended = tlsbridge().WaitForConnections(1);
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0]["reason"], "inactivity");
+  EXPECT_EQ(ended[0]["backend"], other.address());
+  EXPECT_TRUE(RoundTrip(*client));
+  EXPECT_EQ(backend_.connections_accepted(), 1);
+}
+
+TEST_F(ReloadTest, ABackendThatDrainsKeepsWhatItHasAndGetsNothingNew) {
+  TcpBackend other(Echo);
+  const auto route = [&](const std::string& drain) {
+    return absl::StrCat(Listeners({main_}),
+                        "routes:\n  - name: main\n"
+                        "    tls: {certificates: [{cert: localhost.crt, key: localhost.key}]}\n"
+                        "    backends: [{address: \"",
+                        backend_.address(), "\"", drain, "}, {address: \"", other.address(),
+                        "\"}]\n");
+  };
+  ASSERT_NO_FATAL_FAILURE(StartRun(route("")));
+  std::vector<TlsClient> held;
+  for (int i = 0; i < 2; ++i) {
+    auto client = Open();
+    ASSERT_TRUE(client.ok());
+    EXPECT_TRUE(RoundTrip(*client));
+    held.push_back(*std::move(client));
+  }
+  EXPECT_EQ(backend_.connections_accepted(), 1);
+  EXPECT_EQ(ReloadWith(route(", drain: true"))["changes"], "~main(backends)");
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(IsServed(main_));
+  for (TlsClient& client : held) EXPECT_TRUE(RoundTrip(client));
+  EXPECT_EQ(backend_.connections_accepted(), 1);
+  EXPECT_EQ(other.connections_accepted(), 5);
+  EXPECT_EQ(ReloadWith(route(""))["changes"], "~main(backends)");
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(IsServed(main_));
+  EXPECT_GT(backend_.connections_accepted(), 1);
+}
+
+TEST_F(ReloadTest, WhatNeedsARestartIsSaid) {
+  const std::string rest = Listeners({main_}) + "routes:\n" + RouteTo("main", "*");
+  ASSERT_NO_FATAL_FAILURE(StartRun(rest + "workers: 1\n"));
+  EXPECT_EQ(ReloadWith(rest + "workers: 2\n")["changes"], "~workers");
+  EXPECT_TRUE(tlsbridge().WaitForEvent("restart_needed"));
+  EXPECT_TRUE(IsServed(main_));
+}
+
 // Stopped, the program cannot accept: they wait in the kernel's queue when the listener goes, and
 // so does the route that they came for.
 TEST_F(ReloadTest, ARemovedListenerLosesNobodyWhoHadQueued) {
@@ -218,11 +284,11 @@ TEST_F(ReloadTest, LimitsBiteAtOnce) {
   auto first = Open();
   ASSERT_TRUE(first.ok());
   EXPECT_FALSE(Open().ok());
-  EXPECT_EQ(ReloadWith(with_limit(0, 2))["changes"], "~main");
+  EXPECT_EQ(ReloadWith(with_limit(0, 2))["changes"], "~main(limits)");
   auto second = Open();
   ASSERT_TRUE(second.ok()) << "the count goes on from one, not from none";
   EXPECT_FALSE(Open().ok());
-  EXPECT_EQ(ReloadWith(with_limit(3, 0))["changes"], "~main ~limits");
+  EXPECT_EQ(ReloadWith(with_limit(3, 0))["changes"], "~main(limits) ~limits");
   auto third = Open();
   ASSERT_TRUE(third.ok());
   EXPECT_FALSE(Open().ok());

@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/tcp_backend.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
+#include "tests/e2e/support/curl.h"
 #include "tests/e2e/support/free_address.h"
 #include "tests/e2e/support/tls_client.h"
 
@@ -148,6 +149,40 @@ TEST_F(RoutesTest, DenyIsAskedBeforeAllow) {
   EXPECT_EQ(Reach({.source = "127.0.10.5"}), absl::StrCat("alert ", kAccessDenied));
   EXPECT_EQ(End(2)["reason"], "denied");
   EXPECT_EQ(End(3)["reason"], "denied");
+}
+
+TEST_F(RoutesTest, EachRouteIsCountedByItsName) {
+  const std::string admin = FreeAddress(3);
+  ASSERT_NO_FATAL_FAILURE(
+      Start(Forward("one", "    match: {domains: [one.internal]}\n", a_) +
+            "  - {name: closed, match: {domains: [closed.internal]}, action: block}\n" +
+            Forward("two", "    match: {domains: [two.internal]}\n", b_) +
+            absl::StrCat("admin: {address: \"", admin, "\"}\n")));
+  EXPECT_EQ(Reach({.server_name = "one.internal"}), "a");
+  EXPECT_EQ(Reach({.server_name = "one.internal"}), "a");
+  for (const char* name : {"closed.internal", "elsewhere.internal", "any.thing"}) {
+    EXPECT_NE(Reach({.server_name = name}), "a");
+  }
+  auto held = TlsClient::Open(first_, {.server_name = "two.internal"});
+  ASSERT_TRUE(held.ok());
+  EXPECT_EQ(held->ReadExactly(1).value_or("!"), "b");
+  ASSERT_EQ(tlsbridge().WaitForConnections(5).size(), 5u);
+  const CurlResult answer =
+      Curl(certificates().authority_certificate(), {absl::StrCat("http://", admin, "/routes")});
+  ASSERT_EQ(answer.exit_code, 0) << answer.error;
+  const auto json = nlohmann::json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
+  ASSERT_EQ(json["routes"].size(), 3u) << answer.body;
+  EXPECT_EQ(json["routes"][0]["name"], "one");
+  EXPECT_EQ(json["routes"][0]["ended"], nlohmann::json({{"truncated", 2}}));
+  EXPECT_EQ(json["routes"][0]["bytes_sent"], 2);
+  EXPECT_EQ(json["routes"][0]["connections"], 0);
+  EXPECT_EQ(json["routes"][1]["name"], "closed");
+  EXPECT_EQ(json["routes"][1]["ended"], nlohmann::json({{"denied", 1}}));
+  EXPECT_EQ(json["routes"][2]["name"], "two");
+  EXPECT_EQ(json["routes"][2]["connections"], 1);
+  EXPECT_EQ(json["routes"][2]["ended"], nlohmann::json::object());
+  // Names that only clients know make no entry of their own.
+  EXPECT_EQ(json["unrouted"]["ended"], nlohmann::json({{"no_route", 2}}));
 }
 
 TEST_F(RoutesTest, LimitsOfARouteLeaveTheOthersAlone) {

@@ -69,10 +69,16 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   std::unique_ptr<AdminServer> server_;
   bool ready_ = true;
   std::string json_ = "{\"records\":[]}";
+  bool thinks_ = false;  // answers come when a test calls those below
+  std::vector<OnJson> answers_later_;
 
  private:
   bool ready() const override { return ready_; }
-  std::string ConnectionsJson() override { return json_; }
+  void ConnectionsJson(OnJson done) override {
+    if (!thinks_) return done(json_);
+    answers_later_.push_back(std::move(done));
+  }
+  void RoutesJson(OnJson done) override { done("{\"routes\":[]}"); }
 };
 
 // ---- Those that ask.
@@ -82,6 +88,7 @@ TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
               AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), EndsWith("\r\n\r\nlive\n")));
   EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\nHost: x\r\n\r\n"),
               AllOf(HasSubstr("Content-Type: application/json\r\n"), EndsWith(json_)));
+  EXPECT_THAT(AnswerTo("GET /routes HTTP/1.1\r\nHost: x\r\n\r\n"), EndsWith("{\"routes\":[]}"));
   EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 404 "));
 }
 
@@ -91,10 +98,48 @@ TEST_F(AdminServerTest, IsReadyUntilItDrains) {
   EXPECT_THAT(AnswerTo("GET /ready HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
 }
 
-TEST_F(AdminServerTest, SaysSoWhenTheListCannotBeHad) {
-  json_.clear();
-  EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\n\r\n"),
+TEST_F(AdminServerTest, OthersAreAnsweredWhileAListIsAwaited) {
+  thinks_ = true;
+  const auto patient = Ask("GET /connections HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(patient->received(), "");
+  EXPECT_THAT(AnswerTo("GET /live HTTP/1.1\r\n\r\n"), EndsWith("live\n"));
+  answers_later_[0](json_);
+  Settle(*patient);
+  EXPECT_THAT(patient->received(), EndsWith(json_));
+}
+
+TEST_F(AdminServerTest, SaysSoWhenTheListDoesNotComeInTime) {
+  thinks_ = true;
+  const auto peer = Ask("GET /connections HTTP/1.1\r\n\r\n");
+  Advance(AdminConnection::kThinkTime);
+  Settle(*peer);
+  EXPECT_THAT(peer->received(),
               AllOf(StartsWith("HTTP/1.1 503 "), EndsWith("no answer in time\n")));
+  answers_later_[0](json_);  // too late, and harmless
+  Settle(*peer);
+  EXPECT_THAT(peer->received(), EndsWith("no answer in time\n"));
+}
+
+TEST_F(AdminServerTest, AListForWhoHasGoneIsForNobody) {
+  thinks_ = true;
+  const auto peer = Ask("GET /connections HTTP/1.1\r\n\r\n");
+  Advance(AdminConnection::kThinkTime);
+  Advance(AdminConnection::kAnswerTime);
+  Advance(AdminConnection::kLingerTime);
+  EXPECT_EQ(server_->connections(), 0u);
+  answers_later_[0](json_);
+}
+
+TEST_F(AdminServerTest, ListsThatAreBeingMadeAreFew) {
+  thinks_ = true;
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (int i = 0; i < AdminServer::kMaxAwaited; ++i) {
+    peers.push_back(Ask("GET /connections HTTP/1.1\r\n\r\n"));
+    EXPECT_EQ(peers.back()->received(), "");
+  }
+  EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
+  answers_later_[0](json_);
+  EXPECT_EQ(Ask("GET /connections HTTP/1.1\r\n\r\n")->received(), "") << "there is room again";
 }
 
 TEST_F(AdminServerTest, EndsInOrderBehindItsAnswer) {

@@ -33,6 +33,14 @@ std::shared_ptr<const tls::ServerContext> TestServerContext() {
   return *context;
 }
 
+// With room, so that route_ stays where it is.
+Config RouterFixture::WithOneRoute() {
+  Config config;
+  config.routes.reserve(8);
+  config.routes.emplace_back();
+  return config;
+}
+
 void RouterFixture::SetUp() {
   signal(SIGPIPE, SIG_IGN);
   auto loop = EventLoop::Create(&clock_);
@@ -46,7 +54,13 @@ void RouterFixture::SetUp() {
 void RouterFixture::StartRouter() {
   if (backend_address_.family() == AF_UNSPEC) backend_address_ = backend_->address();
   if (route_.backends.empty()) route_.backends.push_back({{.socket = backend_address_}});
-  auto live = LiveConfig::Assemble(config_, {{.server = tls_}}, /*previous=*/nullptr, loop_->now());
+  std::vector<RouteTls> tls(config_.routes.size());
+  for (size_t i = 0; i < tls.size(); ++i) {
+    const TlsMode mode = config_.routes[i].tls_mode;
+    if (mode != TlsMode::kPassthrough) tls[i].server = tls_;
+    if (mode == TlsMode::kTerminateAndReencrypt) tls[i].backend = backend_tls_;
+  }
+  auto live = LiveConfig::Assemble(config_, std::move(tls), /*previous=*/nullptr, loop_->now());
   ASSERT_TRUE(live.ok()) << live.status();
   admission_ = std::make_unique<Admission>(config_.limits, budget_);
   handshake_limit_ = std::make_unique<HandshakeLimit>(config_.limits, /*workers=*/1);

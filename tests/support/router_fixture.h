@@ -64,10 +64,11 @@ class RouterFixture : public ::testing::Test {
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<ListeningPeer> backend_;
-  Config config_ = {.routes = {Route()}};
+  Config config_ = WithOneRoute();  // a few more may be added
   Route& route_ = config_.routes.front();
   SocketAddress backend_address_;
   std::shared_ptr<const tls::ServerContext> tls_;
+  std::shared_ptr<const tls::ClientContext> backend_tls_;  // of routes that encrypt anew
   int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<HandshakeLimit> handshake_limit_;
@@ -80,6 +81,7 @@ class RouterFixture : public ::testing::Test {
   std::unique_ptr<Peer> backend_peer_;
 
  private:
+  static Config WithOneRoute();
   bool TurnUntil(absl::FunctionRef<bool()> condition, absl::Duration time_a_turn);
   void StepPeers();
 };

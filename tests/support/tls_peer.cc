@@ -19,15 +19,23 @@ TlsPeer::TlsPeer(std::unique_ptr<Peer> socket, const Options& options)
   SSL_CTX_set_max_proto_version(ctx_.get(), options.version);
   if (!options.ciphers.empty()) SSL_CTX_set_cipher_list(ctx_.get(), options.ciphers.c_str());
   if (!options.groups.empty()) SSL_CTX_set1_curves_list(ctx_.get(), options.groups.c_str());
-  SSL_CTX_set_custom_verify(ctx_.get(), SSL_VERIFY_PEER, &Verify);
+  if (options.certificate == nullptr) {
+    SSL_CTX_set_custom_verify(ctx_.get(), SSL_VERIFY_PEER, &Verify);
+  }
   SSL_CTX_set_info_callback(ctx_.get(), &OnInfo);
   options.configure(ctx_.get());
   ssl_.reset(SSL_new(ctx_.get()));
   SSL_set_app_data(ssl_.get(), this);
-  SSL_set_tlsext_host_name(ssl_.get(), options.server_name.c_str());
   SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   BIO_set_mem_eof_return(SSL_get_rbio(ssl_.get()), -1);
-  SSL_set_connect_state(ssl_.get());
+  if (options.certificate == nullptr) {
+    SSL_set_tlsext_host_name(ssl_.get(), options.server_name.c_str());
+    SSL_set_connect_state(ssl_.get());
+  } else {
+    EXPECT_EQ(SSL_use_certificate(ssl_.get(), options.certificate), 1);
+    EXPECT_EQ(SSL_use_PrivateKey(ssl_.get(), options.key), 1);
+    SSL_set_accept_state(ssl_.get());
+  }
   Step();
 }
 

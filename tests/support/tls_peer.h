@@ -1,5 +1,5 @@
-// A TLS client under a test's control, on a Peer. Its TLS is BoringSSL's own client, apart from the
-// code under test.
+// A TLS client, or a server, under a test's control, on a Peer. Its TLS is BoringSSL's own, apart
+// from the code under test.
 //
 // Thread: the test's. Owner: the test. Failure: noted, for the test to look at.
 #pragma once
@@ -31,9 +31,12 @@ class TlsPeer {
     size_t allowance = std::numeric_limits<size_t>::max();
     // Anything else about the client, before its session is made.
     std::function<void(SSL_CTX*)> configure = [](SSL_CTX*) {};
+    // Make it a server with this certificate. Not owned.
+    X509* certificate = nullptr;
+    EVP_PKEY* key = nullptr;
   };
 
-  // The ClientHello leaves at once. Certificates are not verified.
+  // A client's hello leaves at once. Certificates are not verified.
   TlsPeer(std::unique_ptr<Peer> socket, const Options& options);
 
   // Sends and receives what is possible now, through TLS and below.

@@ -54,9 +54,10 @@ TypePtr<LogSettings> LogKeys() {
 
 TypePtr<Config> AdminKeys() {
   return Object<Config>({
-      Key::At<&Config::admin>("address", Optional(AddressType()),
-                              "where /live, /ready and /connections are served over HTTP: a "
-                              "loopback address, unix:/PATH or unix:@NAME")
+      Key::At<&Config::admin>(
+          "address", Optional(AddressType()),
+          "where /live, /ready, /connections and /routes are served over HTTP: a "
+          "loopback address, unix:/PATH or unix:@NAME")
           .Required(),
   });
 }

@@ -79,6 +79,9 @@ TypePtr<DnsSettings> DnsKeys() {
                                        "a record lives this long at least, whatever its TTL"),
       Key::At<&DnsSettings::ttl_ceiling>("ttl_ceiling", DurationType(kLeast),
                                          "a record lives this long at most, whatever its TTL"),
+      Key::At<&DnsSettings::servers>("servers", ListOf(AddressType()),
+                                     "name servers to ask, HOST:PORT; those of /etc/resolv.conf "
+                                     "if left out"),
   });
 }
 

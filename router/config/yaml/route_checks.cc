@@ -93,6 +93,10 @@ class RouteChecks {
                                           " is more than ttl_ceiling, which is ",
                                           absl::FormatDuration(route_.dns.ttl_ceiling)));
     }
+    for (size_t i = 0; Sound("dns") && i < route_.dns.servers.size(); ++i) {
+      if (!route_.dns.servers[i].is_unix()) continue;
+      Wrong(absl::StrCat("dns.servers[", i, "]"), "a name server has an IP address");
+    }
     if (Sound("ejection") && route_.ejection.first > route_.ejection.longest) {
       Wrong("ejection.first", absl::StrCat(absl::FormatDuration(route_.ejection.first),
                                            " is more than longest, which is ",

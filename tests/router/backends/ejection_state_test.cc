@@ -56,6 +56,16 @@ TEST(EjectionState, ForgetsAfterAGoodWhile) {
   EXPECT_EQ(EjectAt(&state, state.until() + kSettings.longest, 3), absl::Seconds(10));
 }
 
+// Else the log would tell of an ejection without an end.
+TEST(EjectionState, AReturnIsToldHoweverLateAndWhateverFailedMeanwhile) {
+  EjectionState state;
+  EjectAt(&state, kStart, 3);
+  const absl::Time later = state.until() + kSettings.longest;
+  EXPECT_FALSE(state.OnFailure(kSettings, later, true)) << "its probation is forgotten";
+  EXPECT_TRUE(state.OnSuccess(later));
+  EXPECT_FALSE(state.OnSuccess(later));
+}
+
 TEST(EjectionState, FailuresWhileOutChangeNothing) {
   EjectionState state;
   EjectAt(&state, kStart, 3);

@@ -94,7 +94,9 @@ Route FullRoute() {
                   5};
   route.ejection = {7, absl::Seconds(20), absl::Minutes(90), 0.25};
   route.slow_start = absl::Seconds(45);
-  route.dns = {absl::Seconds(2), absl::Minutes(1)};
+  route.dns = {.ttl_floor = absl::Seconds(2),
+               .ttl_ceiling = absl::Minutes(1),
+               .servers = {*SocketAddress::Parse("127.0.0.1:5353")}};
   route.backend_tls = {"/etc/tlsbridge/backends.crt",
                        "orders.svc",
                        "orders.example",

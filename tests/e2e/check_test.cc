@@ -1,0 +1,110 @@
+// `tlsbridge check` from outside: exit codes, and what goes to which output.
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/e2e/harness/certificates.h"
+#include "tests/e2e/harness/temp_dir.h"
+#include "tests/e2e/support/run_program.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kGood[] =
+    "listeners: [{address: \"127.0.0.1:8443\"}]\n"
+    "routes:\n"
+    "  - name: main\n"
+    "    tls: {certificates: [{cert: localhost.crt, key: localhost.key}]}\n"
+    "    backends: [{address: \"127.0.0.1:8080\"}]\n";
+
+class CheckTest : public testing::Test {
+ protected:
+  ProgramResult Check(const std::string& yaml) {
+    return RunProgram({"check", "--config", dir_.WriteFile("some.yaml", yaml)});
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(CheckTest, AGoodFileIsCounted) {
+  const Certificates certificates(dir_);
+  certificates.Issue();
+  const ProgramResult result = Check(kGood);
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(result.output, "ok: 1 listener, 1 route, 1 backend, 1 certificate\n");
+  EXPECT_EQ(result.errors, "");
+}
+
+TEST_F(CheckTest, EveryMistakeIsALineWithItsPosition) {
+  const Certificates certificates(dir_);
+  certificates.Issue();
+  const ProgramResult result = Check(absl::StrCat(kGood, "    colour: red\nlog: {level: loud}\n"));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.output, "");
+  EXPECT_THAT(result.errors, HasSubstr("some.yaml:6:5: "));
+  EXPECT_THAT(result.errors, HasSubstr("some.yaml:7:14: "));
+  EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 2);
+}
+
+TEST_F(CheckTest, FilesThatAreMissingAreMistakesWhereTheyAreNamed) {
+  const ProgramResult result = Check(kGood);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.errors, HasSubstr("some.yaml:4:"));
+  EXPECT_THAT(result.errors, HasSubstr("localhost.crt"));
+}
+
+TEST_F(CheckTest, FilesMayBeNamedByTheEnvironment) {
+  const Certificates certificates(dir_);
+  certificates.Issue();
+  std::string yaml = kGood;
+  yaml.replace(yaml.find("localhost.key"), 13, "\"${KEYS}/localhost.key\"");
+  const std::string file = dir_.WriteFile("some.yaml", yaml);
+  EXPECT_EQ(RunProgram({"check", "--config", file}, {{"KEYS", dir_.path()}}).exit_code, 0);
+  const ProgramResult unset = RunProgram({"check", "--config", file});
+  EXPECT_EQ(unset.exit_code, 2);
+  EXPECT_THAT(unset.errors, HasSubstr("KEYS"));
+}
+
+TEST_F(CheckTest, AFileThatIsMissingIsNamed) {
+  const ProgramResult result = RunProgram({"check", "--config", dir_.PathOf("none.yaml")});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.errors, HasSubstr("none.yaml"));
+}
+
+TEST_F(CheckTest, RunRefusesWhatCheckRefuses) {
+  const std::string file = dir_.WriteFile("some.yaml", absl::StrCat(kGood, "    colour: red\n"));
+  const ProgramResult checked = RunProgram({"check", "--config", file});
+  const ProgramResult run = RunProgram({"run", "--config", file});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_EQ(run.errors, checked.errors);
+}
+
+TEST_F(CheckTest, TheJsonSchemaIsJson) {
+  const ProgramResult result = RunProgram({"check", "--json-schema"});
+  EXPECT_EQ(result.exit_code, 0);
+  const auto schema = nlohmann::json::parse(result.output, nullptr, /*allow_exceptions=*/false);
+  ASSERT_TRUE(schema.is_object());
+  EXPECT_TRUE(schema["properties"].contains("routes"));
+}
+
+TEST_F(CheckTest, TheReferenceIsAPage) {
+  const ProgramResult result = RunProgram({"check", "--reference"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.output, StartsWith("# The configuration file\n"));
+  EXPECT_THAT(result.output, HasSubstr("| `send_proxy_protocol` |"));
+}
+
+TEST_F(CheckTest, NothingOrTwoThingsToDoAreRefused) {
+  EXPECT_EQ(RunProgram({"check"}).exit_code, 2);
+  EXPECT_EQ(RunProgram({"check", "--reference", "--json-schema"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e

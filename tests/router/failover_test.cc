@@ -1,0 +1,86 @@
+// Several backends: those that cannot be reached cost the client time, but not its connection.
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/support/router_fixture.h"
+
+namespace tlsbridge::testing {
+namespace {
+
+using Reason = TerminationReason;
+
+class Failover : public RouterFixture {
+ protected:
+  void Add(const SocketAddress& address) { route_.backends.push_back({{.socket = address}}); }
+  static SocketAddress Refusing() {
+    ListeningPeer peer;
+    peer.Close();
+    return peer.address();
+  }
+};
+
+TEST_F(Failover, WhatRefusesIsFollowedByTheNext) {
+  Add(Refusing());
+  Add(Refusing());
+  Add(backend_->address());
+  StartRouter();
+  ConnectThrough();
+  EXPECT_EQ(live_connections(), 1u);
+}
+
+TEST_F(Failover, ABlackHoleGetsItsShareOfTheTimeOnly) {
+  const BlackHole first;
+  const BlackHole second;
+  Add(first.address());
+  Add(second.address());
+  Add(backend_->address());
+  route_.timeouts.connect = absl::Seconds(6);
+  StartRouter();
+  client_ = ConnectTls();
+  ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
+  Settle();
+  EXPECT_EQ(backend_->Accept(), nullptr);
+  Advance(absl::Milliseconds(1999));
+  EXPECT_EQ(backend_->Accept(), nullptr);
+  Advance(absl::Milliseconds(2));  // a third of six seconds
+  EXPECT_EQ(backend_->Accept(), nullptr);
+  Advance(absl::Milliseconds(2001));  // half of what is left
+  ASSERT_TRUE(Until([this] { return (backend_peer_ = backend_->Accept()) != nullptr; }));
+  client_->Send("hello");
+  ASSERT_TRUE(Until([this] { return backend_peer_->received() == "hello"; }));
+}
+
+TEST_F(Failover, WhenNobodyAnswersTheBudgetIsTheEnd) {
+  const BlackHole first;
+  const BlackHole second;
+  Add(first.address());
+  Add(second.address());
+  route_.timeouts.connect = absl::Seconds(6);
+  StartRouter();
+  client_ = ConnectTls();
+  ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
+  Settle();
+  Advance(absl::Milliseconds(3001));
+  Advance(absl::Milliseconds(2900));
+  EXPECT_EQ(client_->end(), StreamEnd::kOpen);
+  Advance(absl::Milliseconds(200));
+  ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+  client_->socket().Fin();
+  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
+  EXPECT_EQ(Ended(Reason::kConnectTimeout), 1u);
+}
+
+TEST_F(Failover, WithEveryBackendDrainedThereIsNone) {
+  Add(backend_->address());
+  route_.backends[0].drain = true;
+  StartRouter();
+  client_ = ConnectTls();
+  ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+  client_->socket().Fin();
+  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
+  EXPECT_EQ(Ended(Reason::kNoBackend), 1u);
+}
+
+}  // namespace
+}  // namespace tlsbridge::testing
