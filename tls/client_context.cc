@@ -10,16 +10,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "tls/protocol_options.h"
 #include "tls/session.h"
+#include "tls/version_name.h"
 
 namespace tlsbridge::tls {
 namespace {
-
-// Forward-secret AEAD suites only (RFC 9325 section 4.2); those of TLS 1.3 are fixed by BoringSSL.
-constexpr char kTls12Ciphers[] =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
 constexpr size_t kMaxDnsNameBytes = 255;  // RFC 1035 section 3.1
 constexpr size_t kMaxAlpnBytes = 255;     // RFC 7301 section 3.1
@@ -81,13 +77,12 @@ absl::Status SetProtocol(const ClientOptions& options, SSL_CTX* ctx) {
   if (options.min_version > options.max_version) {
     return absl::InvalidArgumentError("min_version is newer than max_version");
   }
-  if (SSL_CTX_set_min_proto_version(ctx, static_cast<uint16_t>(options.min_version)) != 1 ||
-      SSL_CTX_set_max_proto_version(ctx, static_cast<uint16_t>(options.max_version)) != 1 ||
-      SSL_CTX_set_strict_cipher_list(ctx, kTls12Ciphers) != 1) {
-    ERR_clear_error();
-    return absl::InternalError("BoringSSL refused the versions or ciphers");
-  }
-  return SetAlpn(options.alpn, ctx);
+  // Of ciphers and groups the same as a server's.
+  const absl::Status status =
+      ApplyProtocolOptions({.min_version = VersionName(static_cast<uint16_t>(options.min_version)),
+                            .max_version = VersionName(static_cast<uint16_t>(options.max_version))},
+                           ctx);
+  return status.ok() ? SetAlpn(options.alpn, ctx) : status;
 }
 
 // The certificates in `session`; null if one does not parse.

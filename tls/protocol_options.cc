@@ -137,17 +137,29 @@ std::vector<const SSL_CIPHER*> Tls12Ciphers() {
   return ciphers;
 }
 
+// RFC 9325 section 4.1 has the others negotiated by nobody.
+bool IsForwardSecret(const SSL_CIPHER* cipher) {
+  return SSL_CIPHER_get_kx_nid(cipher) == NID_kx_ecdhe;
+}
+
 absl::Status CheckCipherNames(absl::string_view list) {
   const std::vector<const SSL_CIPHER*> ciphers = Tls12Ciphers();
   for (const absl::string_view name :
        absl::StrSplit(list, absl::ByAnyChar(":[|]"), absl::SkipEmpty())) {
-    const bool known = std::any_of(ciphers.begin(), ciphers.end(), [name](const SSL_CIPHER* c) {
+    const auto known = std::find_if(ciphers.begin(), ciphers.end(), [name](const SSL_CIPHER* c) {
       return name == SSL_CIPHER_get_name(c) || name == SSL_CIPHER_standard_name(c);
     });
-    if (known) continue;
+    if (known != ciphers.end() && IsForwardSecret(*known)) continue;
+    if (known != ciphers.end()) {
+      return Refuse("ciphers", absl::StrCat("\"", name,
+                                            "\" is not forward secret, so that whoever "
+                                            "gets the private key can read what was recorded "
+                                            "before; take one of ECDHE"));
+    }
     std::vector<std::string> allowed;
-    allowed.reserve(ciphers.size());
-    for (const SSL_CIPHER* cipher : ciphers) allowed.emplace_back(SSL_CIPHER_get_name(cipher));
+    for (const SSL_CIPHER* cipher : ciphers) {
+      if (IsForwardSecret(cipher)) allowed.emplace_back(SSL_CIPHER_get_name(cipher));
+    }
     return NotOneOf("ciphers", name, allowed);
   }
   return absl::OkStatus();

@@ -17,10 +17,9 @@ EventBasePtr MakeBase() {
   std::unique_ptr<event_config, void (*)(event_config*)> config(event_config_new(),
                                                                 event_config_free);
   if (config == nullptr) return nullptr;
-  // One thread uses a base; a descriptor that is paused and resumed within a turn costs no system
-  // call.
+  // One thread uses a base. Without libevent's list of changes to epoll: it would name descriptors
+  // that have been closed meanwhile, and may be another thread's by then.
   event_config_set_flag(config.get(), EVENT_BASE_FLAG_NOLOCK);
-  event_config_set_flag(config.get(), EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
   return EventBasePtr(event_base_new_with_config(config.get()));
 }
 

@@ -23,6 +23,7 @@ TlsPeer::TlsPeer(std::unique_ptr<Peer> socket, const Options& options)
     SSL_CTX_set_custom_verify(ctx_.get(), SSL_VERIFY_PEER, &Verify);
   }
   SSL_CTX_set_info_callback(ctx_.get(), &OnInfo);
+  options.configure(ctx_.get());
   ssl_.reset(SSL_new(ctx_.get()));
   SSL_set_app_data(ssl_.get(), this);
   SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));

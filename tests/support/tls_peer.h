@@ -7,9 +7,11 @@
 #include <openssl/ssl.h>
 #include <stddef.h>
 
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "tests/support/peer.h"
 
@@ -27,6 +29,8 @@ class TlsPeer {
     // How many bytes may leave before Allow() is called, so that a flight is cut where a test
     // likes.
     size_t allowance = std::numeric_limits<size_t>::max();
+    // Anything else about the client, before its session is made.
+    std::function<void(SSL_CTX*)> configure = [](SSL_CTX*) {};
     // Make it a server with this certificate. Not owned.
     X509* certificate = nullptr;
     EVP_PKEY* key = nullptr;
@@ -46,6 +50,8 @@ class TlsPeer {
   // Lets `bytes` more leave, now or as they come.
   void Allow(size_t bytes);
   size_t held_back() const { return held_back_.size(); }
+  // What has been held back, which will not leave by itself any more.
+  std::string TakeHeldBack() { return std::exchange(held_back_, {}); }
 
   bool handshake_done() const { return handshake_done_; }
   const std::string& received() const { return received_; }
