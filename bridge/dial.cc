@@ -9,12 +9,7 @@ namespace tlsbridge {
 DialResult Dial(const SocketAddress& address, const TcpOptions& options) {
   const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return {-1, errno};
-  if (!address.is_unix()) {
-    TcpOptions applied = options;
-    // No probe finds out what the same kernel would not have told already.
-    if (address.is_loopback()) applied.keepalive_idle = absl::ZeroDuration();
-    ApplyTcpOptions(fd, applied);
-  }
+  if (!address.is_unix()) ApplyTcpOptions(fd, options);
   // A UNIX socket answers EAGAIN when its backlog is full; that is a refusal, not progress.
   if (connect(fd, address.get(), address.length()) != 0 && errno != EINPROGRESS) {
     const int error = errno;
