@@ -46,8 +46,8 @@ TEST(HandshakeLimit, APlaceMovesAndDiesWithItsHolder) {
 }
 
 TEST(HandshakeLimit, ZeroIsSoManyForEachWorker) {
-  EXPECT_EQ(HandshakeLimit({}, 1).limit(), HandshakeLimit::kDefaultPerWorker);
-  EXPECT_EQ(HandshakeLimit({}, 8).limit(), 8 * HandshakeLimit::kDefaultPerWorker);
+  EXPECT_EQ(Make({}, 1)->limit(), HandshakeLimit::kDefaultPerWorker);
+  EXPECT_EQ(Make({}, 8)->limit(), 8 * HandshakeLimit::kDefaultPerWorker);
 }
 
 TEST(HandshakeLimit, ANewLimitAppliesToWhoeverComesNext) {
