@@ -32,7 +32,7 @@ class RouteStats {
   };
 
   // REQUIRES: `route` is one of those that are served.
-  Counts& Of(absl::string_view route) { return routes_[std::string(route)]; }
+  Counts& Of(absl::string_view route) { return routes_[route]; }
   Counts& unrouted() { return unrouted_; }
   Counts& removed() { return removed_; }
 
