@@ -96,13 +96,13 @@ class Connection final : public DeferredDeletable,
   WorkerMemory* const memory_;        // Not owned.
   LiveCount live_record_;
   const std::shared_ptr<const LiveConfig> live_;
-  const LiveRoute* route_;                                      // in live_
-  Admission::Token token_;                                      // of the program
-  Admission::Token route_token_;                                // of the route
-  HandshakeLimit::Place handshake_place_;                       // until the handshake is done
-  std::unique_ptr<Greeting> greeting_;                          // until the client is served
-  const tls::ServerContext::Credential* credential_ = nullptr;  // in route_
-  bool staple_ = false;                                         // send its OCSP response
+  const LiveRoute* route_;                       // in live_
+  Admission::Token token_;                       // of the program
+  Admission::Token route_token_;                 // of the route
+  HandshakeLimit::Place handshake_place_;        // until the handshake is done
+  std::unique_ptr<Greeting> greeting_;           // until the client is served
+  const tls::Credential* credential_ = nullptr;  // in route_
+  bool staple_ = false;                          // send its OCSP response
   BackendPool::Lease lease_;
   std::vector<EndpointId> tried_;  // none is tried again
   ConnectionRecord record_;

@@ -1,7 +1,9 @@
 #include "router/credentials.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tls/certificate.h"
@@ -46,69 +48,207 @@ tls::TicketOptions TicketOptionsOf(const Tickets& settings) {
   return options;
 }
 
-absl::Status LoadServer(const Route& route, const tls::TicketSecrets::Clock& wall_clock,
-                        RouteTls* loaded) {
-  const ServerTls& settings = route.tls;
-  tls::ServerOptions options;
-  for (const CertificateFiles& files : settings.certificates) {
-    auto certificate = tls::LoadCertificate({files.cert, files.key, files.ocsp}, wall_clock());
-    if (!certificate.ok()) return certificate.status();
-    for (std::string& warning : certificate->pair.warnings) {
-      loaded->warnings.push_back(std::move(warning));
+// Those that are named.
+std::vector<std::string> Named(std::vector<std::string> paths) {
+  paths.erase(std::remove(paths.begin(), paths.end(), ""), paths.end());
+  return paths;
+}
+
+// The set of the same files, or null.
+template <typename T>
+const FileSet<T>* SameFiles(const FileSet<T>& served, const std::vector<std::string>& paths) {
+  return served.content != nullptr && served.paths == paths ? &served : nullptr;
+}
+
+absl::Status ReadCertificates(const ServerTls& settings, const RouteFiles* served, absl::Time now,
+                              RouteFiles* files) {
+  absl::flat_hash_map<std::vector<std::string>, const FileSet<const tls::Credential>*> known;
+  tls::CertificateBytes bytes;
+  if (served != nullptr) {
+    for (const auto& set : served->certificates) {
+      known.emplace(set.paths, &set);
+      bytes.Remember(*set.content);
     }
-    options.certificates.push_back(*std::move(certificate));
   }
+  for (const CertificateFiles& named : settings.certificates) {
+    std::vector<std::string> paths = Named({named.cert, named.key, named.ocsp});
+    const auto it = known.find(paths);
+    const FileSet<const tls::Credential>* const before = it == known.end() ? nullptr : it->second;
+    const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const tls::Credential>> {
+      auto certificate = tls::LoadCertificate({named.cert, named.key, named.ocsp}, now);
+      if (!certificate.ok()) return certificate.status();
+      auto credential = tls::MakeCredential(*certificate, &bytes);
+      if (!credential.ok() || before == nullptr) return credential;
+      const absl::Status status = tls::CheckNotOlder(*before->content, **credential);
+      if (!status.ok()) return status;
+      return credential;
+    };
+    auto set = ReadFileSet(std::move(paths), before, read);
+    if (!set.ok()) return set.status();
+    files->certificates.push_back(*std::move(set));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, RouteFiles* files) {
+  std::vector<std::string> paths = Named({settings.ca, settings.crl});
+  // What is asked of clients beside the files is part of the policy.
+  const bool same = served != nullptr && served->settings->tls.client == settings;
+  const FileSet<const tls::ClientPolicy>* const before =
+      same ? SameFiles(served->tls->files.clients, paths) : nullptr;
+  const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const tls::ClientPolicy>> {
+    auto policy = LoadClientPolicy(settings);
+    if (!policy.ok()) return policy.status();
+    if (before != nullptr) {
+      absl::Status status =
+          tls::CheckCrlsNotOlder(before->content->crl_pem, policy->crl_pem, settings.crl);
+      if (!status.ok()) return status;
+    }
+    // So that a bad one is refused here, by itself.
+    if (policy->mode != tls::ClientCertificates::kOff) {
+      auto verifier = tls::ClientVerifier::Create(*policy);
+      if (!verifier.ok()) return verifier.status();
+    }
+    return std::make_shared<const tls::ClientPolicy>(*std::move(policy));
+  };
+  auto set = ReadFileSet(std::move(paths), before, read);
+  if (!set.ok()) return set.status();
+  files->clients = *std::move(set);
+  return absl::OkStatus();
+}
+
+// Secrets that are kept decrypt what they encrypted before.
+absl::Status ReadTickets(const Tickets& settings, const ServedRoute* served,
+                         const tls::TicketSecrets::Clock& wall_clock, RouteFiles* files) {
+  const bool same = served != nullptr && served->settings->tls.tickets == settings;
+  std::vector<std::string> paths = Named({settings.file});
+  const FileSet<tls::TicketSecrets>* const before =
+      same ? SameFiles(served->tls->files.tickets, paths) : nullptr;
+  const auto read = [&]() -> absl::StatusOr<std::shared_ptr<tls::TicketSecrets>> {
+    if (before == nullptr) {
+      return tls::TicketSecrets::Create(TicketOptionsOf(settings), wall_clock);
+    }
+    if (absl::Status status = before->content->Reload(); !status.ok()) return status;
+    return before->content;
+  };
+  auto set = ReadFileSet(std::move(paths), before, read);
+  if (!set.ok()) return set.status();
+  files->tickets = *std::move(set);
+  return absl::OkStatus();
+}
+
+absl::Status ReadBackend(const BackendTls& settings, const RouteFiles* served, absl::Time now,
+                         RouteFiles* files) {
+  std::vector<std::string> paths = Named({settings.ca, settings.cert, settings.key});
+  const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const BackendCredentials>> {
+    auto credentials = std::make_shared<BackendCredentials>();
+    absl::Status status = ReadIfNamed(settings.ca, &credentials->ca_pem);
+    if (!status.ok()) return status;
+    if (!settings.cert.empty()) {
+      auto pair = tls::LoadKeyPair(settings.cert, settings.key, now);
+      if (!pair.ok()) return pair.status();
+      credentials->certificate = *std::move(pair);
+    }
+    // So that a CA that cannot be used is refused here, by itself.
+    if (!credentials->ca_pem.empty()) {
+      auto trust = tls::TrustStore::Create({credentials->ca_pem, settings.ca});
+      if (!trust.ok()) return trust.status();
+    }
+    return credentials;
+  };
+  auto set = ReadFileSet(std::move(paths),
+                         served == nullptr ? nullptr : SameFiles(served->backend, paths), read);
+  if (!set.ok()) return set.status();
+  files->backend = *std::move(set);
+  return absl::OkStatus();
+}
+
+template <typename T>
+bool SameContent(const FileSet<T>& a, const FileSet<T>& b) {
+  return a.content == b.content;
+}
+
+// What was good by itself, but cannot be served with the rest.
+template <typename T>
+void KeepServed(const FileSet<T>& served, const std::string& problem, FileSet<T>* set) {
+  if (SameContent(served, *set)) return;
+  set->content = served.content;
+  set->problem = problem;
+}
+
+bool SameServer(const Route& route, const ServedRoute& served, const RouteFiles& files) {
+  const RouteFiles& before = served.tls->files;
+  return served.tls->server != nullptr && served.settings->tls == route.tls &&
+         SameContent(before.clients, files.clients) && SameContent(before.tickets, files.tickets) &&
+         std::equal(before.certificates.begin(), before.certificates.end(),
+                    files.certificates.begin(), files.certificates.end(),
+                    SameContent<const tls::Credential>);
+}
+
+absl::Status LoadServer(const Route& route, const ServedRoute* served,
+                        const tls::TicketSecrets::Clock& wall_clock, RouteTls* loaded) {
+  const ServerTls& settings = route.tls;
+  RouteFiles& files = loaded->files;
+  absl::Status status = ReadCertificates(
+      settings, served == nullptr ? nullptr : &served->tls->files, wall_clock(), &files);
+  if (status.ok()) status = ReadClients(settings.client, served, &files);
+  if (status.ok()) status = ReadTickets(settings.tickets, served, wall_clock, &files);
+  if (!status.ok()) return status;
+  if (served != nullptr && SameServer(route, *served, files)) {
+    loaded->server = served->tls->server;
+    return absl::OkStatus();
+  }
+  tls::ServerOptions options;
+  for (const auto& set : files.certificates) options.certificates.push_back(set.content);
   options.alpn = settings.alpn;
   options.protocol.min_version = VersionOption(settings.min_version);
   options.protocol.max_version = VersionOption(settings.max_version);
   options.protocol.ciphers = settings.ciphers;
   options.protocol.groups = settings.groups;
   options.refuse_unknown_sni = settings.refuse_unknown_sni;
-  auto clients = LoadClientPolicy(settings.client);
-  if (!clients.ok()) return clients.status();
-  options.clients = *std::move(clients);
+  options.clients = *files.clients.content;
   auto context = tls::ServerContext::Create(options);
-  if (!context.ok()) return context.status();
-
-  if (loaded->ticket_secrets == nullptr) {
-    auto secrets = tls::TicketSecrets::Create(TicketOptionsOf(settings.tickets), wall_clock);
-    if (!secrets.ok()) return secrets.status();
-    loaded->ticket_secrets = *std::move(secrets);
-  } else if (absl::Status status = loaded->ticket_secrets->Reload(); !status.ok()) {
-    return status;
+  if (!context.ok()) {
+    if (served == nullptr || served->tls->server == nullptr || !(served->settings->tls == settings))
+      return context.status();
+    const std::string problem(context.status().message());
+    for (size_t i = 0; i < files.certificates.size(); ++i) {
+      KeepServed(served->tls->files.certificates[i], problem, &files.certificates[i]);
+    }
+    KeepServed(served->tls->files.clients, problem, &files.clients);
+    loaded->server = served->tls->server;
+    return absl::OkStatus();
   }
   // A ticket stands for a client that was let in: who may be one is part of what it is good for.
   const std::string binding = absl::StrCat(route.name, "\n", tls::PolicyDigest(options.clients));
-  tls::InstallTicketKeys(loaded->ticket_secrets, binding, (*context)->ssl_ctx());
+  tls::InstallTicketKeys(files.tickets.content, binding, (*context)->ssl_ctx());
   loaded->server = *std::move(context);
   return absl::OkStatus();
 }
 
-absl::Status LoadBackend(const BackendTls& settings, absl::Time now, RouteTls* loaded) {
+absl::Status LoadBackend(const BackendTls& settings, const ServedRoute* served, absl::Time now,
+                         RouteTls* loaded) {
+  const absl::Status status =
+      ReadBackend(settings, served == nullptr ? nullptr : &served->tls->files, now, &loaded->files);
+  if (!status.ok()) return status;
+  const BackendCredentials& credentials = *loaded->files.backend.content;
+  if (served != nullptr && served->tls->backend != nullptr &&
+      served->settings->backend_tls == settings &&
+      SameContent(served->tls->files.backend, loaded->files.backend)) {
+    loaded->backend = served->tls->backend;
+    return absl::OkStatus();
+  }
   tls::ClientOptions options;
   options.trust.ca_name = settings.ca;
-  if (absl::Status status = ReadIfNamed(settings.ca, &options.trust.ca_pem); !status.ok()) {
-    return status;
-  }
+  options.trust.ca_pem = credentials.ca_pem;
   options.verify_name = settings.verify_name;
   options.server_name = settings.sni;
   options.alpn = settings.alpn;
   options.insecure_skip_verify = settings.insecure_skip_verify;
-  tls::KeyPair certificate;
-  if (!settings.cert.empty()) {
-    auto pair = tls::LoadKeyPair(settings.cert, settings.key, now);
-    if (!pair.ok()) return pair.status();
-    certificate = *std::move(pair);
-    options.certificate = &certificate;
-  }
+  if (credentials.certificate.key != nullptr) options.certificate = &credentials.certificate;
   auto context = tls::ClientContext::Create(options);
   if (!context.ok()) return context.status();
   loaded->backend = *std::move(context);
-  if (settings.insecure_skip_verify) {
-    loaded->warnings.emplace_back(
-        "insecure_skip_verify is on: backends are not verified, and whoever answers in their place "
-        "gets all that clients send");
-  }
   return absl::OkStatus();
 }
 
@@ -131,20 +271,54 @@ absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings) {
   return policy;
 }
 
-absl::StatusOr<RouteTls> LoadRouteTls(const Route& route,
-                                      std::shared_ptr<tls::TicketSecrets> secrets,
+absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served,
                                       const tls::TicketSecrets::Clock& wall_clock) {
   RouteTls loaded;
-  loaded.ticket_secrets = std::move(secrets);
   if (route.action != RouteAction::kForward || route.tls_mode == TlsMode::kPassthrough) {
     return loaded;
   }
-  absl::Status status = LoadServer(route, wall_clock, &loaded);
+  absl::Status status = LoadServer(route, served, wall_clock, &loaded);
   if (status.ok() && route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    status = LoadBackend(route.backend_tls, wall_clock(), &loaded);
+    status = LoadBackend(route.backend_tls, served, wall_clock(), &loaded);
   }
   if (!status.ok()) return status;
   return loaded;
+}
+
+void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit) {
+  const auto show = [&visit](const auto& set) {
+    if (!set.paths.empty()) visit({set.paths, set.stamp, set.problem});
+  };
+  for (const auto& set : tls.files.certificates) show(set);
+  show(tls.files.clients);
+  show(tls.files.tickets);
+  show(tls.files.backend);
+}
+
+bool IsUnchanged(const RouteTls& before, const RouteTls& after) {
+  if (before.server != after.server || before.backend != after.backend) return false;
+  std::vector<FileSetState> old;
+  ForEachFileSet(before, [&old](const FileSetState& set) { old.push_back(set); });
+  size_t at = 0;
+  bool same = true;
+  ForEachFileSet(after, [&](const FileSetState& set) {
+    same = same && at < old.size() && old[at].stamp == set.stamp && old[at].problem == set.problem;
+    ++at;
+  });
+  return same;
+}
+
+std::vector<std::string> RouteTls::Warnings() const {
+  std::vector<std::string> warnings;
+  for (const auto& set : files.certificates) {
+    warnings.insert(warnings.end(), set.content->warnings.begin(), set.content->warnings.end());
+  }
+  if (backend != nullptr && !backend->verifies()) {
+    warnings.emplace_back(
+        "insecure_skip_verify is on: backends are not verified, and whoever answers in their place "
+        "gets all that clients send");
+  }
+  return warnings;
 }
 
 }  // namespace tlsbridge

@@ -1,4 +1,4 @@
-// Reads the files that a route's TLS is made of.
+// Reads the files that a route's TLS is made of, now and whenever they change.
 //
 // Thread: any. Failure: a Status that names the file and the reason; nothing is half-made.
 #pragma once
@@ -7,26 +7,60 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "router/config/config.h"
+#include "router/renewal/file_set.h"
 #include "tls/client_context.h"
+#include "tls/credential.h"
 #include "tls/server_context.h"
 #include "tls/ticket_secrets.h"
 
 namespace tlsbridge {
 
-struct RouteTls {
-  std::shared_ptr<const tls::ServerContext> server;    // null where TLS is passed through
-  std::shared_ptr<const tls::ClientContext> backend;   // null where backends get plaintext
-  std::shared_ptr<tls::TicketSecrets> ticket_secrets;  // of `server`
-  std::vector<std::string> warnings;                   // each names its file
+// What a route shows to its backends, and whom it trusts there.
+struct BackendCredentials {
+  std::string ca_pem;        // empty: the system's
+  tls::KeyPair certificate;  // without a key: none
 };
 
-// `secrets` are those of the same route before, if it had the same ticket settings: what they
-// encrypted goes on being accepted. Null for new ones.
-absl::StatusOr<RouteTls> LoadRouteTls(const Route& route,
-                                      std::shared_ptr<tls::TicketSecrets> secrets,
+// Each set is renewed by itself: a bad one does not keep a good one from being served.
+struct RouteFiles {
+  std::vector<FileSet<const tls::Credential>> certificates;
+  FileSet<const tls::ClientPolicy> clients;
+  FileSet<tls::TicketSecrets> tickets;
+  FileSet<const BackendCredentials> backend;
+};
+
+struct RouteTls {
+  std::shared_ptr<const tls::ServerContext> server;   // null where TLS is passed through
+  std::shared_ptr<const tls::ClientContext> backend;  // null where backends get plaintext
+  RouteFiles files;
+
+  // What is odd about it; each names its file.
+  std::vector<std::string> Warnings() const;
+};
+
+// One set, whatever is in it.
+struct FileSetState {
+  absl::Span<const std::string> paths;
+  uint64_t stamp;
+  absl::string_view problem;
+};
+void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit);
+// Whether all that is served, and all that is known of the files, is the same.
+bool IsUnchanged(const RouteTls& before, const RouteTls& after);
+
+// A route that is served.
+struct ServedRoute {
+  const Route* settings;
+  const RouteTls* tls;
+};
+
+// `served` is the route of the same name, or null. Of that is kept what has not changed; and where
+// files have become bad, what they held before.
+absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served,
                                       const tls::TicketSecrets::Clock& wall_clock);
 
 // As LoadRouteTls does for clients; for `tlsbridge explain`, too.

@@ -25,6 +25,12 @@ std::optional<TlsVersion> BestVersion(const tls::ClientHello& hello) {
   return std::nullopt;
 }
 
+bool NamesFiles(const RouteTls& tls) {
+  bool any = false;
+  ForEachFileSet(tls, [&any](const FileSetState&) { any = true; });
+  return any;
+}
+
 // What is patient enough for every route.
 Route Unrouted(const Config& config) {
   Route unrouted;
@@ -38,13 +44,6 @@ Route Unrouted(const Config& config) {
   return unrouted;
 }
 
-// Those of the route of before, where a reload is to go on with them.
-std::shared_ptr<tls::TicketSecrets> SecretsToKeep(const Route& route, const LiveConfig* previous) {
-  const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(route.name);
-  const bool same = before != nullptr && before->settings->tls.tickets == route.tls.tickets;
-  return same ? before->tls.ticket_secrets : nullptr;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config,
@@ -52,8 +51,11 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config
                                                                    const Clock* clock) {
   std::vector<RouteTls> tls;
   for (const Route& route : config.routes) {
-    auto loaded =
-        LoadRouteTls(route, SecretsToKeep(route, previous), [clock] { return clock->Wall(); });
+    const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(route.name);
+    const ServedRoute served = {before == nullptr ? nullptr : before->settings,
+                                before == nullptr ? nullptr : &before->tls};
+    auto loaded = LoadRouteTls(route, before == nullptr ? nullptr : &served,
+                               [clock] { return clock->Wall(); });
     if (!loaded.ok()) {
       if (config.routes.size() == 1) return loaded.status();
       return absl::Status(loaded.status().code(),
@@ -70,30 +72,58 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config co
                                                                        absl::Time now) {
   auto table = RouteTable::Create(config.routes);
   if (!table.ok()) return table.status();
-  std::shared_ptr<LiveConfig> live(new LiveConfig(std::move(config), *std::move(table)));
-  for (size_t i = 0; i < live->config_.routes.size(); ++i) {
-    const Route& settings = live->config_.routes[i];
+  std::shared_ptr<LiveConfig> live(
+      new LiveConfig(std::make_shared<const Config>(std::move(config)),
+                     std::make_shared<const RouteTable>(*std::move(table))));
+  for (const Route& settings : live->config().routes) {
     const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(settings.name);
     LiveRoute route;
     route.settings = &settings;
-    route.tls = std::move(tls[i]);
+    route.tls = std::move(tls[live->routes_.size()]);
     if (settings.action == RouteAction::kForward) {
       route.backends =
           BackendPool::Create(settings, now, before == nullptr ? nullptr : before->backends.get());
     }
     route.admission =
         before == nullptr ? std::make_shared<Admission>(settings.limits) : before->admission;
-    live->by_name_.emplace(settings.name, i);
-    live->routes_.push_back(std::move(route));
+    live->AddRoute(std::move(route));
   }
   return std::shared_ptr<const LiveConfig>(std::move(live));
 }
 
-LiveConfig::LiveConfig(Config config, RouteTable table)
+std::shared_ptr<const LiveConfig> LiveConfig::Renew(std::shared_ptr<const LiveConfig> current,
+                                                    const Clock* clock) {
+  std::shared_ptr<LiveConfig> live(new LiveConfig(current->config_, current->table_));
+  bool changed = false;
+  for (const LiveRoute& before : current->routes_) {
+    LiveRoute route = before;
+    if (!NamesFiles(before.tls)) {
+      live->AddRoute(std::move(route));
+      continue;
+    }
+    const ServedRoute served = {before.settings, &before.tls};
+    auto loaded = LoadRouteTls(*before.settings, &served, [clock] { return clock->Wall(); });
+    if (loaded.ok() && !IsUnchanged(before.tls, *loaded)) {
+      route.tls = *std::move(loaded);
+      changed = true;
+    }
+    live->AddRoute(std::move(route));
+  }
+  if (!changed) return current;
+  return live;
+}
+
+LiveConfig::LiveConfig(std::shared_ptr<const Config> config,
+                       std::shared_ptr<const RouteTable> table)
     : config_(std::move(config)),
-      unrouted_settings_(Unrouted(config_)),
+      unrouted_settings_(Unrouted(*config_)),
       unrouted_{.settings = &unrouted_settings_},
       table_(std::move(table)) {}
+
+void LiveConfig::AddRoute(LiveRoute route) {
+  by_name_.emplace(route.settings->name, routes_.size());
+  routes_.push_back(std::move(route));
+}
 
 const LiveRoute* LiveConfig::Find(uint16_t port, const SocketAddress& client,
                                   const tls::ClientHello& hello) const {
@@ -103,7 +133,7 @@ const LiveRoute* LiveConfig::Find(uint16_t port, const SocketAddress& client,
   query.server_name = hello.server_name;
   query.alpn = hello.alpn;
   query.best_version = BestVersion(hello);
-  const auto index = table_.Find(query);
+  const auto index = table_->Find(query);
   return index.has_value() ? &routes_[*index] : nullptr;
 }
 
@@ -116,7 +146,7 @@ const LiveRoute* LiveConfig::AnyThatTerminates(uint16_t port) const {
 
 bool LiveConfig::ExpectsProxyHeader(const SocketAddress& listener,
                                     const SocketAddress& peer) const {
-  for (const Listener& settings : config_.listeners) {
+  for (const Listener& settings : config_->listeners) {
     if (!settings.address.IsOrBecame(listener)) continue;
     if (peer.is_unix()) return settings.proxy_protocol_from_unix;
     return std::any_of(settings.proxy_protocol_from.begin(), settings.proxy_protocol_from.end(),

@@ -1,7 +1,8 @@
 // The configuration as it is served: every file read, every backend known, ready for connections.
 //
-// A reload makes a new one, which takes over what must outlive it: a route's counts and the health
-// of its backends. Connections keep the one that they started on.
+// A reload makes a new one, which takes over what must outlive it: a route's counts, the health of
+// its backends, and what files held that have become bad. Connections keep the one that they
+// started on.
 //
 // Thread: made on one, then immutable and read by all; what is shared through its pointers guards
 // itself. Owner: everybody who serves from it, by shared_ptr. Failure: Load() returns a Status that
@@ -39,6 +40,10 @@ class LiveConfig {
   static absl::StatusOr<std::shared_ptr<const LiveConfig>> Load(Config config,
                                                                 const LiveConfig* previous,
                                                                 const Clock* clock);
+  // The same configuration with what its files hold now; `current` itself, if no file has changed.
+  // Files that have become bad are told of in their FileSet, which goes on serving.
+  static std::shared_ptr<const LiveConfig> Renew(std::shared_ptr<const LiveConfig> current,
+                                                 const Clock* clock);
   // The same with TLS that is there already, one for each route.
   static absl::StatusOr<std::shared_ptr<const LiveConfig>> Assemble(Config config,
                                                                     std::vector<RouteTls> tls,
@@ -48,7 +53,7 @@ class LiveConfig {
   LiveConfig(const LiveConfig&) = delete;
   LiveConfig& operator=(const LiveConfig&) = delete;
 
-  const Config& config() const { return config_; }
+  const Config& config() const { return *config_; }
   const std::vector<LiveRoute>& routes() const { return routes_; }
 
   // The route of a client that asks for `hello` on the listener's `port`; null for none.
@@ -66,12 +71,15 @@ class LiveConfig {
   const LiveRoute& unrouted() const { return unrouted_; }
 
  private:
-  LiveConfig(Config config, RouteTable table);
+  LiveConfig(std::shared_ptr<const Config> config, std::shared_ptr<const RouteTable> table);
 
-  const Config config_;
+  void AddRoute(LiveRoute route);
+
+  // Shared by all that were renewed from one.
+  const std::shared_ptr<const Config> config_;
   Route unrouted_settings_;
   LiveRoute unrouted_;
-  const RouteTable table_;
+  const std::shared_ptr<const RouteTable> table_;
   std::vector<LiveRoute> routes_;
   absl::flat_hash_map<absl::string_view, size_t> by_name_;
 };

@@ -11,14 +11,13 @@ namespace {
 
 std::string String(absl::string_view text) { return std::string(text.data(), text.size()); }
 
-proxy_protocol::SslInfo SslOf(const tls::Session& session,
-                              const tls::ServerContext::Credential& credential,
+proxy_protocol::SslInfo SslOf(const tls::Session& session, const tls::Credential& credential,
                               const tls::PeerIdentity* client) {
   proxy_protocol::SslInfo ssl;
   ssl.client = proxy_protocol::kClientSsl;
   ssl.version = session.version();
   ssl.cipher = session.cipher();
-  const tls::ServerContext::Algorithms algorithms = tls::ServerContext::AlgorithmsOf(credential);
+  const tls::Algorithms algorithms = tls::AlgorithmsOf(credential);
   ssl.signature_algorithm = algorithms.signature;
   ssl.key_algorithm = algorithms.key;
   if (client == nullptr) return ssl;
@@ -32,8 +31,8 @@ proxy_protocol::SslInfo SslOf(const tls::Session& session,
 
 }  // namespace
 
-std::string ProxyHeaderFor(const ConnectionRecord& record,
-                           const tls::ServerContext::Credential* credential, const Bridge& bridge) {
+std::string ProxyHeaderFor(const ConnectionRecord& record, const tls::Credential* credential,
+                           const Bridge& bridge) {
   const ProxyProtocol version = record.route->send_proxy;
   if (version == ProxyProtocol::kNone) return {};
   const SocketAddress destination = record.proxied != nullptr

@@ -13,7 +13,7 @@ namespace tlsbridge {
 
 // As the record's route wants it; empty for none. `credential` is what the client was answered
 // with; null where TLS is passed through.
-std::string ProxyHeaderFor(const ConnectionRecord& record,
-                           const tls::ServerContext::Credential* credential, const Bridge& bridge);
+std::string ProxyHeaderFor(const ConnectionRecord& record, const tls::Credential* credential,
+                           const Bridge& bridge);
 
 }  // namespace tlsbridge

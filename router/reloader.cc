@@ -1,5 +1,6 @@
 #include "router/reloader.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -68,27 +69,60 @@ void Compare(const std::vector<Item>& before, const std::vector<Item>& after, Na
 
 }  // namespace
 
-Reloader::Reloader(EventLoop* loop, Source source, Receiver receiver)
-    : loop_(loop), source_(std::move(source)), receiver_(std::move(receiver)) {}
+Reloader::Reloader(EventLoop* loop, Source source, std::vector<std::string> source_files,
+                   uint64_t source_stamp, Receiver receiver)
+    : loop_(loop),
+      source_(std::move(source)),
+      source_files_(std::move(source_files)),
+      source_stamp_(source_stamp),
+      receiver_(std::move(receiver)) {}
 
 Reloader::~Reloader() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Reloader::Start(std::shared_ptr<const LiveConfig> current) {
-  if (thread_.joinable() && !at_work_) thread_.join();
-  again_ = at_work_;
-  if (std::exchange(at_work_, true)) return;
-  thread_ = std::thread([this, current = std::move(current)] {
-    Result result = source_(current.get(), &loop_->clock());
-    loop_->Post([this, result = std::move(result)]() mutable { Finish(std::move(result)); });
+void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
+  if (at_work_) {
+    again_ = std::max(again_.value_or(cause), cause);
+    return;
+  }
+  at_work_ = true;
+  if (thread_.joinable()) thread_.join();
+  thread_ = std::thread([this, current = std::move(current), cause] {
+    Outcome outcome = Work(current, cause);
+    loop_->Post([this, outcome = std::move(outcome)]() mutable { Finish(std::move(outcome)); });
   });
 }
 
-void Reloader::Finish(Result result) {
+Reloader::Outcome Reloader::Work(const std::shared_ptr<const LiveConfig>& current, Cause cause) {
+  Outcome outcome;
+  outcome.asked = cause == Cause::kAsked;
+  const uint64_t stamp = StampOf(source_files_);
+  outcome.reloaded = outcome.asked || stamp != source_stamp_;
+  source_stamp_ = stamp;
+  if (outcome.reloaded) {
+    outcome.live = source_(current.get(), &loop_->clock());
+  } else {
+    outcome.live = LiveConfig::Renew(current, &loop_->clock());
+  }
+  outcome.watch = PlanFor(outcome.live.ok() ? **outcome.live : *current);
+  return outcome;
+}
+
+void Reloader::Finish(Outcome outcome) {
   at_work_ = false;
-  std::shared_ptr<const LiveConfig> current = receiver_(std::move(result));
-  if (std::exchange(again_, false)) Start(std::move(current));
+  std::shared_ptr<const LiveConfig> current = receiver_(std::move(outcome));
+  if (const auto cause = std::exchange(again_, std::nullopt)) Start(std::move(current), *cause);
+}
+
+WatchPlan Reloader::PlanFor(const LiveConfig& live) const {
+  std::vector<std::string> paths = source_files_;
+  for (const LiveRoute& route : live.routes()) {
+    ForEachFileSet(route.tls, [&paths](const FileSetState& set) {
+      paths.insert(paths.end(), set.paths.begin(), set.paths.end());
+    });
+  }
+  return PlanWatches(paths);
 }
 
 std::string DescribeChanges(const Config& before, const Config& after) {

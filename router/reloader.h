@@ -1,17 +1,23 @@
-// Makes the configuration anew, on a thread of its own: reading ten thousand certificates takes
-// seconds, in which the control loop has to go on.
+// Makes the configuration anew, or renews what its files hold, on a thread of its own: reading ten
+// thousand certificates takes seconds, in which the control loop has to go on.
 //
 // Thread: the control loop's, but the source runs on the reloader's. Owner: the router. The loop
 // outlives it. Failure: given to the receiver.
 #pragma once
 
+#include <stdint.h>
+
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "bridge/event/event_loop.h"
 #include "router/live_config.h"
+#include "router/renewal/watch_plan.h"
 
 namespace tlsbridge {
 
@@ -20,29 +26,45 @@ class Reloader {
   using Result = absl::StatusOr<std::shared_ptr<const LiveConfig>>;
   // From flags, a file or memory. Takes over from the one before, if there is one.
   using Source = absl::AnyInvocable<Result(const LiveConfig* previous, const Clock* clock)>;
-  // Returns what is served from now on: the new one, or the one before.
-  using Receiver = absl::AnyInvocable<std::shared_ptr<const LiveConfig>(Result)>;
+  enum class Cause : uint8_t { kFilesMayHaveChanged, kAsked };
 
-  // `receiver` runs on `loop`.
-  Reloader(EventLoop* loop, Source source, Receiver receiver);
+  struct Outcome {
+    // The same as before, if nothing has changed.
+    Result live;
+    bool asked = false;
+    bool reloaded = false;  // made by the source; else only files were read again
+    WatchPlan watch;        // where the next change of a file shows
+  };
+  // Returns what is served from now on: the new one, or the one before.
+  using Receiver = absl::AnyInvocable<std::shared_ptr<const LiveConfig>(Outcome)>;
+
+  // `source_files` are what the source itself reads: a change there is a reload. `source_stamp` is
+  // their StampOf() from before the source ran first. `receiver` runs on `loop`.
+  Reloader(EventLoop* loop, Source source, std::vector<std::string> source_files,
+           uint64_t source_stamp, Receiver receiver);
   // Waits for the source, if it is at work.
   ~Reloader();
   Reloader(const Reloader&) = delete;
   Reloader& operator=(const Reloader&) = delete;
 
-  // Once more afterwards, if the source is at work already: it may have read what has changed
-  // since.
-  void Start(std::shared_ptr<const LiveConfig> current);
+  // Once more afterwards, if it is at work already: it may have read what has changed since.
+  void Start(std::shared_ptr<const LiveConfig> current, Cause cause);
+
+  // Where changes of the source's files, and of all that `live` is made of, show.
+  WatchPlan PlanFor(const LiveConfig& live) const;
 
  private:
-  void Finish(Result result);
+  Outcome Work(const std::shared_ptr<const LiveConfig>& current, Cause cause);
+  void Finish(Outcome outcome);
 
   EventLoop* const loop_;  // Not owned.
   Source source_;
+  const std::vector<std::string> source_files_;
+  uint64_t source_stamp_;  // the thread's, while it is at work
   Receiver receiver_;
   std::thread thread_;
   bool at_work_ = false;
-  bool again_ = false;
+  std::optional<Cause> again_;
 };
 
 // What a reload changes, for the log: "+orders", "-billing", "~search(limits)" for routes and

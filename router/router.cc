@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "router/limits/usable_cores.h"
 #include "router/log/log.h"
+#include "router/renewal/renewal_log.h"
 #include "router/route_stats.h"
 
 namespace tlsbridge {
@@ -64,13 +65,14 @@ void TellOfUnixBackends(const Config& config) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source,
+absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, Files files,
                                                        const Clock* clock) {
   // Other threads inherit the mask, so that signals come to the control loop only.
   const sigset_t signals = HandledSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // libevent writes with writev(), which has no MSG_NOSIGNAL
 
+  const uint64_t stamp = StampOf(files.of_source);
   auto live = source(nullptr, clock);
   if (!live.ok()) return live.status();
   std::unique_ptr<Router> router(new Router(*std::move(live), ClaimBudget()));
@@ -81,8 +83,14 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source,
   router->signal_event_ =
       std::make_unique<FdEvent>(self->loop_.get(), self->signal_fd_, [self] { self->OnSignal(); });
   router->reloader_ = std::make_unique<Reloader>(
-      self->loop_.get(), std::move(source),
-      [self](Reloader::Result result) { return self->OnReloaded(std::move(result)); });
+      self->loop_.get(), std::move(source), std::move(files.of_source), stamp,
+      [self](Reloader::Outcome outcome) { return self->OnReloaded(std::move(outcome)); });
+  if (files.watched) {
+    router->file_watcher_ = std::make_unique<FileWatcher>(self->loop_.get(), [self] {
+      if (self->phase_ == Phase::kServing) self->Reload(Reloader::Cause::kFilesMayHaveChanged);
+    });
+    router->file_watcher_->Watch(router->reloader_->PlanFor(*router->live_));
+  }
   return router;
 }
 
@@ -126,6 +134,7 @@ absl::Status Router::OpenAdmin() {
 Router::~Router() {
   for (auto& worker : workers_) worker->Join();
   backend_watch_.reset();
+  file_watcher_.reset();
   reloader_.reset();
   listeners_.reset();  // before the loop that it accepts on
   workers_.clear();
@@ -139,7 +148,9 @@ void Router::Run() {
     LogEvent(LogLevel::kInfo, "listening").Text("address", address.ToString());
   }
   TellOfRoutes(config());
-  Adopted();
+  TellOfUnixBackends(config());
+  LogTlsWarnings(*live_, nullptr);
+  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
   for (auto& worker : workers_) worker->Start();
   workers_left_ = workers_.size();
   listeners_->Start();
@@ -171,39 +182,39 @@ void Router::OnSignal() {
             [](const std::string& json) { LogEvent(LogLevel::kInfo, "dump").Members(json); });
         break;
       case SIGHUP:
-        Reload();
+        Reload(Reloader::Cause::kAsked);
         break;
     }
   }
 }
 
-// What is served from now on is looked after.
-void Router::Adopted() {
-  TellOfUnixBackends(config());
-  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
-  for (const LiveRoute& route : live_->routes()) {
-    for (const std::string& warning : route.tls.warnings) {
-      LogEvent(LogLevel::kWarning, "tls_warning")
-          .Text("route", route.settings->name)
-          .Text("message", warning);
-    }
-  }
-}
-
-void Router::Reload() {
-  if (phase_ == Phase::kServing) return reloader_->Start(live_);
+void Router::Reload(Reloader::Cause cause) {
+  if (phase_ == Phase::kServing) return reloader_->Start(live_, cause);
   LogEvent(LogLevel::kWarning, "reload_refused").Text("message", "the process is ending");
 }
 
-std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
+std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Outcome outcome) {
   if (phase_ != Phase::kServing) return live_;
-  absl::Status status = result.status();
-  if (status.ok()) status = listeners_->Open((*result)->config().listeners, tcp_options());
+  if (file_watcher_ != nullptr) file_watcher_->Watch(outcome.watch);
+  absl::Status status = outcome.live.status();
+  if (status.ok() && outcome.reloaded) {
+    status = listeners_->Open((*outcome.live)->config().listeners, tcp_options());
+  }
   if (!status.ok()) {
     LogEvent(LogLevel::kError, "reload_refused").Text("message", status.message());
     return live_;
   }
-  const std::shared_ptr<const LiveConfig> before = std::exchange(live_, *std::move(result));
+  LogRenewals(*live_, **outcome.live, outcome.asked ? TellProblems::kAll : TellProblems::kNew);
+  if (outcome.reloaded) {
+    AdoptReloaded(*std::move(outcome.live));
+  } else if (*outcome.live != live_) {
+    AdoptRenewed(*std::move(outcome.live));
+  }
+  return live_;
+}
+
+void Router::AdoptReloaded(std::shared_ptr<const LiveConfig> live) {
+  const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
   admission_.SetLimits(config().limits);
   handshake_limit_.SetLimits(config().limits);
   for (const LiveRoute& route : live_->routes()) {
@@ -211,13 +222,17 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
   }
   // Whoever had queued where a listener goes away is served as they expected: by the old routes.
   // It is told once it is so.
-  listeners_->CloseOthers(
-      config().listeners,
-      [this, live = live_, changes = DescribeChanges(before->config(), config())] {
-        for (auto& worker : workers_) worker->Adopt(live);
-        loop_->Post([changes] { LogEvent(LogLevel::kInfo, "reloaded").Text("changes", changes); });
-      });
-  Adopted();
+  ++closing_;
+  listeners_->CloseOthers(config().listeners,
+                          [this, changes = DescribeChanges(before->config(), config())] {
+                            loop_->Post([this, changes] {
+                              if (--closing_ == 0) ServeByNow();
+                              LogEvent(LogLevel::kInfo, "reloaded").Text("changes", changes);
+                            });
+                          });
+  TellOfUnixBackends(config());
+  LogTlsWarnings(*live_, nullptr);
+  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
   listeners_->Start();
   if (before->config().admin != config().admin || before->config().workers != config().workers ||
       !(before->config().log == config().log)) {
@@ -225,7 +240,24 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Result result) {
         .Text("message",
               "the admin address, the number of workers and the log change at start only");
   }
-  return live_;
+}
+
+// The same routes and listeners.
+void Router::AdoptRenewed(std::shared_ptr<const LiveConfig> live) {
+  const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
+  LogTlsWarnings(*live_, before.get());
+  if (closing_ == 0) ServeByNow();
+  // Checks of backends go by the certificates that connections go by.
+  if (!std::equal(
+          live_->routes().begin(), live_->routes().end(), before->routes().begin(),
+          [](const LiveRoute& a, const LiveRoute& b) { return a.tls.backend == b.tls.backend; })) {
+    backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
+  }
+}
+
+// New connections, that is; what has a connection keeps what it began with.
+void Router::ServeByNow() {
+  for (auto& worker : workers_) worker->Adopt(live_);
 }
 
 // The first signal drains; a second one has no patience.

@@ -21,16 +21,22 @@
 #include "router/listeners.h"
 #include "router/live_config.h"
 #include "router/reloader.h"
+#include "router/renewal/file_watcher.h"
 #include "router/worker.h"
 
 namespace tlsbridge {
 
 class Router final : private AdminServer::Source {
  public:
+  struct Files {
+    std::vector<std::string> of_source;  // that the source itself reads
+    bool watched = true;                 // else they are read again on SIGHUP only
+  };
+
   // Opens every listener and takes over SIGINT, SIGTERM, SIGHUP and SIGUSR1. Before any other
   // thread exists.
   // `source` makes the configuration, now and at each reload.
-  static absl::StatusOr<std::unique_ptr<Router>> Create(Reloader::Source source,
+  static absl::StatusOr<std::unique_ptr<Router>> Create(Reloader::Source source, Files files,
                                                         const Clock* clock);
   ~Router();
   Router(const Router&) = delete;
@@ -55,10 +61,12 @@ class Router final : private AdminServer::Source {
   const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
   absl::Status Start(const Clock* clock);
   absl::Status OpenAdmin();
-  void Adopted();
   void OnSignal();
-  void Reload();
-  std::shared_ptr<const LiveConfig> OnReloaded(Reloader::Result result);
+  void Reload(Reloader::Cause cause);
+  std::shared_ptr<const LiveConfig> OnReloaded(Reloader::Outcome outcome);
+  void AdoptReloaded(std::shared_ptr<const LiveConfig> live);
+  void AdoptRenewed(std::shared_ptr<const LiveConfig> live);
+  void ServeByNow();
   void Terminate();
   void BeginDrain();
   void EndNow();
@@ -77,7 +85,9 @@ class Router final : private AdminServer::Source {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<Reloader> reloader_;
-  LiveCounters control_live_;  // sockets of health checks
+  std::unique_ptr<FileWatcher> file_watcher_;  // null if files are not watched
+  int closing_ = 0;                            // reloads that wait for listeners to close
+  LiveCounters control_live_;                  // sockets of health checks
   std::unique_ptr<BackendWatch> backend_watch_;
   std::unique_ptr<ListeningSocket> admin_socket_;
   std::unique_ptr<AdminServer> admin_;

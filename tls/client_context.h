@@ -45,6 +45,7 @@ class ClientContext {
 
   SSL_CTX* ssl_ctx() const { return ctx_.get(); }
   const std::string& server_name() const { return server_name_; }
+  bool verifies() const { return trust_ != nullptr; }
 
   // Judges the backend's certificates.
   TrustStore::Problem Verify(const STACK_OF(X509) * chain) const;

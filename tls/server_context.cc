@@ -3,14 +3,9 @@
 #include <openssl/base.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
-#include <openssl/pool.h>
-#include <openssl/sha.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
 #include <algorithm>
-#include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -22,13 +17,6 @@
 
 namespace tlsbridge::tls {
 
-struct ServerContext::Credential {
-  std::vector<bssl::UniquePtr<CRYPTO_BUFFER>> chain;
-  bssl::UniquePtr<EVP_PKEY> key;
-  KeyKind kind;
-  std::optional<OcspResponse> staple;
-};
-
 namespace {
 
 // A ticket is 200 bytes on the wire and a signature's worth of CPU to make; one serves the next
@@ -37,28 +25,6 @@ constexpr size_t kTicketsPerHandshake = 1;
 
 // Tickets are bound to this name: a session of another program is never resumed.
 constexpr uint8_t kSessionIdContext[] = "tlsbridge";
-
-// Certificates as bytes. Those that come again, as intermediate ones do, are kept once. Not
-// BoringSSL's CRYPTO_BUFFER_POOL: every handshake would take its lock.
-class CertificateBytes {
- public:
-  bssl::UniquePtr<CRYPTO_BUFFER> Of(X509* certificate) {
-    uint8_t* der = nullptr;
-    const int length = i2d_X509(certificate, &der);
-    if (length <= 0) return nullptr;
-    bssl::UniquePtr<uint8_t> owned(der);
-    std::string digest(SHA256_DIGEST_LENGTH, '\0');
-    SHA256(der, static_cast<size_t>(length), reinterpret_cast<uint8_t*>(digest.data()));
-    bssl::UniquePtr<CRYPTO_BUFFER>& kept = by_digest_[digest];
-    if (kept == nullptr) {
-      kept.reset(CRYPTO_BUFFER_new(der, static_cast<size_t>(length), /*pool=*/nullptr));
-    }
-    return bssl::UpRef(kept);
-  }
-
- private:
-  std::unordered_map<std::string, bssl::UniquePtr<CRYPTO_BUFFER>> by_digest_;
-};
 
 using RawChain = absl::InlinedVector<CRYPTO_BUFFER*, 4>;
 
@@ -100,27 +66,24 @@ ServerContext::Choice Refusal(FailureDetail detail, const char* reason, int aler
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const ServerOptions& options) {
-  std::vector<Source> sources;
-  for (const Certificate& certificate : options.certificates) {
-    sources.push_back(
-        {&certificate.pair, certificate.staple.has_value() ? &*certificate.staple : nullptr});
-  }
-  return Create(options, sources);
-}
-
 absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const KeyPair& pair,
                                                                      const ClientPolicy& clients) {
+  Certificate certificate;
+  certificate.pair.name = pair.name;
+  certificate.pair.key = bssl::UpRef(pair.key);
+  for (const auto& x509 : pair.chain) certificate.pair.chain.push_back(bssl::UpRef(x509));
+  auto credential = MakeCredential(certificate);
+  if (!credential.ok()) return credential.status();
   ServerOptions options;
+  options.certificates = {*std::move(credential)};
   options.clients = clients;
-  const Source source = {&pair, nullptr};
-  return Create(options, {&source, 1});
+  return Create(options);
 }
 
-absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(
-    const ServerOptions& options, absl::Span<const Source> sources) {
-  if (sources.empty())
+absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(const ServerOptions& options) {
+  if (options.certificates.empty()) {
     return absl::InvalidArgumentError("certificates: there must be at least one");
+  }
   const auto signatures = ParseSignatureAlgorithms(options.protocol.signature_algorithms);
   if (!signatures.ok()) return signatures.status();
   auto ctx = MakeContext(options, *signatures);
@@ -128,7 +91,8 @@ absl::StatusOr<std::unique_ptr<ServerContext>> ServerContext::Create(
   std::unique_ptr<ServerContext> context(new ServerContext(*std::move(ctx), *signatures));
   context->alpn_ = options.alpn;
   context->refuse_unknown_sni_ = options.refuse_unknown_sni;
-  if (absl::Status status = context->AddCertificates(sources); !status.ok()) return status;
+  context->credentials_ = options.certificates;
+  if (absl::Status status = context->UseCredentials(); !status.ok()) return status;
   return context;
 }
 
@@ -137,44 +101,34 @@ ServerContext::ServerContext(bssl::UniquePtr<SSL_CTX> ctx, absl::Span<const uint
 
 ServerContext::~ServerContext() = default;
 
-absl::Status ServerContext::AddCertificates(absl::Span<const Source> sources) {
-  CertificateBytes bytes;
-  credentials_.reserve(sources.size());
-  for (const Source& source : sources) {
-    const KeyPair& pair = *source.pair;
-    const auto refuse = [&pair](absl::string_view what) {
+absl::Status ServerContext::UseCredentials() {
+  const auto set = [this](const Credential& credential) {
+    const RawChain chain = Raw(credential.chain);
+    return SSL_CTX_set_chain_and_key(ctx_.get(), chain.data(), chain.size(), credential.key.get(),
+                                     nullptr) == 1;
+  };
+  for (size_t i = 0; i < credentials_.size(); ++i) {
+    const Credential& credential = *credentials_[i];
+    const auto refuse = [&credential](absl::string_view what) {
       ERR_clear_error();
       return absl::InvalidArgumentError(
-          absl::StrCat(pair.name.empty() ? "certificate" : pair.name, ": ", what));
+          absl::StrCat(credential.name.empty() ? "certificate" : credential.name, ": ", what));
     };
-    const std::optional<KeyKind> kind = KindOf(pair.key.get());
-    if (!kind.has_value()) return refuse("this kind of key is not supported");
-    if (!matcher_.UsableByAny(*kind)) {
-      return refuse(absl::StrCat("no client could use its ", KeyKindName(*kind),
+    if (!matcher_.UsableByAny(credential.kind)) {
+      return refuse(absl::StrCat("no client could use its ", KeyKindName(credential.kind),
                                  " key with these versions, ciphers and signature_algorithms"));
     }
-    Credential credential{{}, bssl::UpRef(pair.key), *kind, std::nullopt};
-    for (const auto& certificate : pair.chain) {
-      credential.chain.push_back(bytes.Of(certificate.get()));
-      if (credential.chain.back() == nullptr) return refuse("cannot be written as DER");
-    }
-    if (source.staple != nullptr) credential.staple = *source.staple;
-    const RawChain chain = Raw(credential.chain);
-    if (SSL_CTX_set_chain_and_key(ctx_.get(), chain.data(), chain.size(), credential.key.get(),
-                                  nullptr) != 1) {
+    if (!set(credential)) {
       return refuse(
           absl::StrCat("refused by BoringSSL: ", ERR_reason_error_string(ERR_peek_error())));
     }
-    index_.Add(static_cast<uint32_t>(credentials_.size()), ServerNamesOf(pair.chain.front().get()));
-    credentials_.push_back(std::move(credential));
+    index_.Add(static_cast<uint32_t>(i), credential.server_names);
   }
   // So that a session of the first one, mostly the only one, needs nothing more.
-  const RawChain chain = Raw(credentials_.front().chain);
-  SSL_CTX_set_chain_and_key(ctx_.get(), chain.data(), chain.size(), credentials_.front().key.get(),
-                            nullptr);
-  const std::vector<std::string> names = ServerNamesOf(sources.front().pair->chain.front().get());
-  if (!names.empty()) {
-    const absl::Span<const uint32_t> same_name = index_.FindExactly(names.front());
+  const Credential& first = *credentials_.front();
+  set(first);
+  if (!first.server_names.empty()) {
+    const absl::Span<const uint32_t> same_name = index_.FindExactly(first.server_names.front());
     defaults_.assign(same_name.begin(), same_name.end());
   } else {
     defaults_ = {0};
@@ -202,46 +156,30 @@ ServerContext::Choice ServerContext::Choose(const ClientHello& hello, absl::Time
   return choice;
 }
 
-const ServerContext::Credential& ServerContext::Pick(absl::Span<const uint32_t> candidates,
-                                                     const ClientHello& hello) const {
+const Credential& ServerContext::Pick(absl::Span<const uint32_t> candidates,
+                                      const ClientHello& hello) const {
   const Credential* usable = nullptr;
   for (const uint32_t candidate : candidates) {
-    const Credential& credential = credentials_[candidate];
+    const Credential& credential = *credentials_[candidate];
     if (!matcher_.UsableBy(hello, credential.kind)) continue;
     if (credential.kind != KeyKind::kRsa) return credential;  // the cheapest to sign with
     if (usable == nullptr) usable = &credential;
   }
   // A client that can use none is refused by BoringSSL, which then says why.
-  return usable != nullptr ? *usable : credentials_[candidates.front()];
+  return usable != nullptr ? *usable : *credentials_[candidates.front()];
 }
 
 ServerContext::Choice ServerContext::Default() const {
   Choice choice;
-  choice.credential = &credentials_.front();
+  choice.credential = credentials_.front().get();
   return choice;
 }
-
-ServerContext::Algorithms ServerContext::AlgorithmsOf(const Credential& credential) {
-  Algorithms algorithms;
-  const CRYPTO_BUFFER* leaf = credential.chain.front().get();
-  const uint8_t* der = CRYPTO_BUFFER_data(leaf);
-  bssl::UniquePtr<X509> certificate(
-      d2i_X509(nullptr, &der, static_cast<long>(CRYPTO_BUFFER_len(leaf))));
-  if (certificate != nullptr) {
-    algorithms.signature = OBJ_nid2sn(X509_get_signature_nid(certificate.get()));
-  }
-  const char* kind = EVP_PKEY_id(credential.key.get()) == EVP_PKEY_RSA ? "RSA" : "EC";
-  algorithms.key = absl::StrCat(kind, EVP_PKEY_bits(credential.key.get()));
-  return algorithms;
-}
-
-EVP_PKEY* ServerContext::KeyOf(const Credential& credential) { return credential.key.get(); }
 
 bssl::UniquePtr<SSL> ServerContext::NewSsl(const Choice& choice,
                                            const SSL_PRIVATE_KEY_METHOD* signing) const {
   bssl::UniquePtr<SSL> ssl(SSL_new(ctx_.get()));
   const Credential& credential = *choice.credential;
-  if (signing != nullptr || &credential != &credentials_.front()) {
+  if (signing != nullptr || &credential != credentials_.front().get()) {
     const RawChain chain = Raw(credential.chain);
     SSL_set_chain_and_key(ssl.get(), chain.data(), chain.size(),
                           signing == nullptr ? credential.key.get() : nullptr, signing);

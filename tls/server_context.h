@@ -17,10 +17,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "tls/certificate.h"
 #include "tls/certificate_index.h"
 #include "tls/client_hello.h"
 #include "tls/client_verifier.h"
+#include "tls/credential.h"
 #include "tls/failure.h"
 #include "tls/key_matcher.h"
 #include "tls/key_pair.h"
@@ -30,7 +30,7 @@ namespace tlsbridge::tls {
 
 struct ServerOptions {
   // At least one. The first answers clients that ask for no name, or for none that there is.
-  std::vector<Certificate> certificates;
+  std::vector<std::shared_ptr<const Credential>> certificates;
   // In order of preference. Empty negotiates none, whatever clients offer; else a client that
   // offers only others is refused (RFC 7301 section 3.2). One that offers none is let in.
   std::vector<std::string> alpn;
@@ -42,8 +42,6 @@ struct ServerOptions {
 
 class ServerContext {
  public:
-  struct Credential;
-
   // How a client is to be answered. Refers to the context that made it.
   struct Choice {
     const Credential* credential = nullptr;  // null: refused
@@ -65,17 +63,6 @@ class ServerContext {
   // The first certificate, for one whose hello cannot be read: BoringSSL then refuses it.
   Choice Default() const;
 
-  // How a certificate was signed and what its key is, as haproxy names them: "RSA-SHA256",
-  // "ecdsa-with-SHA256"; "RSA2048", "EC256".
-  struct Algorithms {
-    std::string signature;
-    std::string key;
-  };
-  static Algorithms AlgorithmsOf(const Credential& credential);
-
-  // Not the caller's.
-  static EVP_PKEY* KeyOf(const Credential& credential);
-
   // A server's end for `choice`. REQUIRES: that is not a refusal.
   // With `signing`, signatures are made by it instead of the certificate's key.
   bssl::UniquePtr<SSL> NewSsl(const Choice& choice,
@@ -84,24 +71,16 @@ class ServerContext {
   SSL_CTX* ssl_ctx() const { return ctx_.get(); }
 
  private:
-  struct Source {
-    const KeyPair* pair;
-    const OcspResponse* staple;  // null for none
-  };
-
   ServerContext(bssl::UniquePtr<SSL_CTX> ctx, absl::Span<const uint16_t> signatures);
 
-  static absl::StatusOr<std::unique_ptr<ServerContext>> Create(const ServerOptions& options,
-                                                               absl::Span<const Source> sources);
-
-  absl::Status AddCertificates(absl::Span<const Source> sources);
+  absl::Status UseCredentials();
   const Credential& Pick(absl::Span<const uint32_t> candidates, const ClientHello& hello) const;
 
   bssl::UniquePtr<SSL_CTX> ctx_;
   KeyMatcher matcher_;
   CertificateIndex index_;
-  std::vector<Credential> credentials_;  // never empty
-  std::vector<uint32_t> defaults_;       // the first, and those that share its first name
+  std::vector<std::shared_ptr<const Credential>> credentials_;  // never empty
+  std::vector<uint32_t> defaults_;  // the first, and those that share its first name
   std::vector<std::string> alpn_;
   bool refuse_unknown_sni_ = false;
 };

@@ -97,7 +97,7 @@ struct Session::Signing {
 std::unique_ptr<Session> Session::Accept(const ServerContext& context,
                                          const ServerContext::Choice& choice, Staging* staging,
                                          Signer* signer) {
-  EVP_PKEY* const key = ServerContext::KeyOf(*choice.credential);
+  EVP_PKEY* const key = choice.credential->key.get();
   const bool elsewhere = signer != nullptr && IsSlowToSign(key);
   const SSL_PRIVATE_KEY_METHOD* method = elsewhere ? &Signing::kMethod : nullptr;
   auto session = std::unique_ptr<Session>(new Session(context.NewSsl(choice, method), staging));

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tls/asn1_time.h"
 #include "tls/pem_file.h"
 
 namespace tlsbridge::tls {
@@ -58,6 +59,10 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& 
   return cas;
 }
 
+bool SameIssuer(const X509_CRL* a, const X509_CRL* b) {
+  return X509_NAME_cmp(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b)) == 0;
+}
+
 // A CRL that names one of `cas` as its issuer must be signed by one of that name. One of another CA
 // may be of one below them, which peers send.
 bool SignedByItsIssuer(X509_CRL* crl, const std::vector<bssl::UniquePtr<X509>>& cas) {
@@ -72,10 +77,14 @@ bool SignedByItsIssuer(X509_CRL* crl, const std::vector<bssl::UniquePtr<X509>>& 
   return !known;
 }
 
+absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrlPem(absl::string_view pem,
+                                                                   absl::string_view name) {
+  return ParsePem<X509_CRL>(pem, name, "CRL", "X509 CRL", &PEM_read_bio_X509_CRL);
+}
+
 absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrls(
     const TrustOptions& options, const std::vector<bssl::UniquePtr<X509>>& cas) {
-  auto crls = ParsePem<X509_CRL>(options.crl_pem, options.crl_name, "CRL", "X509 CRL",
-                                 &PEM_read_bio_X509_CRL);
+  auto crls = ParseCrlPem(options.crl_pem, options.crl_name);
   if (!crls.ok()) return crls;
   const auto refuse = [&options](size_t i, absl::string_view why) {
     return absl::InvalidArgumentError(
@@ -152,6 +161,26 @@ bool SetName(X509_VERIFY_PARAM* param, const TrustStore::Name& name) {
 absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
                                                                      absl::string_view name) {
   return ParsePem<X509>(pem, name, "certificate", "CERTIFICATE", &PEM_read_bio_X509);
+}
+
+absl::Status CheckCrlsNotOlder(absl::string_view served_pem, absl::string_view renewed_pem,
+                               absl::string_view name) {
+  if (served_pem.empty() || renewed_pem.empty()) return absl::OkStatus();
+  const auto served = ParseCrlPem(served_pem, name);
+  const auto renewed = ParseCrlPem(renewed_pem, name);
+  if (!renewed.ok()) return renewed.status();
+  if (!served.ok()) return served.status();
+  for (const auto& crl : *renewed) {
+    const absl::Time updated = ToTime(X509_CRL_get0_lastUpdate(crl.get()));
+    for (const auto& before : *served) {
+      const absl::Time was = ToTime(X509_CRL_get0_lastUpdate(before.get()));
+      if (updated >= was || !SameIssuer(crl.get(), before.get())) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, ": is older than the CRL that is served: of ", FormatUtc(updated),
+                       ", not ", FormatUtc(was), "; restart to use it all the same"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 TrustStore::TrustStore() : store_(X509_STORE_new()) {}

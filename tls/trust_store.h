@@ -83,6 +83,11 @@ class TrustStore {
 absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
                                                                      absl::string_view name);
 
+// Refuses `renewed_pem` where one of its CRLs is older than that of the same CA in `served_pem`:
+// what has been revoked since must stay so. Either may be empty. `name` is the file, for messages.
+absl::Status CheckCrlsNotOlder(absl::string_view served_pem, absl::string_view renewed_pem,
+                               absl::string_view name);
+
 // Where systems keep the CAs that they trust: Debian, Fedora, Alpine.
 inline constexpr const char* kSystemBundles[] = {
     "/etc/ssl/certs/ca-certificates.crt",

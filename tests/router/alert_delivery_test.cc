@@ -219,7 +219,9 @@ TEST_P(AlertDelivery, TheClientReadsTheAlertBeforeTheFin) {
   auto pair = tls::ParseKeyPair(certificate.CertificatePem(), "cert", certificate.KeyPem(), "key",
                                 absl::UnixEpoch() + absl::Hours(1));
   ASSERT_TRUE(pair.ok()) << pair.status();
-  server.certificates.emplace_back().pair = *std::move(pair);
+  tls::Certificate loaded;
+  loaded.pair = *std::move(pair);
+  server.certificates.push_back(tls::MakeCredential(loaded).value());
   way().server(&server);
   auto context = tls::ServerContext::Create(server);
   ASSERT_TRUE(context.ok()) << context.status();

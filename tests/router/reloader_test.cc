@@ -37,7 +37,9 @@ class ReloaderTest : public testing::Test {
           if (fails_) return absl::InvalidArgumentError("broken");
           return Made("made by call " + std::to_string(calls_.size()));
         },
-        [this](Reloader::Result result) {
+        std::vector<std::string>(), /*source_stamp=*/0,
+        [this](Reloader::Outcome outcome) {
+          Reloader::Result& result = outcome.live;
           results_.push_back(result.ok() ? "ok" : std::string(result.status().message()));
           if (result.ok()) served_ = *result;
           return served_;
@@ -58,7 +60,7 @@ class ReloaderTest : public testing::Test {
 };
 
 TEST_F(ReloaderTest, ManyStartsWhileItWorksAreOneMore) {
-  for (int i = 0; i < 5; ++i) reloader_->Start(served_);
+  for (int i = 0; i < 5; ++i) reloader_->Start(served_, Reloader::Cause::kAsked);
   may_go_on_.set_value();
   WaitForResults(2);
   loop_->Turn(/*wait=*/false);
@@ -69,17 +71,17 @@ TEST_F(ReloaderTest, ManyStartsWhileItWorksAreOneMore) {
 TEST_F(ReloaderTest, AFailureKeepsWhatIsServed) {
   fails_ = true;
   may_go_on_.set_value();
-  reloader_->Start(served_);
+  reloader_->Start(served_, Reloader::Cause::kAsked);
   WaitForResults(1);
   EXPECT_EQ(results_[0], "broken");
-  reloader_->Start(served_);
+  reloader_->Start(served_, Reloader::Cause::kAsked);
   WaitForResults(2);
   reloader_.reset();
   EXPECT_EQ(calls_, (std::vector<std::string>{"first", "first"}));
 }
 
 TEST_F(ReloaderTest, EndsInPeaceWhileTheSourceIsAtWork) {
-  reloader_->Start(served_);
+  reloader_->Start(served_, Reloader::Cause::kAsked);
   may_go_on_.set_value();
   reloader_.reset();
   EXPECT_EQ(calls_.size(), 1u);

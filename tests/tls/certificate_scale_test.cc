@@ -71,11 +71,13 @@ TEST(CertificateScale, EachOfManyCertificatesIsFoundByItsNames) {
   std::unique_ptr<ServerContext> context;
   {
     ServerOptions options;
+    CertificateBytes bytes;
     for (const auto& [certificate, key] : pems) {
       auto pair = ParseKeyPair(certificate, "tls.crt", key, "tls.key", kNow);
       ASSERT_TRUE(pair.ok()) << pair.status();
-      options.certificates.emplace_back();
-      options.certificates.back().pair = *std::move(pair);
+      Certificate loaded;
+      loaded.pair = *std::move(pair);
+      options.certificates.push_back(MakeCredential(loaded, &bytes).value());
     }
     Print("parsed");
     auto created = ServerContext::Create(options);
@@ -88,10 +90,10 @@ TEST(CertificateScale, EachOfManyCertificatesIsFoundByItsNames) {
   ClientHello hello;
   hello.versions = {0x0304};
   hello.signature_algorithms = {0x0403};
-  const ServerContext::Credential* before = nullptr;
+  const Credential* before = nullptr;
   for (int i = 0; i < count; ++i) {
     hello.server_name = absl::StrCat("h", i, ".a");
-    const ServerContext::Credential* chosen = context->Choose(hello, kNow).credential;
+    const Credential* chosen = context->Choose(hello, kNow).credential;
     ASSERT_NE(chosen, before) << i;
     hello.server_name = absl::StrCat("any.h", i, ".a");
     ASSERT_EQ(context->Choose(hello, kNow).credential, chosen) << i;

@@ -89,8 +89,9 @@ TEST(SessionReject, SaysWhatBoringSslFindsWrong) {
 
 TEST(ClientHelloAgreement, BoringSslAnswersNoHelloThatTheReaderRefusesAndSeesTheSameName) {
   ServerOptions options;
-  options.certificates.emplace_back();
-  options.certificates[0].pair = std::move(MakeDevelopmentIdentity(absl::UnixEpoch())->localhost);
+  Certificate certificate;
+  certificate.pair = std::move(MakeDevelopmentIdentity(absl::UnixEpoch())->localhost);
+  options.certificates.push_back(MakeCredential(certificate).value());
   options.alpn = {"h2"};
   const auto context = ServerContext::Create(options);
   ASSERT_TRUE(context.ok()) << context.status();

@@ -96,7 +96,9 @@ void ExpectRefused(const ServerOptions& options, const std::string& message) {
 
 class ServerContextTest : public ::testing::TestWithParam<uint16_t> {
  protected:
-  void Add(Certificate certificate) { options_.certificates.push_back(std::move(certificate)); }
+  void Add(const Certificate& certificate) {
+    options_.certificates.push_back(MakeCredential(certificate).value());
+  }
 
   // Which certificate a client gets that asks for `name`.
   std::string Served(const ServerContext& context, const char* name) {
@@ -242,15 +244,15 @@ std::string Staple(MemoryClient* client) {
 TEST_P(ServerContextTest, StaplesAFreshOcspResponseToWhoAsks) {
   for (const char* name : {"first.internal", "second.internal"}) {
     options_.certificates.clear();
-    Add(Make("first", "DNS:first.internal"));
-    Add(Make("second", "DNS:second.internal"));
     const absl::Time next_update = kNow + absl::Hours(1);
     std::vector<std::string> ders;
-    for (Certificate& certificate : options_.certificates) {
+    for (const char* of : {"first", "second"}) {
+      Certificate certificate = Make(of, absl::StrCat("DNS:", of, ".internal"));
       ders.push_back(MakeOcspResponse(certificate.pair, next_update));
       auto staple = ParseOcspResponse(ders.back(), "ocsp", certificate.pair);
       ASSERT_TRUE(staple.ok()) << staple.status();
       certificate.staple = *std::move(staple);
+      Add(certificate);
     }
     const auto context = MustCreate(options_);
     const auto ask = [](SSL_CTX* ctx) { SSL_CTX_enable_ocsp_stapling(ctx); };
@@ -320,7 +322,7 @@ INSTANTIATE_TEST_SUITE_P(Tls, ServerContextTest, ::testing::Values(TLS1_2_VERSIO
 TEST(ServerOptionsTest, NeedsACertificateAndSensibleProtocols) {
   ServerOptions options;
   ExpectRefused(options, "certificates: there must be at least one");
-  options.certificates.push_back(Make("first", ""));
+  options.certificates.push_back(MakeCredential(Make("first", "")).value());
   options.alpn = {""};
   ExpectRefused(options, "alpn: \"\" must have from 1 to 255 bytes");
   options.alpn = {"h2", "http/1.1", "h2"};
@@ -329,7 +331,7 @@ TEST(ServerOptionsTest, NeedsACertificateAndSensibleProtocols) {
 
 TEST(ServerOptionsTest, RefusesACertificateThatNoClientCouldUse) {
   ServerOptions options;
-  options.certificates.push_back(Make("first", "DNS:first.internal"));
+  options.certificates.push_back(MakeCredential(Make("first", "DNS:first.internal")).value());
   options.protocol.signature_algorithms = "rsa_pss_rsae_sha256";
   ExpectRefused(options,
                 "first.crt: no client could use its ECDSA P-256 key with these versions, ciphers "
@@ -344,9 +346,10 @@ TEST(ServerOptionsTest, RefusesACertificateThatNoClientCouldUse) {
 
 TEST(ServerOptionsTest, APrivateKeyOfAnotherCertificateIsRefusedByName) {
   ServerOptions options;
-  options.certificates.push_back(Make("first", ""));
-  options.certificates.push_back(Make("second", ""));
-  options.certificates[1].pair.key = Make("third", "").pair.key;
+  options.certificates.push_back(MakeCredential(Make("first", "")).value());
+  Certificate second = Make("second", "");
+  second.pair.key = Make("third", "").pair.key;
+  options.certificates.push_back(MakeCredential(second).value());
   EXPECT_THAT(std::string(ServerContext::Create(options).status().message()),
               HasSubstr("second.crt: refused by BoringSSL: "));
 }

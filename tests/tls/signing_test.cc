@@ -41,7 +41,7 @@ std::unique_ptr<ServerContext> MakeContext(bool rsa) {
   certificate.pair.chain.push_back(std::move(made.certificate));
   certificate.pair.key = std::move(made.key);
   ServerOptions options;
-  options.certificates.push_back(std::move(certificate));
+  options.certificates.push_back(MakeCredential(certificate).value());
   return *ServerContext::Create(options);
 }
 

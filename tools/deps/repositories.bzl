@@ -93,6 +93,7 @@ def tlsbridge_repositories():
             "absl/flags:usage",
             "absl/functional:any_invocable",
             "absl/functional:function_ref",
+            "absl/hash",
             "absl/random",
             "absl/status",
             "absl/status:statusor",

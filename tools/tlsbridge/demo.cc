@@ -22,6 +22,7 @@
 #include "tls/server_context.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/demo_backend.h"
+#include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/service_flags.h"
 
@@ -38,6 +39,7 @@ std::vector<FlagGroup> FlagGroups() {
   std::vector<FlagGroup> groups = {
       {"Demo (listens on 127.0.0.1:8443 unless told otherwise)", {"listen"}}};
   for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
+  groups.push_back(ProcessFlagGroup());
   return groups;
 }
 
@@ -115,7 +117,7 @@ int Demo() {
   const auto source = [&config, &tls](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Assemble(config, {{.server = tls}}, previous, clock->Monotonic());
   };
-  return Serve(source, *log, [&ca_file](const Router& router) {
+  return Serve(source, {}, *log, [&ca_file](const Router& router) {
     const SocketAddress address = router.listeners().front();
     printf(
         "tlsbridge demo: a backend is running, and %s fronts it with TLS. Try, in another "

@@ -14,6 +14,7 @@
 #include "router/live_config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
+#include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/serve.h"
 
 ABSL_DECLARE_FLAG(std::string, config);  // in check.cc
@@ -22,7 +23,9 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Fronts services as a configuration file says. SIGHUP reads it again.\n"
+    "Fronts services as a configuration file says. When that file or one that it names changes, "
+    "it\n"
+    "is read again, as on SIGHUP.\n"
     "\n"
     "  tlsbridge run --config tlsbridge.yaml\n";
 
@@ -41,7 +44,7 @@ absl::Status Refusal(const std::vector<Problem>& problems, size_t most, const ch
 }  // namespace
 
 int RunConfigFile(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = {{"Run", {"config"}}};
+  const std::vector<FlagGroup> groups = {{"Run", {"config"}}, ProcessFlagGroup()};
   for (const absl::string_view argument : arguments) {
     if (argument == "--help" || argument == "-h") {
       printf("%s%s", kUsage, DescribeFlags(groups).c_str());
@@ -66,7 +69,7 @@ int RunConfigFile(absl::Span<char* const> arguments) {
     if (!parsed.problems.empty()) return Refusal(parsed.problems, kMostInALine, "; ");
     return LiveConfig::Load(std::move(parsed.config), previous, clock);
   };
-  return Serve(source, {first.config.log.level, first.config.log.format});
+  return Serve(source, {path}, {first.config.log.level, first.config.log.format});
 }
 
 }  // namespace tlsbridge

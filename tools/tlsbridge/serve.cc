@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "bridge/event/clock.h"
+#include "tools/tlsbridge/process_flags.h"
 
 namespace tlsbridge {
 
@@ -19,11 +20,13 @@ int RefuseToStart(const absl::Status& status) {
   return kExitUsage;
 }
 
-int Serve(Reloader::Source source, const LogOptions& log,
+int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogOptions& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready) {
+  ApplyCoreDumpFlag();
   const SystemClock clock;
   // The log's thread is made after signals have been taken over, so that it gets none.
-  auto router = Router::Create(std::move(source), &clock);
+  auto router =
+      Router::Create(std::move(source), {std::move(source_files), WatchFilesFlag()}, &clock);
   if (!router.ok()) return RefuseToStart(router.status());
   StartLog(log.level, log.format);
   if (on_ready) std::move(on_ready)(**router);

@@ -3,6 +3,9 @@
 // Thread: main's. Failure: the exit code; the reason is on standard error.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,8 +24,9 @@ struct LogOptions {
   LogFormat format = LogFormat::kText;
 };
 
-// Serves what `source` makes until told to stop. `on_ready` is called once the listeners are open.
-int Serve(Reloader::Source source, const LogOptions& log,
+// Serves what `source` makes until told to stop. `source_files` are what it reads itself.
+// `on_ready` is called once the listeners are open.
+int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogOptions& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
 
 }  // namespace tlsbridge

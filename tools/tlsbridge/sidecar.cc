@@ -15,6 +15,7 @@
 #include "router/config/config.h"
 #include "router/live_config.h"
 #include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/service_flags.h"
 #include "tools/tlsbridge/tls_flags.h"
@@ -46,6 +47,7 @@ std::vector<FlagGroup> FlagGroups() {
       {"Service", {"listen", "proxy-from", "backend", "unsafe-backend", "send-proxy"}}};
   for (FlagGroup& group : TlsFlagGroups()) groups.push_back(std::move(group));
   for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
+  groups.push_back(ProcessFlagGroup());
   return groups;
 }
 
@@ -150,7 +152,7 @@ int RunSidecar(absl::Span<char* const> arguments) {
   const auto source = [&config](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Load(*config, previous, clock);
   };
-  return Serve(source, *log);
+  return Serve(source, {}, *log);
 }
 
 }  // namespace tlsbridge

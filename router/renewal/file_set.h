@@ -1,0 +1,64 @@
+// Files that belong together, such as a certificate, its key and its OCSP response: read as one,
+// checked as one, served as one.
+//
+// A set that is found bad when it is read again does not replace the one that is served; `problem`
+// then says why, until a good one comes.
+//
+// Thread: any; values. Owner: the route's TLS. Failure: ReadFileSet() returns a Status only where
+// nothing is served yet.
+#pragma once
+
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/span.h"
+
+namespace tlsbridge {
+
+// Differs when one of the files is another one, or has been written to or changed its permissions.
+uint64_t StampOf(absl::Span<const std::string> paths);
+
+template <typename T>
+struct FileSet {
+  std::vector<std::string> paths;  // empty: no file is needed
+  uint64_t stamp = 0;              // of what was read last, good or not
+  std::string problem;             // why that is not served; empty if it is
+  std::shared_ptr<T> content;      // what is served
+};
+
+// `read` returns StatusOr<shared_ptr<T>> of what the files hold now; it is called again if they
+// changed meanwhile, so that never half of one set is served with half of the next. `served` is
+// what the same files held before, or null; it is returned as it is where no file has changed.
+template <typename T, typename Read>
+absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const FileSet<T>* served,
+                                       Read read) {
+  constexpr int kAttempts = 5;
+  uint64_t stamp = StampOf(paths);
+  // What was refused is tried again: a certificate that is not valid yet becomes so.
+  if (served != nullptr && served->stamp == stamp && served->problem.empty()) return *served;
+  for (int attempt = 1;; ++attempt) {
+    absl::StatusOr<std::shared_ptr<T>> content = read();
+    const uint64_t then = std::exchange(stamp, StampOf(paths));
+    if (then != stamp && attempt < kAttempts) continue;
+    if (then != stamp) {
+      content = absl::UnavailableError(
+          absl::StrCat(absl::StrJoin(paths, ", "), ": changed again and again while being read"));
+    }
+    if (content.ok()) return FileSet<T>{std::move(paths), stamp, "", *std::move(content)};
+    if (served == nullptr) return content.status();
+    FileSet<T> kept = *served;
+    kept.stamp = stamp;
+    kept.problem = std::string(content.status().message());
+    return kept;
+  }
+}
+
+}  // namespace tlsbridge

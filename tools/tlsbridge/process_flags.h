@@ -1,0 +1,19 @@
+// Flags of every command that serves which no configuration file can say.
+//
+// Thread: main's, after ParseFlags().
+#pragma once
+
+#include "tools/tlsbridge/command_line.h"
+
+namespace tlsbridge {
+
+FlagGroup ProcessFlagGroup();
+
+// Whether files are read again when they change, not on SIGHUP only.
+bool WatchFilesFlag();
+
+// Unless --core-dumps is given, this process leaves none: private keys are in its memory.
+// REQUIRES: no key has been read.
+void ApplyCoreDumpFlag();
+
+}  // namespace tlsbridge
