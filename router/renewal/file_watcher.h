@@ -22,7 +22,7 @@ namespace tlsbridge {
 class FileWatcher {
  public:
   // Who replaces several files does so in several steps: they are given this long after the last,
-  static constexpr absl::Duration kSettling = absl::Milliseconds(200);
+  static constexpr absl::Duration kSettling = absl::Milliseconds(100);
   // but not longer than this after the first.
   static constexpr absl::Duration kLongestSettling = absl::Seconds(2);
   static constexpr absl::Duration kPollInterval = absl::Seconds(30);
