@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tls/asn1_time.h"
 #include "tls/pem_file.h"
@@ -20,6 +21,11 @@ absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl:
   }
   if (paths.ocsp.empty()) return certificate;
   auto staple = LoadOcspResponse(paths.ocsp, certificate.pair);
+  // The certificate was renewed, and its responder has yet to be asked.
+  if (absl::IsNotFound(staple.status())) {
+    warnings.push_back(absl::StrCat(staple.status().message(), "; it is not sent"));
+    return certificate;
+  }
   if (!staple.ok()) return staple.status();
   if (now >= staple->next_update) {
     warnings.push_back(absl::StrCat(paths.ocsp, ": expired on ", FormatUtc(staple->next_update),

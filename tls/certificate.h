@@ -26,7 +26,7 @@ struct CertificatePaths {
 };
 
 // As LoadKeyPair() and LoadOcspResponse(). That others may read the key's file, or that the staple
-// has expired, is added to the pair's warnings.
+// has expired or is for another certificate, is added to the pair's warnings.
 absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl::Time now);
 
 }  // namespace tlsbridge::tls

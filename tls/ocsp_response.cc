@@ -197,7 +197,8 @@ absl::StatusOr<OcspResponse> ParseOcspResponse(absl::string_view der, absl::stri
     }
     return parsed;
   }
-  return refuse(absl::StrCat("is for another certificate than that of ", pair.name));
+  return absl::NotFoundError(
+      absl::StrCat(name, ": is for another certificate than that of ", pair.name));
 }
 
 absl::StatusOr<OcspResponse> LoadOcspResponse(const std::string& path, const KeyPair& pair) {

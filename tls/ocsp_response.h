@@ -25,7 +25,7 @@ struct OcspResponse {
 
 // Parses `der`, a whole OCSPResponse, which must say that the leaf of `pair` is good. `name` stands
 // for the file in messages. One that has expired is no error: a server must start without its
-// responder.
+// responder. NotFound: it is well-formed, but for other certificates.
 absl::StatusOr<OcspResponse> ParseOcspResponse(absl::string_view der, absl::string_view name,
                                                const KeyPair& pair);
 

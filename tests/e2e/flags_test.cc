@@ -76,6 +76,8 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--drain-delay", "-1s"},
       {"--drain-timeout", "-1s"},
       {"--workers", "-1"},
+      {"--watch-files", "perhaps"},
+      {"--core-dumps", "perhaps"},
       {"--admin-listen", "0.0.0.0:9901"},
       {"--log-level", "chatty"},
       {"--log-format", "xml"},

@@ -110,11 +110,27 @@ TEST_F(ReloadTest, ABrokenFileChangesNothingAndSaysWhere) {
   EXPECT_EQ(ReloadWith(good)["event"], "reloaded");
 }
 
-TEST_F(ReloadTest, ACertificateThatIsMissingChangesNothing) {
+TEST_F(ReloadTest, ABadKeyIsRefusedAndTheRestOfTheFileIsServed) {
   const std::string routes = "routes:\n" + RouteTo("main", "*");
   ASSERT_NO_FATAL_FAILURE(StartRun(Listeners({main_}) + routes));
   dir().WriteFile("localhost.key", "no key");
-  const nlohmann::json answer = ReloadWith(Listeners({main_, extra_}) + routes);
+  EXPECT_EQ(ReloadWith(Listeners({main_, extra_}) + routes)["event"], "reloaded");
+  const auto refusal = tlsbridge().WaitForEvent("renewal_refused");
+  ASSERT_TRUE(refusal.has_value());
+  EXPECT_THAT((*refusal)["message"], HasSubstr("localhost.key"));
+  EXPECT_TRUE(IsServed(main_));
+  EXPECT_TRUE(IsServed(extra_)) << "with the last good one";
+  // Who asks again is told again.
+  EXPECT_EQ(ReloadWith(Listeners({main_}) + routes)["event"], "reloaded");
+  EXPECT_EQ(tlsbridge().WaitForEvents("renewal_refused", 2).size(), 2u);
+}
+
+TEST_F(ReloadTest, ANewRouteWithABadCertificateChangesNothing) {
+  const std::string routes = "routes:\n" + RouteTo("main", "*");
+  ASSERT_NO_FATAL_FAILURE(StartRun(Listeners({main_}) + routes));
+  dir().WriteFile("localhost.key", "no key");
+  const nlohmann::json answer = ReloadWith(Listeners({main_, extra_}) + "routes:\n" +
+                                           RouteTo("new", "new.internal") + RouteTo("main", "*"));
   EXPECT_EQ(answer["event"], "reload_refused");
   EXPECT_THAT(answer["message"], HasSubstr("localhost.key"));
   EXPECT_TRUE(IsServed(main_));

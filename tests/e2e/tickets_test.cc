@@ -149,7 +149,7 @@ TEST_P(TicketsTest, SecretsOfAFileAreReplacedAtSighup) {
   // A file that is wrong changes nothing.
   dir().WriteFile("keys", "too short\n");
   tlsbridge().process().SendSignal(SIGHUP);
-  ASSERT_TRUE(tlsbridge().WaitForEvent("reload_refused"));
+  ASSERT_TRUE(tlsbridge().WaitForEvent("renewal_refused"));
   EXPECT_TRUE(Visit(renewed.get()));
 }
 

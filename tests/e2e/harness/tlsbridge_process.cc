@@ -63,6 +63,10 @@ std::optional<nlohmann::json> Tlsbridge::WaitForEvent(absl::string_view name,
   return log_.WaitFor(name, predicate, timeout);
 }
 
+std::vector<nlohmann::json> Tlsbridge::WaitForEvents(absl::string_view name, size_t count) const {
+  return log_.WaitForCount(name, count);
+}
+
 std::vector<nlohmann::json> Tlsbridge::Connections() const { return log_.Named("connection_end"); }
 
 std::vector<nlohmann::json> Tlsbridge::WaitForConnections(size_t count) const {

@@ -59,6 +59,10 @@ class Tlsbridge {
       absl::string_view name, const Predicate& predicate = [](const auto&) { return true; },
       absl::Duration timeout = kPatience) const;
 
+  // The first `count` of that name, or fewer if they do not come; and all that there are.
+  std::vector<nlohmann::json> WaitForEvents(absl::string_view name, size_t count) const;
+  std::vector<nlohmann::json> Events(absl::string_view name) const { return log_.Named(name); }
+
   // The connections that have ended so far.
   std::vector<nlohmann::json> Connections() const;
   // The first `count` that end, or fewer if they do not.

@@ -27,9 +27,12 @@ std::string TlsbridgeTest::WriteConfig(const std::string& yaml) {
   return dir_.WriteFile("tlsbridge.yaml", yaml + "\nlog: {format: json}\n");
 }
 
-void TlsbridgeTest::StartRun(const std::string& yaml) {
+void TlsbridgeTest::StartRun(const std::string& yaml, const std::vector<std::string>& arguments) {
   certificates().Issue();
-  StartTlsbridge({.subcommand = "run", .listen = {}, .arguments = {"--config", WriteConfig(yaml)}});
+  TlsbridgeOptions options = {.subcommand = "run", .listen = {}};
+  options.arguments = {"--config", WriteConfig(yaml)};
+  options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+  StartTlsbridge(options);
 }
 
 nlohmann::json TlsbridgeTest::ReloadWith(const std::string& yaml) {

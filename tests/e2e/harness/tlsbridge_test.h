@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/certificates.h"
@@ -26,8 +27,12 @@ class TlsbridgeTest : public testing::Test {
                         const std::vector<std::string>& arguments = {});
 
   // "tlsbridge run" with that configuration, whose log becomes JSON. Files of dir() go by their
-  // names; localhost.crt and localhost.key are there.
-  void StartRun(const std::string& yaml);
+  // names; localhost.crt and localhost.key are there. Files are read again when the test says so,
+  // by default.
+  void StartRun(const std::string& yaml,
+                const std::vector<std::string>& arguments = {"--no-watch-files"});
+  // Replaces the configuration of StartRun(), and no more.
+  std::string WriteConfig(const std::string& yaml);
   // Replaces the configuration of StartRun() and makes the program read it: see
   // Tlsbridge::Reload().
   nlohmann::json ReloadWith(const std::string& yaml);
@@ -46,8 +51,6 @@ class TlsbridgeTest : public testing::Test {
   void ForgetTlsbridge() { tlsbridge_.reset(); }
 
  private:
-  std::string WriteConfig(const std::string& yaml);
-
   TempDir dir_;
   std::unique_ptr<Certificates> certificates_;
   std::unique_ptr<Tlsbridge> tlsbridge_;
