@@ -135,6 +135,7 @@ Router::~Router() {
   for (auto& worker : workers_) worker->Join();
   backend_watch_.reset();
   file_watcher_.reset();
+  expiry_watch_.reset();
   reloader_.reset();
   listeners_.reset();  // before the loop that it accepts on
   workers_.clear();
@@ -150,6 +151,9 @@ void Router::Run() {
   TellOfRoutes(config());
   TellOfUnixBackends(config());
   LogTlsWarnings(*live_, nullptr);
+  expiry_watch_ =
+      std::make_unique<ExpiryWatch>(loop_.get(), [this]() -> const LiveConfig& { return *live_; });
+  expiry_watch_->Look();
   backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
   for (auto& worker : workers_) worker->Start();
   workers_left_ = workers_.size();
@@ -339,6 +343,8 @@ void Router::RoutesJson(OnJson done) {
     done(all.routes.ToJson(*live_));
   });
 }
+
+void Router::CertificatesJson(OnJson done) { done(tlsbridge::CertificatesJson(*live_)); }
 
 void Router::LogSummary() const {
   Worker::Snapshot all;

@@ -21,6 +21,7 @@
 #include "router/listeners.h"
 #include "router/live_config.h"
 #include "router/reloader.h"
+#include "router/renewal/expiry_watch.h"
 #include "router/renewal/file_watcher.h"
 #include "router/worker.h"
 
@@ -56,6 +57,7 @@ class Router final : private AdminServer::Source {
   bool ready() const override { return phase_ == Phase::kServing; }
   void ConnectionsJson(OnJson done) override;
   void RoutesJson(OnJson done) override;
+  void CertificatesJson(OnJson done) override;
 
   const Config& config() const { return live_->config(); }
   const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
@@ -86,8 +88,9 @@ class Router final : private AdminServer::Source {
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<FileWatcher> file_watcher_;  // null if files are not watched
-  int closing_ = 0;                            // reloads that wait for listeners to close
-  LiveCounters control_live_;                  // sockets of health checks
+  std::unique_ptr<ExpiryWatch> expiry_watch_;
+  int closing_ = 0;            // reloads that wait for listeners to close
+  LiveCounters control_live_;  // sockets of health checks
   std::unique_ptr<BackendWatch> backend_watch_;
   std::unique_ptr<ListeningSocket> admin_socket_;
   std::unique_ptr<AdminServer> admin_;

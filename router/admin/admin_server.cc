@@ -39,7 +39,9 @@ void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connect
   }
   if (request.path == "/connections") return Ask(&Source::ConnectionsJson, connection);
   if (request.path == "/routes") return Ask(&Source::RoutesJson, connection);
-  connection.Answer({404, "text/plain", "use /live, /ready, /connections or /routes\n"});
+  if (request.path == "/certificates") return Ask(&Source::CertificatesJson, connection);
+  connection.Answer(
+      {404, "text/plain", "use /live, /ready, /connections, /routes or /certificates\n"});
 }
 
 void AdminServer::Ask(void (Source::*what)(Source::OnJson), AdminConnection& connection) {

@@ -5,6 +5,7 @@
 //   GET /ready        200 while it accepts and is not draining, else 503
 //   GET /connections  every live connection as JSON
 //   GET /routes       every route, and how its connections ended, as JSON
+//   GET /certificates every certificate that is served, as JSON
 //
 // Thread: the control loop's. Owner: the router. Loop, socket and source outlive it.
 // Failure: a bad request is answered and changes nothing; when too many clients ask at once, the
@@ -44,6 +45,7 @@ class AdminServer final : private AdminConnection::Owner {
     // is gone.
     virtual void ConnectionsJson(OnJson done) = 0;
     virtual void RoutesJson(OnJson done) = 0;
+    virtual void CertificatesJson(OnJson done) = 0;
 
    protected:
     ~Source() = default;

@@ -82,6 +82,7 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--groups", "X25519:P-256"},
       {"--client-crl", ""},
       {"--observe-only", "true"},
+      {"--core-dumps", "true"},
       {"--backend-ca", ""},
       {"--backend-name", ""},
       {"--backend-cert", ""},

@@ -17,6 +17,7 @@
 #include "tests/e2e/harness/tcp_backend.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
 #include "tests/e2e/support/authority_files.h"
+#include "tests/e2e/support/curl.h"
 #include "tests/e2e/support/tls_client.h"
 
 namespace tlsbridge::e2e {
@@ -60,10 +61,10 @@ class RotationTest : public TlsbridgeTest {
     }
     Shell("ln -s ..data-kube-1 kube/..data; ln -s ..data/tls.crt ..data/tls.key kube");
     Rename("plain-1");
-    ASSERT_NO_FATAL_FAILURE(StartSidecarWith({dir().PathOf("plain.crt"), dir().PathOf("plain.key")},
-                                             backend_.address(),
-                                             {"--cert", dir().PathOf("kube/tls.crt"), "--key",
-                                              dir().PathOf("kube/tls.key"), "--watch-files"}));
+    ASSERT_NO_FATAL_FAILURE(StartSidecarWith(
+        {dir().PathOf("plain.crt"), dir().PathOf("plain.key")}, backend_.address(),
+        {"--cert", dir().PathOf("kube/tls.crt"), "--key", dir().PathOf("kube/tls.key"),
+         "--admin-listen", absl::StrCat("unix:", dir().PathOf("admin"))}));
   }
   void Shell(const std::string& command) {
     ASSERT_EQ(system(absl::StrCat("cd ", dir().path(), " && { ", command, "; }").c_str()), 0)
@@ -190,6 +191,16 @@ TEST_F(RotationTest, AConnectionOutlivesItsCertificateAndARefusalNamesFileAndRea
                          ": this private key does not belong to the certificate in ",
                          dir().PathOf("plain.crt")));
   EXPECT_EQ((*refusal)["level"], "error");
+  const CurlResult list =
+      Curl(certificates().authority_certificate(),
+           {"--unix-socket", dir().PathOf("admin"), "http://admin/certificates"});
+  const auto json = nlohmann::json::parse(list.body, nullptr, false)["certificates"];
+  ASSERT_EQ(json.size(), 2u) << list.body;
+  EXPECT_EQ(json[0]["file"], dir().PathOf("plain.crt"));
+  EXPECT_EQ(json[0]["names"], nlohmann::json({"plain.internal"}));
+  EXPECT_EQ(json[0]["not_after"], "2036-01-01T00:00:00Z");
+  EXPECT_EQ(json[0]["problem"], (*refusal)["message"]);
+  EXPECT_FALSE(json[1].contains("problem"));
   Rename("plain-2");
   const auto renewed = tlsbridge().WaitForEvent("renewed");
   ASSERT_TRUE(renewed.has_value());

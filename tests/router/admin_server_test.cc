@@ -79,6 +79,7 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
     answers_later_.push_back(std::move(done));
   }
   void RoutesJson(OnJson done) override { done("{\"routes\":[]}"); }
+  void CertificatesJson(OnJson done) override { done("{\"certificates\":[]}"); }
 };
 
 // ---- Those that ask.
@@ -89,6 +90,8 @@ TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
   EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\nHost: x\r\n\r\n"),
               AllOf(HasSubstr("Content-Type: application/json\r\n"), EndsWith(json_)));
   EXPECT_THAT(AnswerTo("GET /routes HTTP/1.1\r\nHost: x\r\n\r\n"), EndsWith("{\"routes\":[]}"));
+  EXPECT_THAT(AnswerTo("GET /certificates HTTP/1.1\r\nHost: x\r\n\r\n"),
+              EndsWith("{\"certificates\":[]}"));
   EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 404 "));
 }
 

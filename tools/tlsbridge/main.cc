@@ -34,7 +34,7 @@ constexpr char kHelp[] =
     "\n"
     "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
     "connection;\n"
-    "SIGHUP reads the configuration and all certificates again.\n"
+    "SIGHUP reads the configuration and all certificates again, as happens when one changes.\n"
     "Exit codes: 0 stopped as told; 2 bad flags, files or addresses, nothing was started.\n";
 
 int Main(absl::Span<char* const> arguments) {

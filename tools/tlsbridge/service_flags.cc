@@ -62,9 +62,10 @@ ABSL_FLAG(absl::Duration, drain_delay, tlsbridge::Shutdown().drain_delay,
 ABSL_FLAG(absl::Duration, drain_timeout, tlsbridge::Shutdown().drain_timeout,
           "Then wait this long for connections to end by themselves.");
 
-ABSL_FLAG(std::string, admin_listen, "",
-          "Address for /live, /ready, /connections and /routes over HTTP: loopback or unix:/PATH. "
-          "None by default.");
+ABSL_FLAG(
+    std::string, admin_listen, "",
+    "Address for /live, /ready, /connections, /routes and /certificates over HTTP: loopback or "
+    "unix:/PATH. None by default.");
 
 ABSL_FLAG(std::string, log_level, "info", "Least level to log: debug, info, warning, error, off.");
 ABSL_FLAG(std::string, log_format, "text", "Log lines as text or json.");

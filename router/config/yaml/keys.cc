@@ -56,7 +56,7 @@ TypePtr<Config> AdminKeys() {
   return Object<Config>({
       Key::At<&Config::admin>(
           "address", Optional(AddressType()),
-          "where /live, /ready, /connections and /routes are served over HTTP: a "
+          "where /live, /ready, /connections, /routes and /certificates are served over HTTP: a "
           "loopback address, unix:/PATH or unix:@NAME")
           .Required(),
   });

@@ -1,0 +1,94 @@
+#include "router/renewal/expiry_watch.h"
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/support/log_capture.h"
+#include "tests/tls/test_certificates.h"
+
+namespace tlsbridge {
+namespace {
+
+using ::tlsbridge::testing::LogCapture;
+using ::tlsbridge::testing::MakeCertificate;
+
+class ExpiryWatchTest : public ::testing::Test {
+ protected:
+  void Serve(absl::Duration lifetime) {
+    const auto made = MakeCertificate({.alternative_names = "DNS:orders.internal",
+                                       .extended_usage = "serverAuth",
+                                       .not_before = clock_.Wall(),
+                                       .not_after = clock_.Wall() + lifetime},
+                                      nullptr);
+    std::ofstream(crt_) << made.CertificatePem();
+    std::ofstream(key_) << made.KeyPem();
+    Config config;
+    for (const char* name : {"one", "two"}) {
+      Route& route = config.routes.emplace_back();
+      route.name = name;
+      route.match.domains = {std::string(name) + ".internal"};
+      route.backends.push_back({{.socket = *SocketAddress::Parse("127.0.0.1:1")}});
+      route.tls.certificates.push_back({crt_, key_, ""});
+    }
+    auto live = LiveConfig::Load(config, nullptr, &clock_);
+    ASSERT_TRUE(live.ok()) << live.status();
+    live_ = *std::move(live);
+    watch_ = std::make_unique<ExpiryWatch>(loop_.get(),
+                                           [this]() -> const LiveConfig& { return *live_; });
+    watch_->Look();
+  }
+  void Advance(absl::Duration time) {
+    for (absl::Duration gone; gone < time; gone += absl::Minutes(30)) {
+      clock_.Advance(absl::Minutes(30));
+      loop_->Turn(/*wait=*/false);
+    }
+  }
+  size_t Told(const std::string& event) { return log_.Events(event).size(); }
+
+  LogCapture log_;
+  ManualClock clock_;
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
+  const std::string crt_ = ::testing::TempDir() + "/expiry.crt";
+  const std::string key_ = ::testing::TempDir() + "/expiry.key";
+  std::shared_ptr<const LiveConfig> live_;
+  std::unique_ptr<ExpiryWatch> watch_;
+};
+
+TEST_F(ExpiryWatchTest, TellsOnceADayFromTheLastTenthOn) {
+  ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(30 * 24)));
+  Advance(absl::Hours(27 * 24 - 2));
+  EXPECT_EQ(Told("certificate_expires_soon"), 0u);
+  Advance(absl::Hours(4));
+  const auto events = log_.Events("certificate_expires_soon");
+  ASSERT_EQ(events.size(), 1u) << "one file, though two routes serve it";
+  EXPECT_EQ(events[0]["file"], crt_);
+  EXPECT_EQ(events[0]["level"], "warning");
+  Advance(absl::Hours(48));
+  EXPECT_EQ(Told("certificate_expires_soon"), 3u);
+  EXPECT_EQ(Told("certificate_expired"), 0u);
+  Advance(absl::Hours(24));
+  EXPECT_EQ(Told("certificate_expired"), 1u) << "at once";
+  Advance(absl::Hours(24));
+  EXPECT_EQ(Told("certificate_expired"), 2u);
+}
+
+TEST_F(ExpiryWatchTest, OfALongLifetimeTheLastFortnightIsEnough) {
+  ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(730 * 24)));
+  Advance(absl::Hours((730 - 15) * 24));
+  EXPECT_EQ(Told("certificate_expires_soon"), 0u);
+  Advance(absl::Hours(26));
+  EXPECT_EQ(Told("certificate_expires_soon"), 1u);
+}
+
+TEST_F(ExpiryWatchTest, ListsWhatIsServed) {
+  ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(24)));
+  const std::string json = CertificatesJson(*live_);
+  EXPECT_NE(json.find("\"names\":[\"orders.internal\"]"), std::string::npos) << json;
+  EXPECT_NE(json.find("\"route\":\"two\""), std::string::npos) << json;
+  EXPECT_EQ(json.find("problem"), std::string::npos) << json;
+}
+
+}  // namespace
+}  // namespace tlsbridge
