@@ -98,6 +98,16 @@ TEST_P(ResumptionTest, NotOnceOtherCasVouchForClients) {
   EXPECT_TRUE(refused);
 }
 
+TEST_P(ResumptionTest, EarlyDataIsNeitherOfferedNorSent) {
+  if (std::string(GetParam()) == "-tls1_2") GTEST_SKIP() << "TLS 1.2 has none";
+  ASSERT_NO_FATAL_FAILURE(Start());
+  EXPECT_THAT(Visit(first_), HasSubstr("Max Early Data: 0"));
+  const std::string data = dir().WriteFile("early", "GET / HTTP/1.1\r\n\r\n");
+  const std::string output = Visit(first_, {"-sess_in", session_, "-early_data", data});
+  EXPECT_THAT(output, HasSubstr("Reused, TLSv1.3"));
+  EXPECT_THAT(output, HasSubstr("Early data was not sent"));
+}
+
 TEST_P(ResumptionTest, GnutlsResumesToo) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const bool tls13 = std::string(GetParam()) == "-tls1_3";

@@ -56,7 +56,9 @@ void Ledger::JudgeCase(uint64_t number) {
   entries_.erase(number);
   const Case& c = entry->c;
   bytes_checked_ += c.client.received + c.backend.received;
-  if (c.timed_out() && !c.backend.accepted) ++silent_;
+  // One that leaves behind its close_notify may be gone before it learns its backend's name.
+  const bool left_in_order = c.client.close_notify_sent && c.client.own_end != OwnEnd::kNone;
+  if (!c.backend.accepted && (c.timed_out() || left_in_order)) ++silent_;
   if (c.plan.kind == Kind::kHandshakeCut && !c.client.handshake_done) {
     handshake_cuts_.insert({c.plan.tls13, static_cast<uint64_t>(c.plan.leave), c.plan.cut_at});
   }
@@ -83,10 +85,10 @@ void Ledger::Close() {
   std::vector<uint64_t> numbers;
   for (const auto& [number, entry] : entries_) numbers.push_back(number);
   for (const uint64_t number : numbers) JudgeCase(number);
-  // A silent client's backend is told no name; the program ends such a connection in order.
+  // Such a client's backend is told no name; the program ends its stream in order.
   if (stranger_fins_ > silent_) {
     Violation(absl::StrCat(stranger_fins_, " backends without a client's header saw FIN; only ",
-                           silent_, " clients said nothing at all until a timeout"));
+                           silent_, " clients said nothing until a timeout, or left in order"));
   }
 }
 

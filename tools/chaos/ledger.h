@@ -81,7 +81,7 @@ class Ledger {
   uint64_t begun_ = 0;
   uint64_t violations_ = 0;
   uint64_t bytes_checked_ = 0;
-  uint64_t silent_ = 0;
+  uint64_t silent_ = 0;  // whose backend may see FIN without knowing whose it is
   uint64_t stranger_fins_ = 0;
   bool verbose_ = false;
 };

@@ -87,7 +87,7 @@ std::string CurlArguments(const SocketAddress& address) {
 }
 
 int Demo() {
-  const absl::StatusOr<LogOptions> log = LogFlags();
+  const absl::StatusOr<LogSettings> log = LogFlags();
   if (!log.ok()) return RefuseToStart(log.status());
   auto identity = tls::MakeDevelopmentIdentity(absl::Now());
   if (!identity.ok()) return RefuseToStart(identity.status());

@@ -69,7 +69,7 @@ int RunConfigFile(absl::Span<char* const> arguments) {
     if (!parsed.problems.empty()) return Refusal(parsed.problems, kMostInALine, "; ");
     return LiveConfig::Load(std::move(parsed.config), previous, clock);
   };
-  return Serve(source, {path}, {first.config.log.level, first.config.log.format});
+  return Serve(source, {path}, first.config.log);
 }
 
 }  // namespace tlsbridge

@@ -20,7 +20,7 @@ int RefuseToStart(const absl::Status& status) {
   return kExitUsage;
 }
 
-int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogOptions& log,
+int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready) {
   ApplyCoreDumpFlag();
   const SystemClock clock;

@@ -9,7 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "router/log/log.h"
+#include "router/config/config.h"
 #include "router/reloader.h"
 #include "router/router.h"
 #include "tools/tlsbridge/exit_codes.h"
@@ -19,14 +19,9 @@ namespace tlsbridge {
 // Prints "tlsbridge: <message>" and returns kExitUsage.
 int RefuseToStart(const absl::Status& status);
 
-struct LogOptions {
-  LogLevel level = LogLevel::kInfo;
-  LogFormat format = LogFormat::kText;
-};
-
 // Serves what `source` makes until told to stop. `source_files` are what it reads itself.
 // `on_ready` is called once the listeners are open.
-int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogOptions& log,
+int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
 
 }  // namespace tlsbridge

@@ -211,8 +211,8 @@ absl::Status ApplyServiceFlags(Config* config) {
   return status;
 }
 
-absl::StatusOr<LogOptions> LogFlags() {
-  LogOptions options;
+absl::StatusOr<LogSettings> LogFlags() {
+  LogSettings options;
   const std::string level = absl::GetFlag(FLAGS_log_level);
   if (level == "debug") {
     options.level = LogLevel::kDebug;

@@ -10,7 +10,6 @@
 #include "bridge/socket_address.h"
 #include "router/config/config.h"
 #include "tools/tlsbridge/command_line.h"
-#include "tools/tlsbridge/serve.h"
 
 namespace tlsbridge {
 
@@ -21,6 +20,6 @@ absl::StatusOr<std::vector<SocketAddress>> ListenFlag();
 
 // Writes the flags' values into `config`, after checking them.
 absl::Status ApplyServiceFlags(Config* config);
-absl::StatusOr<LogOptions> LogFlags();
+absl::StatusOr<LogSettings> LogFlags();
 
 }  // namespace tlsbridge
