@@ -1,6 +1,5 @@
 // The client's end of a Session: what a backend needs and a client does not.
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include <utility>
@@ -28,7 +27,7 @@ std::unique_ptr<Session> Session::Connect(std::shared_ptr<const ClientContext> c
 }
 
 Verdict Session::Start() {
-  ERR_clear_error();
+  BeginCall();
   const Verdict verdict = Interpret(ssl_.get(), SSL_do_handshake(ssl_.get()));
   return verdict == Verdict::kFailed ? Fail() : verdict;
 }

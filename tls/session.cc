@@ -123,7 +123,6 @@ std::unique_ptr<Session> Session::Reject(const ServerContext& context, Staging* 
 
 Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)
     : staging_(staging), ssl_(std::move(ssl)) {
-  SSL_set_app_data(ssl_.get(), this);
   BIO_up_ref(staging->bio());  // one, since both are the same
   SSL_set_bio(ssl_.get(), staging->bio(), staging->bio());
   // Ciphers, groups and callbacks are of no use after the handshake: about 1 KiB a connection.
@@ -132,7 +131,13 @@ Session::Session(bssl::UniquePtr<SSL> ssl, Staging* staging)
 
 Session::~Session() = default;
 
-Session* Session::Of(const SSL* ssl) { return static_cast<Session*>(SSL_get_app_data(ssl)); }
+// Not by SSL_set_app_data(), which costs each connection two allocations.
+Session* Session::Of(const SSL* ssl) { return Staging::Of(SSL_get_rbio(ssl))->caller(); }
+
+void Session::BeginCall() {
+  ERR_clear_error();
+  staging_->set_caller(this);
+}
 
 void Session::ObserveClientHello(SSL_CTX* ctx) {
   SSL_CTX_set_select_certificate_cb(ctx, [](const SSL_CLIENT_HELLO* hello) {
@@ -199,7 +204,7 @@ Verdict Session::Fail() {
 }
 
 Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
-  ERR_clear_error();
+  BeginCall();
   received_anything_ = received_anything_ || !ciphertext.empty();
   std::vector<uint8_t> kept;
   if (signing_ != nullptr && !signing_->unread.empty()) {
@@ -259,7 +264,7 @@ Verdict Session::ReceiveEof() {
 }
 
 bool Session::Send(absl::Span<const uint8_t> plaintext) {
-  ERR_clear_error();
+  BeginCall();
   // Memory takes all, so that a write is never partial and never has to be tried again.
   const int n = SSL_write(ssl_.get(), plaintext.data(), static_cast<int>(plaintext.size()));
   if (n == static_cast<int>(plaintext.size())) return true;
@@ -269,14 +274,14 @@ bool Session::Send(absl::Span<const uint8_t> plaintext) {
 
 void Session::SendCloseNotify() {
   if (!handshake_done_ || std::exchange(finished_writing_, true)) return;
-  ERR_clear_error();
+  BeginCall();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
 }
 
 void Session::SendInternalError() {
   if (std::exchange(finished_writing_, true)) return;
-  ERR_clear_error();
+  BeginCall();
   SSL_send_fatal_alert(ssl_.get(), SSL_AD_INTERNAL_ERROR);
   ERR_clear_error();
 }

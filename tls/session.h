@@ -124,7 +124,10 @@ class Session {
 
   Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
 
+  // In a callback of BoringSSL's.
   static Session* Of(const SSL* ssl);
+  // Before each call to BoringSSL.
+  void BeginCall();
 
   void NoteClientHello(const SSL_CLIENT_HELLO* hello);
   bool LetIn();

@@ -38,6 +38,8 @@ Staging::Staging()
 
 Staging::~Staging() = default;
 
+Staging* Staging::Of(BIO* bio) { return static_cast<Staging*>(BIO_get_data(bio)); }
+
 void Staging::ClearOutput() {
   output_bytes_ = 0;
   if (output_capacity_ <= kOutputBytes) return;
@@ -59,7 +61,7 @@ void Staging::Append(const void* data, size_t length) {
 }
 
 int Staging::ReadFromInput(BIO* bio, char* buffer, int length) {
-  auto* self = static_cast<Staging*>(BIO_get_data(bio));
+  Staging* const self = Of(bio);
   BIO_clear_retry_flags(bio);
   if (self->input_.empty()) {
     BIO_set_retry_read(bio);
@@ -72,7 +74,7 @@ int Staging::ReadFromInput(BIO* bio, char* buffer, int length) {
 }
 
 int Staging::WriteToOutput(BIO* bio, const char* data, int length) {
-  auto* self = static_cast<Staging*>(BIO_get_data(bio));
+  Staging* const self = Of(bio);
   self->Append(data, static_cast<size_t>(length));
   return length;
 }

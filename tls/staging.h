@@ -19,12 +19,20 @@
 
 namespace tlsbridge::tls {
 
+class Session;
+
 class Staging {
  public:
   Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
   ~Staging();
+
+  // Whose call is under way, for BoringSSL's callbacks.
+  void set_caller(Session* caller) { caller_ = caller; }
+  Session* caller() const { return caller_; }
+  // That of the session that `bio` belongs to.
+  static Staging* Of(BIO* bio);
 
   // Ciphertext for the next reads; it must stay valid until they are done.
   void SetInput(absl::Span<const uint8_t> ciphertext) { input_ = ciphertext; }
@@ -49,9 +57,10 @@ class Staging {
   static int WriteToOutput(BIO* bio, const char* data, int length);
   static long Control(BIO* bio, int command, long argument, void* pointer);
 
-  absl::Span<const uint8_t> input_;
   void Append(const void* data, size_t length);
 
+  Session* caller_ = nullptr;  // Not owned.
+  absl::Span<const uint8_t> input_;
   std::unique_ptr<uint8_t[]> output_;
   size_t output_capacity_ = 0;
   size_t output_bytes_ = 0;
