@@ -19,11 +19,12 @@ const char* VersionOption(TlsVersion version) {
   return version == TlsVersion::kTls12 ? "TLSv1.2" : "TLSv1.3";
 }
 
-// Leaves `text` empty for no file.
+// Leaves `text` empty for no file. An empty file is none: it must not turn off what it is for.
 absl::Status ReadIfNamed(const std::string& path, std::string* text) {
   if (path.empty()) return absl::OkStatus();
   auto pem = tls::ReadPemFile(path);
   if (!pem.ok()) return pem.status();
+  if (pem->empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
   *text = *std::move(pem);
   return absl::OkStatus();
 }
@@ -48,6 +49,37 @@ tls::TicketOptions TicketOptionsOf(const Tickets& settings) {
   return options;
 }
 
+// All but certificates and clients.
+tls::ServerOptions OptionsOf(const ServerTls& settings) {
+  tls::ServerOptions options;
+  options.alpn = settings.alpn;
+  options.protocol.min_version = VersionOption(settings.min_version);
+  options.protocol.max_version = VersionOption(settings.max_version);
+  options.protocol.ciphers = settings.ciphers;
+  options.protocol.groups = settings.groups;
+  options.refuse_unknown_sni = settings.refuse_unknown_sni;
+  return options;
+}
+
+tls::ClientOptions OptionsOf(const BackendTls& settings, const BackendCredentials& credentials) {
+  tls::ClientOptions options;
+  options.trust.ca_name = settings.ca;
+  options.trust.ca_pem = credentials.ca_pem;
+  options.verify_name = settings.verify_name;
+  options.server_name = settings.sni;
+  options.alpn = settings.alpn;
+  options.insecure_skip_verify = settings.insecure_skip_verify;
+  if (credentials.certificate.key != nullptr) options.certificate = &credentials.certificate;
+  return options;
+}
+
+tls::TrustOptions TrustOf(const tls::ClientPolicy& policy) {
+  return {.ca_pem = policy.ca_pem,
+          .ca_name = policy.ca_name,
+          .crl_pem = policy.crl_pem,
+          .crl_name = policy.crl_name};
+}
+
 // Those that are named.
 std::vector<std::string> Named(std::vector<std::string> paths) {
   paths.erase(std::remove(paths.begin(), paths.end(), ""), paths.end());
@@ -60,8 +92,8 @@ const FileSet<T>* SameFiles(const FileSet<T>& served, const std::vector<std::str
   return served.content != nullptr && served.paths == paths ? &served : nullptr;
 }
 
-absl::Status ReadCertificates(const ServerTls& settings, const RouteFiles* served, absl::Time now,
-                              RouteFiles* files) {
+absl::Status ReadCertificates(const ServerTls& settings, const RouteFiles* served, Reread reread,
+                              absl::Time now, RouteFiles* files) {
   absl::flat_hash_map<std::vector<std::string>, const FileSet<const tls::Credential>*> known;
   tls::CertificateBytes bytes;
   if (served != nullptr) {
@@ -79,18 +111,23 @@ absl::Status ReadCertificates(const ServerTls& settings, const RouteFiles* serve
       if (!certificate.ok()) return certificate.status();
       auto credential = tls::MakeCredential(*certificate, &bytes);
       if (!credential.ok() || before == nullptr) return credential;
-      const absl::Status status = tls::CheckNotOlder(*before->content, **credential);
+      absl::Status status = tls::CheckNotOlder(*before->content, **credential);
+      // Whether it can be served, by itself: so that one that cannot keeps no other from it.
+      tls::ServerOptions options = OptionsOf(settings);
+      options.certificates = {*credential};
+      status.Update(tls::ServerContext::Create(options).status());
       if (!status.ok()) return status;
       return credential;
     };
-    auto set = ReadFileSet(std::move(paths), before, read);
+    auto set = ReadFileSet(std::move(paths), before, reread, read);
     if (!set.ok()) return set.status();
     files->certificates.push_back(*std::move(set));
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, RouteFiles* files) {
+absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, Reread reread,
+                         RouteFiles* files) {
   std::vector<std::string> paths = Named({settings.ca, settings.crl});
   // What is asked of clients beside the files is part of the policy.
   const bool same = served != nullptr && served->settings->tls.client == settings;
@@ -100,46 +137,49 @@ absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, 
     auto policy = LoadClientPolicy(settings);
     if (!policy.ok()) return policy.status();
     if (before != nullptr) {
-      absl::Status status =
-          tls::CheckCrlsNotOlder(before->content->crl_pem, policy->crl_pem, settings.crl);
+      const absl::Status status = tls::CheckCrlsKept(TrustOf(*before->content), TrustOf(*policy));
       if (!status.ok()) return status;
     }
-    // So that a bad one is refused here, by itself.
     if (policy->mode != tls::ClientCertificates::kOff) {
       auto verifier = tls::ClientVerifier::Create(*policy);
       if (!verifier.ok()) return verifier.status();
     }
     return std::make_shared<const tls::ClientPolicy>(*std::move(policy));
   };
-  auto set = ReadFileSet(std::move(paths), before, read);
+  auto set = ReadFileSet(std::move(paths), before, reread, read);
   if (!set.ok()) return set.status();
   files->clients = *std::move(set);
   return absl::OkStatus();
 }
 
 // Secrets that are kept decrypt what they encrypted before.
-absl::Status ReadTickets(const Tickets& settings, const ServedRoute* served,
+absl::Status ReadTickets(const Tickets& settings, const ServedRoute* served, Reread reread,
                          const tls::TicketSecrets::Clock& wall_clock, RouteFiles* files) {
   const bool same = served != nullptr && served->settings->tls.tickets == settings;
   std::vector<std::string> paths = Named({settings.file});
   const FileSet<tls::TicketSecrets>* const before =
       same ? SameFiles(served->tls->files.tickets, paths) : nullptr;
-  const auto read = [&]() -> absl::StatusOr<std::shared_ptr<tls::TicketSecrets>> {
-    if (before == nullptr) {
-      return tls::TicketSecrets::Create(TicketOptionsOf(settings), wall_clock);
-    }
-    if (absl::Status status = before->content->Reload(); !status.ok()) return status;
-    return before->content;
+  const auto read = [&] {
+    return tls::TicketSecrets::Create(TicketOptionsOf(settings), wall_clock);
   };
-  auto set = ReadFileSet(std::move(paths), before, read);
+  auto set = ReadFileSet(std::move(paths), before, reread, read);
   if (!set.ok()) return set.status();
+  if (before != nullptr && set->content != before->content) {
+    before->content->TakeOver(*set->content);
+    set->content = before->content;
+  }
   files->tickets = *std::move(set);
   return absl::OkStatus();
 }
 
-absl::Status ReadBackend(const BackendTls& settings, const RouteFiles* served, absl::Time now,
-                         RouteFiles* files) {
-  std::vector<std::string> paths = Named({settings.ca, settings.cert, settings.key});
+absl::Status ReadBackend(const BackendTls& settings, const ServedRoute* served, Reread reread,
+                         absl::Time now, RouteFiles* files) {
+  const bool of_system = settings.ca.empty() && !settings.insecure_skip_verify;
+  std::vector<std::string> paths = Named(
+      {of_system ? tls::TrustStore::SystemBundle() : settings.ca, settings.cert, settings.key});
+  const bool same = served != nullptr && served->settings->backend_tls == settings;
+  const FileSet<const BackendCredentials>* const before =
+      same ? SameFiles(served->tls->files.backend, paths) : nullptr;
   const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const BackendCredentials>> {
     auto credentials = std::make_shared<BackendCredentials>();
     absl::Status status = ReadIfNamed(settings.ca, &credentials->ca_pem);
@@ -149,15 +189,11 @@ absl::Status ReadBackend(const BackendTls& settings, const RouteFiles* served, a
       if (!pair.ok()) return pair.status();
       credentials->certificate = *std::move(pair);
     }
-    // So that a CA that cannot be used is refused here, by itself.
-    if (!credentials->ca_pem.empty()) {
-      auto trust = tls::TrustStore::Create({credentials->ca_pem, settings.ca});
-      if (!trust.ok()) return trust.status();
-    }
+    auto context = tls::ClientContext::Create(OptionsOf(settings, *credentials));
+    if (!context.ok()) return context.status();
     return credentials;
   };
-  auto set = ReadFileSet(std::move(paths),
-                         served == nullptr ? nullptr : SameFiles(served->backend, paths), read);
+  auto set = ReadFileSet(std::move(paths), before, reread, read);
   if (!set.ok()) return set.status();
   files->backend = *std::move(set);
   return absl::OkStatus();
@@ -166,14 +202,6 @@ absl::Status ReadBackend(const BackendTls& settings, const RouteFiles* served, a
 template <typename T>
 bool SameContent(const FileSet<T>& a, const FileSet<T>& b) {
   return a.content == b.content;
-}
-
-// What was good by itself, but cannot be served with the rest.
-template <typename T>
-void KeepServed(const FileSet<T>& served, const std::string& problem, FileSet<T>* set) {
-  if (SameContent(served, *set)) return;
-  set->content = served.content;
-  set->problem = problem;
 }
 
 bool SameServer(const Route& route, const ServedRoute& served, const RouteFiles& files) {
@@ -185,40 +213,24 @@ bool SameServer(const Route& route, const ServedRoute& served, const RouteFiles&
                     SameContent<const tls::Credential>);
 }
 
-absl::Status LoadServer(const Route& route, const ServedRoute* served,
+absl::Status LoadServer(const Route& route, const ServedRoute* served, Reread reread,
                         const tls::TicketSecrets::Clock& wall_clock, RouteTls* loaded) {
   const ServerTls& settings = route.tls;
   RouteFiles& files = loaded->files;
   absl::Status status = ReadCertificates(
-      settings, served == nullptr ? nullptr : &served->tls->files, wall_clock(), &files);
-  if (status.ok()) status = ReadClients(settings.client, served, &files);
-  if (status.ok()) status = ReadTickets(settings.tickets, served, wall_clock, &files);
+      settings, served == nullptr ? nullptr : &served->tls->files, reread, wall_clock(), &files);
+  if (status.ok()) status = ReadClients(settings.client, served, reread, &files);
+  if (status.ok()) status = ReadTickets(settings.tickets, served, reread, wall_clock, &files);
   if (!status.ok()) return status;
   if (served != nullptr && SameServer(route, *served, files)) {
     loaded->server = served->tls->server;
     return absl::OkStatus();
   }
-  tls::ServerOptions options;
+  tls::ServerOptions options = OptionsOf(settings);
   for (const auto& set : files.certificates) options.certificates.push_back(set.content);
-  options.alpn = settings.alpn;
-  options.protocol.min_version = VersionOption(settings.min_version);
-  options.protocol.max_version = VersionOption(settings.max_version);
-  options.protocol.ciphers = settings.ciphers;
-  options.protocol.groups = settings.groups;
-  options.refuse_unknown_sni = settings.refuse_unknown_sni;
   options.clients = *files.clients.content;
   auto context = tls::ServerContext::Create(options);
-  if (!context.ok()) {
-    if (served == nullptr || served->tls->server == nullptr || !(served->settings->tls == settings))
-      return context.status();
-    const std::string problem(context.status().message());
-    for (size_t i = 0; i < files.certificates.size(); ++i) {
-      KeepServed(served->tls->files.certificates[i], problem, &files.certificates[i]);
-    }
-    KeepServed(served->tls->files.clients, problem, &files.clients);
-    loaded->server = served->tls->server;
-    return absl::OkStatus();
-  }
+  if (!context.ok()) return context.status();
   // A ticket stands for a client that was let in: who may be one is part of what it is good for.
   const std::string binding = absl::StrCat(route.name, "\n", tls::PolicyDigest(options.clients));
   tls::InstallTicketKeys(files.tickets.content, binding, (*context)->ssl_ctx());
@@ -226,27 +238,17 @@ absl::Status LoadServer(const Route& route, const ServedRoute* served,
   return absl::OkStatus();
 }
 
-absl::Status LoadBackend(const BackendTls& settings, const ServedRoute* served, absl::Time now,
-                         RouteTls* loaded) {
-  const absl::Status status =
-      ReadBackend(settings, served == nullptr ? nullptr : &served->tls->files, now, &loaded->files);
+absl::Status LoadBackend(const BackendTls& settings, const ServedRoute* served, Reread reread,
+                         absl::Time now, RouteTls* loaded) {
+  const absl::Status status = ReadBackend(settings, served, reread, now, &loaded->files);
   if (!status.ok()) return status;
-  const BackendCredentials& credentials = *loaded->files.backend.content;
   if (served != nullptr && served->tls->backend != nullptr &&
       served->settings->backend_tls == settings &&
       SameContent(served->tls->files.backend, loaded->files.backend)) {
     loaded->backend = served->tls->backend;
     return absl::OkStatus();
   }
-  tls::ClientOptions options;
-  options.trust.ca_name = settings.ca;
-  options.trust.ca_pem = credentials.ca_pem;
-  options.verify_name = settings.verify_name;
-  options.server_name = settings.sni;
-  options.alpn = settings.alpn;
-  options.insecure_skip_verify = settings.insecure_skip_verify;
-  if (credentials.certificate.key != nullptr) options.certificate = &credentials.certificate;
-  auto context = tls::ClientContext::Create(options);
+  auto context = tls::ClientContext::Create(OptionsOf(settings, *loaded->files.backend.content));
   if (!context.ok()) return context.status();
   loaded->backend = *std::move(context);
   return absl::OkStatus();
@@ -271,28 +273,28 @@ absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings) {
   return policy;
 }
 
-absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served,
+absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
                                       const tls::TicketSecrets::Clock& wall_clock) {
   RouteTls loaded;
   if (route.action != RouteAction::kForward || route.tls_mode == TlsMode::kPassthrough) {
     return loaded;
   }
-  absl::Status status = LoadServer(route, served, wall_clock, &loaded);
+  absl::Status status = LoadServer(route, served, reread, wall_clock, &loaded);
   if (status.ok() && route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    status = LoadBackend(route.backend_tls, served, wall_clock(), &loaded);
+    status = LoadBackend(route.backend_tls, served, reread, wall_clock(), &loaded);
   }
   if (!status.ok()) return status;
   return loaded;
 }
 
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit) {
-  const auto show = [&visit](const auto& set) {
-    if (!set.paths.empty()) visit({set.paths, set.stamp, set.problem});
+  const auto show = [&visit](const char* what, const auto& set) {
+    if (!set.paths.empty()) visit({what, set.paths, set.stamp, set.problem});
   };
-  for (const auto& set : tls.files.certificates) show(set);
-  show(tls.files.clients);
-  show(tls.files.tickets);
-  show(tls.files.backend);
+  for (const auto& set : tls.files.certificates) show("certificate", set);
+  show("clients", tls.files.clients);
+  show("tickets", tls.files.tickets);
+  show("backend", tls.files.backend);
 }
 
 bool IsUnchanged(const RouteTls& before, const RouteTls& after) {
@@ -312,6 +314,10 @@ std::vector<std::string> RouteTls::Warnings() const {
   std::vector<std::string> warnings;
   for (const auto& set : files.certificates) {
     warnings.insert(warnings.end(), set.content->warnings.begin(), set.content->warnings.end());
+  }
+  if (files.backend.content != nullptr) {
+    const std::vector<std::string>& more = files.backend.content->certificate.warnings;
+    warnings.insert(warnings.end(), more.begin(), more.end());
   }
   if (backend != nullptr && !backend->verifies()) {
     warnings.emplace_back(

@@ -44,6 +44,7 @@ struct RouteTls {
 
 // One set, whatever is in it.
 struct FileSetState {
+  absl::string_view what;  // "certificate", "clients", "tickets" or "backend"
   absl::Span<const std::string> paths;
   uint64_t stamp;
   absl::string_view problem;
@@ -60,7 +61,7 @@ struct ServedRoute {
 
 // `served` is the route of the same name, or null. Of that is kept what has not changed; and where
 // files have become bad, what they held before.
-absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served,
+absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
                                       const tls::TicketSecrets::Clock& wall_clock);
 
 // As LoadRouteTls does for clients; for `tlsbridge explain`, too.

@@ -54,7 +54,7 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config
     const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(route.name);
     const ServedRoute served = {before == nullptr ? nullptr : before->settings,
                                 before == nullptr ? nullptr : &before->tls};
-    auto loaded = LoadRouteTls(route, before == nullptr ? nullptr : &served,
+    auto loaded = LoadRouteTls(route, before == nullptr ? nullptr : &served, Reread::kAll,
                                [clock] { return clock->Wall(); });
     if (!loaded.ok()) {
       if (config.routes.size() == 1) return loaded.status();
@@ -102,7 +102,9 @@ std::shared_ptr<const LiveConfig> LiveConfig::Renew(std::shared_ptr<const LiveCo
       continue;
     }
     const ServedRoute served = {before.settings, &before.tls};
-    auto loaded = LoadRouteTls(*before.settings, &served, [clock] { return clock->Wall(); });
+    auto loaded = LoadRouteTls(*before.settings, &served, Reread::kChanged,
+                               [clock] { return clock->Wall(); });
+    // Each set is good by itself, or what it was: there is nothing that could fail.
     if (loaded.ok() && !IsUnchanged(before.tls, *loaded)) {
       route.tls = *std::move(loaded);
       changed = true;

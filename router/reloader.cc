@@ -72,13 +72,19 @@ void Compare(const std::vector<Item>& before, const std::vector<Item>& after, Na
 Reloader::Reloader(EventLoop* loop, Source source, std::vector<std::string> source_files,
                    uint64_t source_stamp, Receiver receiver)
     : loop_(loop),
+      receiver_(std::move(receiver)),
       source_(std::move(source)),
       source_files_(std::move(source_files)),
       source_stamp_(source_stamp),
-      receiver_(std::move(receiver)) {}
+      thread_([this] { Run(); }) {}
 
 Reloader::~Reloader() {
-  if (thread_.joinable()) thread_.join();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
 }
 
 void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
@@ -87,31 +93,64 @@ void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
     return;
   }
   at_work_ = true;
-  if (thread_.joinable()) thread_.join();
-  thread_ = std::thread([this, current = std::move(current), cause] {
-    Outcome outcome = Work(current, cause);
-    loop_->Post([this, outcome = std::move(outcome)]() mutable { Finish(std::move(outcome)); });
-  });
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    job_ = Job{std::move(current), cause};
+  }
+  changed_.notify_one();
 }
 
-Reloader::Outcome Reloader::Work(const std::shared_ptr<const LiveConfig>& current, Cause cause) {
-  Outcome outcome;
-  outcome.asked = cause == Cause::kAsked;
-  const uint64_t stamp = StampOf(source_files_);
-  outcome.reloaded = outcome.asked || stamp != source_stamp_;
-  source_stamp_ = stamp;
-  if (outcome.reloaded) {
-    outcome.live = source_(current.get(), &loop_->clock());
-  } else {
-    outcome.live = LiveConfig::Renew(current, &loop_->clock());
+void Reloader::Run() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return ending_ || job_.has_value(); });
+    if (ending_) return;
+    const Job job = *std::exchange(job_, std::nullopt);
+    lock.unlock();
+    Outcome outcome = Work(job);
+    loop_->Post([this, outcome = std::move(outcome)] { Finish(outcome); });
+    lock.lock();
   }
-  outcome.watch = PlanFor(outcome.live.ok() ? **outcome.live : *current);
+}
+
+Reloader::Outcome Reloader::Work(const Job& job) {
+  Outcome outcome;
+  outcome.asked = job.cause == Cause::kAsked;
+  // What was refused may be good by now: a file that it names has come, an address is free.
+  outcome.reloaded = outcome.asked || refused_ || StampOf(source_files_) != source_stamp_;
+  outcome.renewed = LiveConfig::Renew(job.current, &loop_->clock());
+  if (outcome.reloaded) {
+    outcome.live = AskSource(job.current.get());
+  } else {
+    outcome.live = outcome.renewed;
+  }
+  // Both, since it is not known yet which will be served.
+  outcome.watch = PlanFor(*outcome.renewed);
+  if (outcome.live.ok()) {
+    for (const auto& [folder, names] : PlanFor(**outcome.live)) {
+      outcome.watch[folder].insert(names.begin(), names.end());
+    }
+  }
   return outcome;
 }
 
-void Reloader::Finish(Outcome outcome) {
+// Again, if its files change meanwhile: the beginning of one may look like a whole.
+Reloader::Result Reloader::AskSource(const LiveConfig* current) {
+  constexpr int kAttempts = 5;
+  Result result = absl::UnavailableError("");
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    source_stamp_ = StampOf(source_files_);
+    result = source_(current, &loop_->clock());
+    if (StampOf(source_files_) == source_stamp_) return result;
+  }
+  return absl::UnavailableError(absl::StrCat(absl::StrJoin(source_files_, ", "),
+                                             ": changed again and again while being read"));
+}
+
+void Reloader::Finish(const Outcome& outcome) {
+  std::shared_ptr<const LiveConfig> current = receiver_(outcome);
+  if (outcome.reloaded) refused_ = !outcome.live.ok() || current != *outcome.live;
   at_work_ = false;
-  std::shared_ptr<const LiveConfig> current = receiver_(std::move(outcome));
   if (const auto cause = std::exchange(again_, std::nullopt)) Start(std::move(current), *cause);
 }
 

@@ -7,7 +7,9 @@
 
 #include <stdint.h>
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -31,12 +33,16 @@ class Reloader {
   struct Outcome {
     // The same as before, if nothing has changed.
     Result live;
+    // Where `live` is made by the source: what is served now, its files read again; to go on with,
+    // if `live` cannot be served.
+    std::shared_ptr<const LiveConfig> renewed;
     bool asked = false;
-    bool reloaded = false;  // made by the source; else only files were read again
+    bool reloaded = false;  // made by the source
     WatchPlan watch;        // where the next change of a file shows
   };
-  // Returns what is served from now on: the new one, or the one before.
-  using Receiver = absl::AnyInvocable<std::shared_ptr<const LiveConfig>(Outcome)>;
+  // Returns what is served from now on. A `live` that it does not return is tried again when files
+  // may have changed.
+  using Receiver = absl::AnyInvocable<std::shared_ptr<const LiveConfig>(const Outcome&)>;
 
   // `source_files` are what the source itself reads: a change there is a reload. `source_stamp` is
   // their StampOf() from before the source ran first. `receiver` runs on `loop`.
@@ -54,17 +60,32 @@ class Reloader {
   WatchPlan PlanFor(const LiveConfig& live) const;
 
  private:
-  Outcome Work(const std::shared_ptr<const LiveConfig>& current, Cause cause);
-  void Finish(Outcome outcome);
+  struct Job {
+    std::shared_ptr<const LiveConfig> current;
+    Cause cause;
+  };
+
+  void Run();
+  Outcome Work(const Job& job);
+  Result AskSource(const LiveConfig* current);
+  void Finish(const Outcome& outcome);
 
   EventLoop* const loop_;  // Not owned.
-  Source source_;
-  const std::vector<std::string> source_files_;
-  uint64_t source_stamp_;  // the thread's, while it is at work
   Receiver receiver_;
-  std::thread thread_;
   bool at_work_ = false;
   std::optional<Cause> again_;
+
+  // The thread's, while it is at work.
+  Source source_;
+  const std::vector<std::string> source_files_;
+  uint64_t source_stamp_;
+  bool refused_ = false;  // what the source made last
+
+  std::mutex mutex_;  // guards the next two
+  std::condition_variable changed_;
+  std::optional<Job> job_;
+  bool ending_ = false;
+  std::thread thread_;  // last, so that the rest is there when it begins
 };
 
 // What a reload changes, for the log: "+orders", "-billing", "~search(limits)" for routes and

@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
       std::make_unique<FdEvent>(self->loop_.get(), self->signal_fd_, [self] { self->OnSignal(); });
   router->reloader_ = std::make_unique<Reloader>(
       self->loop_.get(), std::move(source), std::move(files.of_source), stamp,
-      [self](Reloader::Outcome outcome) { return self->OnReloaded(std::move(outcome)); });
+      [self](const Reloader::Outcome& outcome) { return self->OnReloaded(outcome); });
   if (files.watched) {
     router->file_watcher_ = std::make_unique<FileWatcher>(self->loop_.get(), [self] {
       if (self->phase_ == Phase::kServing) self->Reload(Reloader::Cause::kFilesMayHaveChanged);
@@ -197,22 +197,31 @@ void Router::Reload(Reloader::Cause cause) {
   LogEvent(LogLevel::kWarning, "reload_refused").Text("message", "the process is ending");
 }
 
-std::shared_ptr<const LiveConfig> Router::OnReloaded(Reloader::Outcome outcome) {
+std::shared_ptr<const LiveConfig> Router::OnReloaded(const Reloader::Outcome& outcome) {
   if (phase_ != Phase::kServing) return live_;
   if (file_watcher_ != nullptr) file_watcher_->Watch(outcome.watch);
-  absl::Status status = outcome.live.status();
-  if (status.ok() && outcome.reloaded) {
-    status = listeners_->Open((*outcome.live)->config().listeners, tcp_options());
+  std::shared_ptr<const LiveConfig> live = outcome.renewed;
+  bool reloaded = outcome.reloaded;
+  if (reloaded) {
+    absl::Status status = outcome.live.status();
+    if (status.ok()) {
+      status = listeners_->Open((*outcome.live)->config().listeners, tcp_options());
+    }
+    const std::string refusal(status.message());
+    if (!status.ok() && (outcome.asked || refusal != refusal_)) {
+      LogEvent(LogLevel::kError, "reload_refused").Text("message", refusal);
+    }
+    refusal_ = refusal;
+    reloaded = status.ok();
+    if (reloaded) live = *outcome.live;
   }
-  if (!status.ok()) {
-    LogEvent(LogLevel::kError, "reload_refused").Text("message", status.message());
-    return live_;
+  if (live != live_ || outcome.asked) {
+    LogRenewals(*live_, *live, outcome.asked ? TellProblems::kAll : TellProblems::kNew);
   }
-  LogRenewals(*live_, **outcome.live, outcome.asked ? TellProblems::kAll : TellProblems::kNew);
-  if (outcome.reloaded) {
-    AdoptReloaded(*std::move(outcome.live));
-  } else if (*outcome.live != live_) {
-    AdoptRenewed(*std::move(outcome.live));
+  if (reloaded) {
+    AdoptReloaded(std::move(live));
+  } else if (live != live_) {
+    AdoptRenewed(std::move(live));
   }
   return live_;
 }

@@ -65,7 +65,7 @@ class Router final : private AdminServer::Source {
   absl::Status OpenAdmin();
   void OnSignal();
   void Reload(Reloader::Cause cause);
-  std::shared_ptr<const LiveConfig> OnReloaded(Reloader::Outcome outcome);
+  std::shared_ptr<const LiveConfig> OnReloaded(const Reloader::Outcome& outcome);
   void AdoptReloaded(std::shared_ptr<const LiveConfig> live);
   void AdoptRenewed(std::shared_ptr<const LiveConfig> live);
   void ServeByNow();
@@ -89,6 +89,7 @@ class Router final : private AdminServer::Source {
   std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<FileWatcher> file_watcher_;  // null if files are not watched
   std::unique_ptr<ExpiryWatch> expiry_watch_;
+  std::string refusal_;        // of the last reload; empty if it was taken
   int closing_ = 0;            // reloads that wait for listeners to close
   LiveCounters control_live_;  // sockets of health checks
   std::unique_ptr<BackendWatch> backend_watch_;

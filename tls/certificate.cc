@@ -5,7 +5,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tls/asn1_time.h"
-#include "tls/pem_file.h"
 
 namespace tlsbridge::tls {
 
@@ -14,11 +13,6 @@ absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl:
   if (!pair.ok()) return pair.status();
   Certificate certificate{*std::move(pair), std::nullopt};
   std::vector<std::string>& warnings = certificate.pair.warnings;
-  if (AnybodyMayRead(paths.key)) {
-    warnings.push_back(absl::StrCat(paths.key,
-                                    ": anybody on this machine may read this private "
-                                    "key; chmod o-r would end that"));
-  }
   if (paths.ocsp.empty()) return certificate;
   auto staple = LoadOcspResponse(paths.ocsp, certificate.pair);
   // The certificate was renewed, and its responder has yet to be asked.

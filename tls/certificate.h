@@ -25,8 +25,8 @@ struct CertificatePaths {
   std::string ocsp;  // empty for none
 };
 
-// As LoadKeyPair() and LoadOcspResponse(). That others may read the key's file, or that the staple
-// has expired or is for another certificate, is added to the pair's warnings.
+// As LoadKeyPair() and LoadOcspResponse(). That the staple has expired or is for another
+// certificate is added to the pair's warnings.
 absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl::Time now);
 
 }  // namespace tlsbridge::tls

@@ -79,8 +79,9 @@ absl::StatusOr<std::shared_ptr<const Credential>> MakeCredential(const Certifica
   made->kind = *kind;
   made->staple = certificate.staple;
   made->server_names = ServerNamesOf(leaf);
-  made->not_before = ToTime(X509_get0_notBefore(leaf));
-  made->not_after = ToTime(X509_get0_notAfter(leaf));
+  const Validity validity = ValidityOf(pair);
+  made->not_before = validity.not_before;
+  made->not_after = validity.not_after;
   made->warnings = pair.warnings;
   return made;
 }

@@ -111,6 +111,11 @@ absl::Status CheckBelongs(const std::vector<bssl::UniquePtr<X509>>& chain, const
 
 }  // namespace
 
+Validity ValidityOf(const KeyPair& pair) {
+  const X509* const leaf = pair.chain.front().get();
+  return {ToTime(X509_get0_notBefore(leaf)), ToTime(X509_get0_notAfter(leaf))};
+}
+
 KeyPair::KeyPair() = default;
 KeyPair::KeyPair(KeyPair&&) noexcept = default;
 KeyPair& KeyPair::operator=(KeyPair&&) noexcept = default;
@@ -138,16 +143,26 @@ absl::StatusOr<KeyPair> ParseKeyPair(absl::string_view certificate_pem,
 
 absl::StatusOr<KeyPair> LoadKeyPair(const std::string& certificate_path,
                                     const std::string& key_path, absl::Time now) {
-  auto certificate_pem = ReadPemFile(certificate_path);
-  if (!certificate_pem.ok()) return certificate_pem.status();
-  auto key_pem = ReadPemFile(key_path);
-  if (!key_pem.ok()) return key_pem.status();
+  std::string certificate_pem;
+  std::string key_pem;
   // Neither may stay behind in freed memory: both may be the one file that holds the key.
   absl::Cleanup cleanse = [&certificate_pem, &key_pem] {
-    OPENSSL_cleanse(certificate_pem->data(), certificate_pem->size());
-    OPENSSL_cleanse(key_pem->data(), key_pem->size());
+    OPENSSL_cleanse(certificate_pem.data(), certificate_pem.size());
+    OPENSSL_cleanse(key_pem.data(), key_pem.size());
   };
-  return ParseKeyPair(*certificate_pem, certificate_path, *key_pem, key_path, now);
+  for (const auto& [path, text] :
+       {std::pair(&certificate_path, &certificate_pem), std::pair(&key_path, &key_pem)}) {
+    auto pem = ReadPemFile(*path);
+    if (!pem.ok()) return pem.status();
+    text->swap(*pem);
+  }
+  auto pair = ParseKeyPair(certificate_pem, certificate_path, key_pem, key_path, now);
+  if (pair.ok() && AnybodyMayRead(key_path)) {
+    pair->warnings.push_back(absl::StrCat(key_path,
+                                          ": anybody on this machine may read this private key; "
+                                          "chmod o-r would end that"));
+  }
+  return pair;
 }
 
 }  // namespace tlsbridge::tls

@@ -27,9 +27,17 @@ struct KeyPair {
   std::vector<std::string> warnings;         // what is odd about the chain; each names the file
 };
 
+struct Validity {
+  absl::Time not_before;
+  absl::Time not_after;
+};
+// Of the leaf.
+Validity ValidityOf(const KeyPair& pair);
+
 // Reads PEM: in `certificate_path` the leaf and then its chain, in `key_path` an unencrypted RSA
 // (2048 bits or more) or ECDSA (P-256, P-384, P-521) key. Both may name one file. `now` decides
-// whether the leaf is valid. The private key's text is wiped from memory again.
+// whether the leaf is valid. The private key's text is wiped from memory again. That anybody may
+// read its file is a warning.
 absl::StatusOr<KeyPair> LoadKeyPair(const std::string& certificate_path,
                                     const std::string& key_path, absl::Time now);
 

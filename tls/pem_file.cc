@@ -56,7 +56,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes, 
     const ssize_t n = read(fd, text.data() + length, text.size() - length);
     if (n == 0) break;
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return CannotRead(path, errno);
+    if (n < 0) {
+      const int error = errno;
+      OPENSSL_cleanse(text.data(), text.size());
+      return CannotRead(path, error);
+    }
     length += static_cast<size_t>(n);
   }
   text.resize(length);

@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<Secret>> ParseSharedSecret(absl::string_view text,
   return std::vector<Secret>{Condense(text)};
 }
 
-absl::StatusOr<std::vector<Secret>> Load(const TicketOptions& options) {
+absl::StatusOr<std::vector<Secret>> ReadSecrets(const TicketOptions& options) {
   auto text = ReadPemFile(options.path);
   if (!text.ok()) return text.status();
   absl::Cleanup cleanse = [&text] { OPENSSL_cleanse(text->data(), text->size()); };
@@ -105,21 +105,25 @@ absl::StatusOr<std::shared_ptr<TicketSecrets>> TicketSecrets::Create(const Ticke
                      " is not between 1m and 168h (RFC 8446 section 4.6.1)"));
   }
   std::shared_ptr<TicketSecrets> made(new TicketSecrets(options, std::move(clock)));
-  if (absl::Status status = made->Reload(); !status.ok()) return status;
+  if (absl::Status status = made->Load(); !status.ok()) return status;
   return made;
 }
 
-absl::Status TicketSecrets::Reload() {
+absl::Status TicketSecrets::Load() {
   if (options_.mode != TicketOptions::Mode::kFile &&
       options_.mode != TicketOptions::Mode::kShared) {
     return absl::OkStatus();
   }
-  auto secrets = Load(options_);
+  auto secrets = ReadSecrets(options_);
   if (!secrets.ok()) return secrets.status();
-  const std::lock_guard<std::mutex> lock(mutex_);
   secrets_ = *std::move(secrets);
-  generation_.fetch_add(1, std::memory_order_release);
   return absl::OkStatus();
+}
+
+void TicketSecrets::TakeOver(const TicketSecrets& renewed) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  secrets_ = renewed.secrets_;
+  generation_.fetch_add(1, std::memory_order_release);
 }
 
 TicketSecrets::Snapshot TicketSecrets::Take(absl::Time now) {

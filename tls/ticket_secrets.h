@@ -4,7 +4,7 @@
 //   file    one secret a line, in base64, 32 to 256 bytes each (openssl rand -base64 48), 8 lines
 //   at
 //           most; empty lines and lines that begin with # are passed over. The first encrypts, all
-//           decrypt. Reload() reads the file again
+//           decrypt. Created anew and taken over when the file changes
 //   shared  one secret of 32 bytes or more, the whole file but white space at its end. It and the
 //           number of periods since 1970 make the secret of each period, so that all replicas that
 //           have the file agree without talking to each other, also after a restart
@@ -16,8 +16,7 @@
 // handshake after its time.
 //
 // Thread: any. Owner: shared by the keys derived from it (tls/ticket_keys.h); one serves all
-// routes. Failure: Create() and Reload() return a Status that names the file; after a failed
-// Reload() the secrets of before stay in use.
+// routes. Failure: Create() returns a Status that names the file.
 #pragma once
 
 #include <stdint.h>
@@ -70,8 +69,8 @@ class TicketSecrets {
   TicketSecrets(const TicketSecrets&) = delete;
   TicketSecrets& operator=(const TicketSecrets&) = delete;
 
-  // kFile, kShared: reads the file again. Nothing to do in the other modes.
-  absl::Status Reload();
+  // kFile, kShared: goes on with the secrets of `renewed`, which nobody else uses yet.
+  void TakeOver(const TicketSecrets& renewed);
 
   // Takes a lock: ask when the snapshot of before is no longer good.
   Snapshot Take(absl::Time now);
@@ -82,6 +81,7 @@ class TicketSecrets {
  private:
   TicketSecrets(const TicketOptions& options, Clock clock);
 
+  absl::Status Load();
   void RotateRandom(absl::Time now);
   Snapshot OfPeriod(absl::Time now) const;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -163,21 +164,35 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::strin
   return ParsePem<X509>(pem, name, "certificate", "CERTIFICATE", &PEM_read_bio_X509);
 }
 
-absl::Status CheckCrlsNotOlder(absl::string_view served_pem, absl::string_view renewed_pem,
-                               absl::string_view name) {
-  if (served_pem.empty() || renewed_pem.empty()) return absl::OkStatus();
-  const auto served = ParseCrlPem(served_pem, name);
-  const auto renewed = ParseCrlPem(renewed_pem, name);
-  if (!renewed.ok()) return renewed.status();
-  if (!served.ok()) return served.status();
-  for (const auto& crl : *renewed) {
-    const absl::Time updated = ToTime(X509_CRL_get0_lastUpdate(crl.get()));
-    for (const auto& before : *served) {
-      const absl::Time was = ToTime(X509_CRL_get0_lastUpdate(before.get()));
-      if (updated >= was || !SameIssuer(crl.get(), before.get())) continue;
+absl::Status CheckCrlsKept(const TrustOptions& served, const TrustOptions& renewed) {
+  if (served.crl_pem.empty() || renewed.crl_pem.empty()) return absl::OkStatus();
+  const auto before = ParseCrlPem(served.crl_pem, served.crl_name);
+  const auto crls = ParseCrlPem(renewed.crl_pem, renewed.crl_name);
+  const auto cas = ParseCas(renewed);
+  absl::Status status = crls.status();
+  status.Update(before.status());
+  status.Update(cas.status());
+  if (!status.ok()) return status;
+  for (const auto& old : *before) {
+    const absl::Time was = ToTime(X509_CRL_get0_lastUpdate(old.get()));
+    bool found = false;
+    for (const auto& crl : *crls) {
+      if (!SameIssuer(crl.get(), old.get())) continue;
+      found = true;
+      const absl::Time updated = ToTime(X509_CRL_get0_lastUpdate(crl.get()));
+      if (updated >= was) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          renewed.crl_name, ": is older than the CRL that is served: of ", FormatUtc(updated),
+          ", not ", FormatUtc(was), "; restart to use it all the same"));
+    }
+    const bool still_trusted = std::any_of(cas->begin(), cas->end(), [&old](const auto& ca) {
+      return X509_NAME_cmp(X509_get_subject_name(ca.get()), X509_CRL_get_issuer(old.get())) == 0;
+    });
+    if (!found && still_trusted) {
       return absl::InvalidArgumentError(
-          absl::StrCat(name, ": is older than the CRL that is served: of ", FormatUtc(updated),
-                       ", not ", FormatUtc(was), "; restart to use it all the same"));
+          absl::StrCat(renewed.crl_name,
+                       ": lacks the CRL of a CA that is still trusted, whose revocations are "
+                       "served; restart to use it all the same"));
     }
   }
   return absl::OkStatus();
@@ -202,8 +217,7 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Create(const TrustOption
 }
 
 absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::OfSystem() {
-  for (const char* path : kSystemBundles) {
-    if (access(path, R_OK) != 0) continue;
+  if (const std::string path = SystemBundle(); !path.empty()) {
     auto pem = ReadPemFile(path);
     if (!pem.ok()) return pem.status();
     TrustOptions options;
@@ -213,6 +227,12 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::OfSystem() {
   }
   return absl::NotFoundError(absl::StrCat("this system has no bundle of CAs: there is none of ",
                                           absl::StrJoin(kSystemBundles, ", ")));
+}
+
+std::string TrustStore::SystemBundle() {
+  const auto* const found = std::find_if(std::begin(kSystemBundles), std::end(kSystemBundles),
+                                         [](const char* path) { return access(path, R_OK) == 0; });
+  return found == std::end(kSystemBundles) ? "" : *found;
 }
 
 bool TrustStore::HasCrlOf(const X509* certificate) const {

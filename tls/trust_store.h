@@ -57,6 +57,8 @@ class TrustStore {
   static absl::StatusOr<std::unique_ptr<TrustStore>> Create(const TrustOptions& options);
   // The CAs of the first of kSystemBundles that exists.
   static absl::StatusOr<std::unique_ptr<TrustStore>> OfSystem();
+  // The first of kSystemBundles that can be read; empty for none.
+  static std::string SystemBundle();
 
   TrustStore(const TrustStore&) = delete;
   TrustStore& operator=(const TrustStore&) = delete;
@@ -83,10 +85,9 @@ class TrustStore {
 absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
                                                                      absl::string_view name);
 
-// Refuses `renewed_pem` where one of its CRLs is older than that of the same CA in `served_pem`:
-// what has been revoked since must stay so. Either may be empty. `name` is the file, for messages.
-absl::Status CheckCrlsNotOlder(absl::string_view served_pem, absl::string_view renewed_pem,
-                               absl::string_view name);
+// Refuses the CRLs of `renewed` where one is older than that of the same CA in `served`, or lacks
+// though the CA is still trusted: what has been revoked must stay so.
+absl::Status CheckCrlsKept(const TrustOptions& served, const TrustOptions& renewed);
 
 // Where systems keep the CAs that they trust: Debian, Fedora, Alpine.
 inline constexpr const char* kSystemBundles[] = {

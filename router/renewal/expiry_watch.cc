@@ -40,31 +40,43 @@ ExpiryWatch::ExpiryWatch(EventLoop* loop, absl::AnyInvocable<const LiveConfig&()
           loop, [this] { Look(); }, Timer::Of::kService) {}
 
 void ExpiryWatch::Look() {
-  timer_.ArmAfter(kLooksEvery);
   const absl::Time now = loop_->clock().Wall();
   std::map<std::string, Told> told;
+  absl::Time next = now + kLooksEvery;
+  const auto look = [&](absl::string_view route, const std::string& file, absl::Time not_before,
+                        absl::Time not_after) {
+    const absl::Time soon = not_after - std::min((not_after - not_before) * kLastPart, kMostNotice);
+    for (const absl::Time due : {soon, not_after}) {
+      if (due > now) next = std::min(next, due);
+    }
+    if (now < soon) return;
+    const bool expired = now > not_after;
+    const auto before = told_.find(file);
+    if (before != told_.end() && before->second.expired == expired &&
+        now < before->second.when + kTellsEvery) {
+      told.insert(*before);
+      return;
+    }
+    // A file that several routes serve is told of once.
+    if (!told.emplace(file, Told{now, expired}).second) return;
+    LogEvent(expired ? LogLevel::kError : LogLevel::kWarning,
+             expired ? "certificate_expired" : "certificate_expires_soon")
+        .Text("route", route)
+        .Text("file", file)
+        .Text("not_after", Utc(not_after));
+  };
   for (const LiveRoute& route : served_().routes()) {
     for (const auto& set : route.tls.files.certificates) {
-      const tls::Credential& certificate = *set.content;
-      const absl::Duration lifetime = certificate.not_after - certificate.not_before;
-      if (now + std::min(lifetime * kLastPart, kMostNotice) < certificate.not_after) continue;
-      const bool expired = now > certificate.not_after;
-      const auto before = told_.find(certificate.name);
-      if (before != told_.end() && before->second.expired == expired &&
-          now < before->second.when + kTellsEvery) {
-        told.insert(*before);
-        continue;
-      }
-      // A file that several routes serve is told of once.
-      if (!told.emplace(certificate.name, Told{now, expired}).second) continue;
-      LogEvent(expired ? LogLevel::kError : LogLevel::kWarning,
-               expired ? "certificate_expired" : "certificate_expires_soon")
-          .Text("route", route.settings->name)
-          .Text("file", certificate.name)
-          .Text("not_after", Utc(certificate.not_after));
+      look(route.settings->name, set.content->name, set.content->not_before,
+           set.content->not_after);
     }
+    const BackendCredentials* const backend = route.tls.files.backend.content.get();
+    if (backend == nullptr || backend->certificate.chain.empty()) continue;
+    const tls::Validity validity = tls::ValidityOf(backend->certificate);
+    look(route.settings->name, backend->certificate.name, validity.not_before, validity.not_after);
   }
   told_ = std::move(told);
+  timer_.ArmAfter(std::max(next - now, kLeastPause));
 }
 
 }  // namespace tlsbridge

@@ -1,4 +1,5 @@
-// Which certificates are served, and which of them should have been renewed by now.
+// Which certificates are served or shown to backends, and which of them should have been renewed by
+// now.
 //
 // Thread: the control loop's. Owner: the router; the loop outlives it. Failure: none.
 #pragma once
@@ -23,13 +24,15 @@ class ExpiryWatch {
   // Renewal is due at two thirds of a lifetime, mostly; who has missed that by far is told.
   static constexpr double kLastPart = 0.1;                             // of its lifetime,
   static constexpr absl::Duration kMostNotice = absl::Hours(14 * 24);  // but this at most
-  static constexpr absl::Duration kLooksEvery = absl::Hours(1);
-  static constexpr absl::Duration kTellsEvery = absl::Hours(24);  // of one certificate
+  static constexpr absl::Duration kLooksEvery = absl::Hours(1);    // sooner where something is due,
+  static constexpr absl::Duration kLeastPause = absl::Minutes(1);  // but not sooner than this
+  static constexpr absl::Duration kTellsEvery = absl::Hours(24);   // of one certificate
 
   // `served` is asked whenever it looks.
   ExpiryWatch(EventLoop* loop, absl::AnyInvocable<const LiveConfig&()> served);
 
-  // Logs `certificate_expires_soon` or `certificate_expired`. By itself it looks every hour.
+  // Logs `certificate_expires_soon` or `certificate_expired`. By itself it looks every hour, and
+  // when one is due.
   void Look();
 
  private:

@@ -26,6 +26,10 @@ namespace tlsbridge {
 // Differs when one of the files is another one, or has been written to or changed its permissions.
 uint64_t StampOf(absl::Span<const std::string> paths);
 
+// Which files are read: those whose stamp has changed, or all, since some file systems tell of a
+// change late.
+enum class Reread : uint8_t { kChanged, kAll };
+
 template <typename T>
 struct FileSet {
   std::vector<std::string> paths;  // empty: no file is needed
@@ -39,11 +43,14 @@ struct FileSet {
 // what the same files held before, or null; it is returned as it is where no file has changed.
 template <typename T, typename Read>
 absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const FileSet<T>* served,
-                                       Read read) {
+                                       Reread reread, Read read) {
   constexpr int kAttempts = 5;
   uint64_t stamp = StampOf(paths);
   // What was refused is tried again: a certificate that is not valid yet becomes so.
-  if (served != nullptr && served->stamp == stamp && served->problem.empty()) return *served;
+  const bool needed = reread == Reread::kAll && !paths.empty();
+  if (!needed && served != nullptr && served->stamp == stamp && served->problem.empty()) {
+    return *served;
+  }
   for (int attempt = 1;; ++attempt) {
     absl::StatusOr<std::shared_ptr<T>> content = read();
     const uint64_t then = std::exchange(stamp, StampOf(paths));

@@ -5,47 +5,59 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
 namespace {
 
+// Of each kind.
 constexpr int kMostLines = 100;
 
-std::string KeyOf(const FileSetState& set) { return absl::StrJoin(set.paths, " "); }
+// Lines of one event, and how many more there would have been.
+class Lines {
+ public:
+  Lines(LogLevel level, const char* event) : level_(level), event_(event) {}
+  void Tell(const LiveRoute& route, absl::string_view key, absl::string_view text) {
+    if (++count_ > kMostLines) return;
+    LogEvent(level_, event_).Text("route", route.settings->name).Text(key, text);
+  }
+  ~Lines() {
+    if (count_ > kMostLines) LogEvent(level_, event_).Number("more", count_ - kMostLines);
+  }
+
+ private:
+  const LogLevel level_;
+  const char* const event_;
+  int count_ = 0;
+};
+
+std::string FilesOf(const FileSetState& set) { return absl::StrJoin(set.paths, " "); }
 
 }  // namespace
 
 void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems which) {
-  int lines = 0;
-  int more = 0;
+  Lines refusals(LogLevel::kError, "renewal_refused");
+  Lines renewals(LogLevel::kInfo, "renewed");
   for (const LiveRoute& route : after.routes()) {
     const LiveRoute* const old = before.ByName(route.settings->name);
     if (old == nullptr) continue;
     absl::flat_hash_map<std::string, FileSetState> states;
-    ForEachFileSet(old->tls, [&](const FileSetState& set) { states.emplace(KeyOf(set), set); });
+    const auto key = [](const FileSetState& set) { return absl::StrCat(set.what, FilesOf(set)); };
+    ForEachFileSet(old->tls, [&](const FileSetState& set) { states.emplace(key(set), set); });
     ForEachFileSet(route.tls, [&](const FileSetState& set) {
-      const auto was = states.find(KeyOf(set));
-      if (was == states.end()) return;  // the configuration's change is told of
-      const bool refused = !set.problem.empty() &&
-                           (which == TellProblems::kAll || set.problem != was->second.problem);
-      const bool renewed = set.problem.empty() && set.stamp != was->second.stamp;
-      if (!refused && !renewed) return;
-      if (++lines > kMostLines) {
-        ++more;
-      } else if (refused) {
-        LogEvent(LogLevel::kError, "renewal_refused")
-            .Text("route", route.settings->name)
-            .Text("message", set.problem);
-      } else {
-        LogEvent(LogLevel::kInfo, "renewed")
-            .Text("route", route.settings->name)
-            .Text("files", KeyOf(set));
+      const auto found = states.find(key(set));
+      if (found == states.end()) return;  // the configuration's change is told of
+      const FileSetState& was = found->second;
+      if (!set.problem.empty()) {
+        if (which == TellProblems::kNew && set.problem == was.problem) return;
+        refusals.Tell(route, "message", set.problem);
+      } else if (set.stamp != was.stamp || !was.problem.empty()) {
+        renewals.Tell(route, "files", FilesOf(set));
       }
     });
   }
-  if (more > 0) LogEvent(LogLevel::kInfo, "renewed").Number("more", more);
 }
 
 void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {

@@ -1,5 +1,7 @@
 #include "router/reloader.h"
 
+#include <fstream>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -33,15 +35,17 @@ class ReloaderTest : public testing::Test {
         loop_.get(),
         [this](const LiveConfig* previous, const Clock*) -> Reloader::Result {
           calls_.push_back(previous->config().routes[0].name);
+          if (calls_.size() == 1) called_.set_value();
+          if (during_call_) during_call_();
           if (calls_.size() == 1) may_go_on_.get_future().wait();
           if (fails_) return absl::InvalidArgumentError("broken");
           return Made("made by call " + std::to_string(calls_.size()));
         },
-        std::vector<std::string>(), /*source_stamp=*/0,
-        [this](Reloader::Outcome outcome) {
-          Reloader::Result& result = outcome.live;
+        files_, StampOf(files_),
+        [this](const Reloader::Outcome& outcome) {
+          const Reloader::Result& result = outcome.live;
           results_.push_back(result.ok() ? "ok" : std::string(result.status().message()));
-          if (result.ok()) served_ = *result;
+          if (result.ok() && !refuses_) served_ = *result;
           return served_;
         });
   }
@@ -52,7 +56,11 @@ class ReloaderTest : public testing::Test {
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_;
   std::shared_ptr<const LiveConfig> served_;
+  const std::vector<std::string> files_ = {testing::TempDir() + "/source.yaml"};
+  std::promise<void> called_;
   std::promise<void> may_go_on_;
+  std::function<void()> during_call_;
+  bool refuses_ = false;  // the receiver
   bool fails_ = false;
   std::vector<std::string> calls_;  // the route of each call's previous configuration
   std::vector<std::string> results_;
@@ -82,9 +90,58 @@ TEST_F(ReloaderTest, AFailureKeepsWhatIsServed) {
 
 TEST_F(ReloaderTest, EndsInPeaceWhileTheSourceIsAtWork) {
   reloader_->Start(served_, Reloader::Cause::kAsked);
+  called_.get_future().wait();
   may_go_on_.set_value();
   reloader_.reset();
   EXPECT_EQ(calls_.size(), 1u);
+}
+
+TEST_F(ReloaderTest, AsksTheSourceWhereItsFilesHaveChangedAndNotElse) {
+  may_go_on_.set_value();
+  reloader_->Start(served_, Reloader::Cause::kFilesMayHaveChanged);
+  WaitForResults(1);
+  EXPECT_EQ(calls_.size(), 0u);
+  std::ofstream(files_[0]) << "changed";
+  reloader_->Start(served_, Reloader::Cause::kFilesMayHaveChanged);
+  WaitForResults(2);
+  EXPECT_EQ(calls_.size(), 1u);
+  reloader_->Start(served_, Reloader::Cause::kFilesMayHaveChanged);
+  WaitForResults(3);
+  EXPECT_EQ(calls_.size(), 1u);
+}
+
+TEST_F(ReloaderTest, WhatWasRefusedIsTriedAgainThoughNoFileOfTheSourceHasChanged) {
+  may_go_on_.set_value();
+  fails_ = true;
+  reloader_->Start(served_, Reloader::Cause::kAsked);
+  WaitForResults(1);
+  fails_ = false;
+  refuses_ = true;  // it can be made, but not be served
+  reloader_->Start(served_, Reloader::Cause::kFilesMayHaveChanged);
+  WaitForResults(2);
+  EXPECT_EQ(served_->config().routes[0].name, "first");
+  refuses_ = false;
+  reloader_->Start(served_, Reloader::Cause::kFilesMayHaveChanged);
+  WaitForResults(3);
+  EXPECT_EQ(served_->config().routes[0].name, "made by call 3");
+  reloader_->Start(served_, Reloader::Cause::kFilesMayHaveChanged);
+  WaitForResults(4);
+  EXPECT_EQ(calls_.size(), 3u) << "it was taken";
+}
+
+TEST_F(ReloaderTest, AFileThatChangesWhileItIsReadIsReadAgain) {
+  may_go_on_.set_value();
+  during_call_ = [this] {
+    if (calls_.size() < 3) std::ofstream(files_[0]) << std::string(calls_.size(), 'x');
+  };
+  reloader_->Start(served_, Reloader::Cause::kAsked);
+  WaitForResults(1);
+  EXPECT_EQ(served_->config().routes[0].name, "made by call 3");
+  during_call_ = [this] { std::ofstream(files_[0]) << std::string(calls_.size(), 'x'); };
+  reloader_->Start(served_, Reloader::Cause::kAsked);
+  WaitForResults(2);
+  EXPECT_NE(results_[1].find("source.yaml: changed again and again"), std::string::npos);
+  EXPECT_LT(calls_.size(), 15u);
 }
 
 TEST(DescribeChanges, NamesWhatCameWentAndChanged) {

@@ -129,17 +129,19 @@ TEST_F(TicketSecretsTest, ARandomSecretThatWasNotUsedForTwoPeriodsIsGone) {
   EXPECT_EQ((*made)->Take(first.until + absl::Hours(12)).secrets.size(), 1u);
 }
 
-TEST_F(TicketSecretsTest, AFileThatCannotBeReadAgainLeavesTheSecretsOfBefore) {
+TEST_F(TicketSecretsTest, OfAFileThatHasChangedAreTakenOver) {
   const auto made = Create(Mode::kFile, Line('a'));
   const auto before = (*made)->Take(now_);
-  File("garbage!");
-  EXPECT_FALSE((*made)->Reload().ok());
+  const auto renewed = Create(Mode::kFile, Line('b') + Line('a'));
+  ASSERT_TRUE(renewed.ok());
   EXPECT_EQ((*made)->Take(now_).secrets[0].bytes, before.secrets[0].bytes);
   EXPECT_EQ((*made)->generation(), before.generation);
-  File(Line('b') + Line('a'));
-  EXPECT_TRUE((*made)->Reload().ok());
+  (*made)->TakeOver(**renewed);
   EXPECT_NE((*made)->generation(), before.generation);
-  EXPECT_EQ((*made)->Take(now_).secrets[1].bytes, before.secrets[0].bytes);
+  const auto after = (*made)->Take(now_);
+  ASSERT_EQ(after.secrets.size(), 2u);
+  EXPECT_EQ(after.secrets[0].bytes, (*renewed)->Take(now_).secrets[0].bytes);
+  EXPECT_EQ(after.secrets[1].bytes, before.secrets[0].bytes);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tools/tlsbridge/process_flags.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "absl/flags/flag.h"
@@ -24,7 +25,11 @@ void ApplyCoreDumpFlag() {
   // (core(5), fs/coredump.c). A file needs a page at least, so that there is none either.
   rlimit limit;
   if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max < 1 ? limit.rlim_max : 1;
+  if (limit.rlim_max == 0) {
+    prctl(PR_SET_DUMPABLE, 0);  // which hides more of the process than its core
+    return;
+  }
+  limit.rlim_cur = 1;
   setrlimit(RLIMIT_CORE, &limit);
 }
 

@@ -25,8 +25,9 @@ class FileSetTest : public testing::Test {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  absl::StatusOr<FileSet<const std::string>> Read(const FileSet<const std::string>* served) {
-    return ReadFileSet(paths_, served,
+  absl::StatusOr<FileSet<const std::string>> Read(const FileSet<const std::string>* served,
+                                                  Reread reread = Reread::kChanged) {
+    return ReadFileSet(paths_, served, reread,
                        [this]() -> absl::StatusOr<std::shared_ptr<const std::string>> {
                          ++reads_;
                          std::string text = Content(paths_[0]);
@@ -51,6 +52,8 @@ TEST_F(FileSetTest, IsNotReadAgainUnlessAFileChanged) {
   const auto same = Read(&*first);
   EXPECT_EQ(reads_, 1);
   EXPECT_EQ(same->content, first->content);
+  EXPECT_TRUE(Read(&*first, Reread::kAll).ok());
+  EXPECT_EQ(reads_, 2) << "unless it is asked for";
   Write(1, "key two");
   EXPECT_EQ(*Read(&*first)->content, "cert 1, key two");
 }

@@ -25,12 +25,17 @@ class Bench:
         self.backend_port = processes.free_port()
         self.backend = processes.start(
             [options.tools / "backend", f"--listen=127.0.0.1:{self.backend_port}"],
-            options.load_core, self.log)
+            {options.load_core}, self.log)
         processes.wait_until_accepting(self.backend, self.backend_port)
 
     def close(self):
         processes.stop(self.backend)
         self.log.close()
+
+    def cores_of(self, program):
+        """Those of the proxy; with several workers the load generator's core as well."""
+        options = self.options
+        return {options.proxy_core} if program.workers == 1 else {options.proxy_core, options.load_core}
 
     def measure(self, program, figure):
         """The figure's numbers; raises Failure when there are none to be had."""
@@ -40,7 +45,7 @@ class Bench:
                                   self.certificates[figure.certificate])
         log_path = directory / "output.log"
         with open(log_path, "w") as log:
-            process = processes.start(command, self.options.proxy_core, log, cwd=directory)
+            process = processes.start(command, self.cores_of(program), log, cwd=directory)
             try:
                 processes.wait_until_accepting(process, port)
                 found = _Measurement(self, program, figure, process, port).run()
@@ -68,7 +73,7 @@ class _Measurement:
         # processes are there that will do the work, and what is loaded or allotted once has been.
         self._load(["handshake", "--count=64", "--connections=8"])
         self.pids = sorted(processes.tree(self.process.pid))
-        processes.confine(self.pids, self.options.proxy_core)
+        processes.confine(self.pids, self.bench.cores_of(self.program))
         values = self._measure()
         if sorted(processes.tree(self.process.pid)) != self.pids:
             raise Failure("its processes changed during the measurement, so that their CPU time is not known")
@@ -107,7 +112,7 @@ class _Measurement:
 
     def _start_load(self, arguments, **kwargs):
         return processes.start([self.options.tools / "load", *arguments, *self._common()],
-                               self.options.load_core, subprocess.DEVNULL,
+                               {self.options.load_core}, subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
 
     def _load(self, arguments):

@@ -29,21 +29,15 @@ def _positive(kind):
     return parse
 
 
-def parse(arguments=None):
-    parser = argparse.ArgumentParser(
-        description="Measures tlsbridge beside other TLS proxies; see tools/bench/README.md.")
+def add_common(parser):
+    """What every measurement needs to be told."""
     binaries = ROOT / ".bazel/bin"
     parser.add_argument("--tlsbridge", type=Path, default=binaries / "tools/tlsbridge/tlsbridge", metavar="PATH")
     parser.add_argument("--tools", type=Path, default=binaries / "tools/bench", metavar="DIR",
                         help="where load, backend and relay are")
-    parser.add_argument("--programs", type=_list_of(programs.NAMES), default=programs.NAMES,
-                        metavar="A,B", help=f"of {', '.join(programs.NAMES)}; all by default")
-    parser.add_argument("--only", type=_list_of(figures.NAMES), default=figures.NAMES,
-                        metavar="A,B", help=f"of {', '.join(figures.NAMES)}; all by default")
     parser.add_argument("--rounds", type=_positive(int), help="each program is measured this often (3)")
     parser.add_argument("--seconds", type=_positive(float), help="of each measurement (3)")
     parser.add_argument("--megabytes", type=_positive(int), help="of each bulk transfer (1000)")
-    parser.add_argument("--idle-connections", type=_positive(int), help="held open (2000)")
     parser.add_argument("--quick", action="store_true",
                         help="one short round: shows that all works, not which is faster")
     parser.add_argument("--proxy-core", type=int, default=1)
@@ -51,12 +45,14 @@ def parse(arguments=None):
                         help="for the load generator and the backend")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every measurement, and the summary")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="a plot")
-    options = parser.parse_args(arguments)
 
+
+def finish(parser, options):
+    """Fills in what was not said, and refuses what cannot be."""
     defaults = (1, 1.0, 200, 500) if options.quick else (3, 3.0, 1000, 2000)
     names = ("rounds", "seconds", "megabytes", "idle_connections")
     for name, default in zip(names, defaults):
-        if getattr(options, name) is None:
+        if getattr(options, name, None) is None:
             setattr(options, name, default)
     cores = os.sched_getaffinity(0)
     if not {options.proxy_core, options.load_core} <= cores:
@@ -64,3 +60,15 @@ def parse(arguments=None):
     if options.proxy_core == options.load_core:
         parser.error("the proxy needs a core without the load generator on it")
     return options
+
+
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(
+        description="Measures tlsbridge beside other TLS proxies; see tools/bench/README.md.")
+    add_common(parser)
+    parser.add_argument("--programs", type=_list_of(programs.NAMES), default=programs.NAMES,
+                        metavar="A,B", help=f"of {', '.join(programs.NAMES)}; all by default")
+    parser.add_argument("--only", type=_list_of(figures.NAMES), default=figures.NAMES,
+                        metavar="A,B", help=f"of {', '.join(figures.NAMES)}; all by default")
+    parser.add_argument("--idle-connections", type=_positive(int), help="held open (2000)")
+    return finish(parser, parser.parse_args(arguments))

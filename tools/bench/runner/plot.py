@@ -7,12 +7,32 @@ COLOURS = {"tlsbridge": "#1f6fb4", "floor": "#c8c8c8"}
 OTHERS = "#8a8a8a"
 
 
-def draw(path, figures, summary, caption):
+def _pyplot():
     import matplotlib  # Only who wants a plot needs it.
     matplotlib.use("svg")
     matplotlib.rcParams["svg.fonttype"] = "none"  # Text that can be searched, and a small file.
     import matplotlib.pyplot as pyplot
+    return pyplot
 
+
+def draw_curves(path, panels):
+    """`panels` is {title: {name: {x: y or None}}}; both axes begin at what is there, x is logarithmic."""
+    canvas, axes = _pyplot().subplots(1, len(panels), figsize=(5.2 * len(panels), 3.4), squeeze=False)
+    for panel, (title, curves) in zip(axes[0], panels.items()):
+        for name, points in curves.items():
+            known = [(x, y) for x, y in points.items() if y is not None]
+            panel.plot([x for x, _ in known], [y for _, y in known], marker="o", label=name)
+        panel.set_xscale("log")
+        panel.set_ylim(bottom=0)
+        panel.set_title(title, fontsize=9, loc="left")
+        panel.legend(fontsize=7)
+        panel.tick_params(labelsize=8)
+    canvas.tight_layout()
+    canvas.savefig(path)
+
+
+def draw(path, figures, summary, caption):
+    pyplot = _pyplot()
     columns = min(3, len(figures))
     rows = -(-len(figures) // columns)
     canvas, axes = pyplot.subplots(rows, columns, figsize=(5.2 * columns, 2.4 * rows), squeeze=False)

@@ -22,12 +22,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start(argv, core, log, **kwargs):
-    """Starts a program on one core, with its output in a file, so that it ends when this process does."""
+def start(argv, cores, log, **kwargs):
+    """Starts a program on these cores, with its output in a file, so that it ends when this process does."""
 
     def prepare():
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -104,11 +104,11 @@ def cpu_seconds(pids):
     return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in pids) / 1e9
 
 
-def confine(pids, core):
-    """Puts every thread on the core. hitch, for one, has chosen its own by the time that it accepts."""
+def confine(pids, cores):
+    """Puts every thread on these cores. hitch, for one, has chosen its own by the time that it accepts."""
     for pid in pids:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            os.sched_setaffinity(int(thread), {core})
+            os.sched_setaffinity(int(thread), cores)
 
 
 def threads(pids):

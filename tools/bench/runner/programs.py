@@ -17,6 +17,7 @@ class Program:
     name = ""
     binary = ""
     tls = True
+    workers = 1
     version_argument = "-v"
 
     def path(self):
@@ -40,15 +41,16 @@ class Tlsbridge(Program):
     name = "tlsbridge"
     version_argument = "--version"
 
-    def __init__(self, path):
+    def __init__(self, path, workers=1):
         self._path = path
+        self.workers = workers
 
     def path(self):
         return str(self._path) if os.access(self._path, os.X_OK) else None
 
     def command(self, directory, port, backend, certificate):
-        # Its defaults, as an operator would start it, but for one worker.
-        return [self.path(), "sidecar", "--workers", "1", "--listen", f"127.0.0.1:{port}",
+        # Its defaults, as an operator would start it, but for the number of workers.
+        return [self.path(), "sidecar", "--workers", str(self.workers), "--listen", f"127.0.0.1:{port}",
                 "--backend", f"127.0.0.1:{backend}",
                 "--cert", certificate.cert, "--key", certificate.key]
 
