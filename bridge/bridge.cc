@@ -86,11 +86,9 @@ void Bridge::ContinueSigned() {
   GoOnWith({});
 }
 
-// With bytes that were read before their turn, and then with what has come behind them.
+// With bytes that were read before their turn.
 void Bridge::GoOnWith(const std::string& bytes) {
-  const Endpoint::Read read =
-      incoming_.Decrypt(AsBytes(bytes), Endpoint::Outcome::kDrained, /*error=*/0);
-  if (Forward(incoming_, read) && incoming_.Holds()) PumpFrom(incoming_);
+  Forward(incoming_, incoming_.Decrypt(AsBytes(bytes), Endpoint::Outcome::kDrained, /*error=*/0));
 }
 
 void Bridge::PassThrough() {

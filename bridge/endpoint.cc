@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -18,9 +19,9 @@
 namespace tlsbridge {
 namespace {
 
-// What libevent 2.1 reads at most before it calls back (EVBUFFER_MAX_READ in its buffer.c). A read
-// of just this length means that the socket may hold more.
-constexpr size_t kLibeventReadBytes = 4096;
+// The least that is read, however little room there is: a record more or less does not matter, and
+// many small reads would.
+constexpr size_t kLeastReadBytes = 4096;
 
 // One turn's write of a queue: all of it. libevent's default of 16 KiB costs a turn of the loop
 // each.
@@ -61,6 +62,7 @@ Endpoint::Endpoint(Side side, int fd, Owner* owner, EventLoop* loop, WorkerMemor
       side_(side),
       state_(State::kOpen) {
   Attach();
+  ReadByOurselves();
   bufferevent_enable(bufferevent_.get(), EV_READ);
 }
 
@@ -77,6 +79,7 @@ Endpoint::Endpoint(Connecting, Side side, int fd, Owner* owner, EventLoop* loop,
   Attach();
   // Without an address: the connect() is under way on the descriptor that it has.
   bufferevent_socket_connect(bufferevent_.get(), nullptr, 0);
+  ReadByOurselves();
 }
 
 Endpoint::~Endpoint() {
@@ -90,15 +93,25 @@ void Endpoint::Attach() {
   // The descriptor is closed here, never by libevent: how it is closed decides what the peer sees.
   bufferevent_.reset(bufferevent_socket_new(loop_->base(), fd_, 0));
   bufferevent* bev = bufferevent_.get();
-  bufferevent_setcb(bev, &OnRead, &OnWritten, &OnEvent, this);
+  bufferevent_setcb(bev, nullptr, &OnWritten, &OnEvent, this);
   bufferevent_setwatermark(bev, EV_WRITE, kLowMark, 0);
   bufferevent_set_max_single_write(bev, kMaxQueuedWriteBytes);
 }
 
+// A bufferevent of libevent 2.1 reads 4 KiB at most, asks for their number before, and allots
+// memory for them: three system calls for what one does. Its event for reading, which it goes on to
+// enable and to disable, is made to call us instead.
+void Endpoint::ReadByOurselves() {
+  bufferevent* bev = bufferevent_.get();
+  // Its argument stays what it was, by which libevent frees the bufferevent.
+  event_assign(&bev->ev_read, loop_->base(), fd_, EV_READ | EV_PERSIST | EV_FINALIZE, &OnReadable,
+               bev);
+}
+
 // ---- libevent's callbacks: cast and call.
 
-void Endpoint::OnRead(bufferevent*, void* self) {
-  auto* endpoint = static_cast<Endpoint*>(self);
+void Endpoint::OnReadable(int, short, void* bev) {
+  auto* endpoint = static_cast<Endpoint*>(static_cast<bufferevent*>(bev)->cbarg);
   if (endpoint->state_ == State::kClosing) {
     endpoint->Discard();
   } else if (endpoint->state_ == State::kOpen) {
@@ -125,16 +138,7 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
     endpoint->ShutWriteIfDrained();
     return endpoint->owner_->OnConnected(*endpoint);
   }
-  if (endpoint->state_ == State::kClosing) {
-    endpoint->peer_finished_ = true;
-    if ((what & BEV_EVENT_EOF) != 0) return endpoint->ContinueClosing();
-    return endpoint->Destroy(/*reset=*/false);
-  }
-  if ((what & BEV_EVENT_EOF) != 0) {
-    endpoint->peer_finished_ = true;
-    endpoint->PauseReading(kStreamEnded);
-    return endpoint->owner_->OnReadable(*endpoint);
-  }
+  if (endpoint->state_ == State::kClosing) return endpoint->Destroy(/*reset=*/false);
   endpoint->Failed(error);
   if ((what & BEV_EVENT_WRITING) != 0) return endpoint->owner_->OnWriteError(*endpoint, error);
   endpoint->owner_->OnError(*endpoint, error);
@@ -144,33 +148,26 @@ void Endpoint::OnEvent(bufferevent*, short what, void* self) {
 
 Endpoint::Read Endpoint::ReadSocket(size_t limit) {
   std::vector<uint8_t>& room = memory_->socket_bytes;
-  limit = std::clamp(limit, kLibeventReadBytes, room.size());
-  const int taken = evbuffer_remove(bufferevent_get_input(bufferevent_.get()), room.data(), limit);
-  size_t length = taken > 0 ? static_cast<size_t>(taken) : 0;
-
+  limit = std::clamp(limit, kLeastReadBytes, room.size());
+  const ssize_t n = recv(fd_, room.data(), limit, MSG_DONTWAIT);
   Read read;
-  // A short read by libevent has emptied the socket: no further call is needed to learn that.
-  const bool emptied = length > 0 && length < kLibeventReadBytes;
-  if (!emptied && !peer_finished_ && length < limit) {
-    const ssize_t n = recv(fd_, room.data() + length, limit - length, MSG_DONTWAIT);
-    if (n > 0) {
-      length += static_cast<size_t>(n);
-    } else if (n == 0) {
-      peer_finished_ = true;
-      PauseReading(kStreamEnded);
-    } else if (!WouldBlock(errno)) {
-      read.outcome = Outcome::kFailed;
-      read.error = Failed(errno);
-    }
+  if (n > 0) {
+    read.plaintext = absl::MakeConstSpan(room.data(), static_cast<size_t>(n));
+    // A short read has emptied the socket: no further call is needed to learn that.
+    if (read.plaintext.size() == limit) read.outcome = Outcome::kMore;
+  } else if (n == 0) {
+    peer_finished_ = true;
+    PauseReading(kStreamEnded);
+    read.outcome = Outcome::kEnded;
+  } else if (!WouldBlock(errno)) {
+    read.outcome = Outcome::kFailed;
+    read.error = Failed(errno);
   }
-  read.plaintext = absl::MakeConstSpan(room.data(), length);
-  if (length == limit && read.outcome == Outcome::kDrained) read.outcome = Outcome::kMore;
   return read;
 }
 
 Endpoint::Read Endpoint::ReadSome(size_t limit) {
-  Read read = ReadSocket(limit);
-  if (peer_finished_ && read.outcome == Outcome::kDrained) read.outcome = Outcome::kEnded;
+  const Read read = ReadSocket(limit);
   return tls_ == nullptr ? read : Decrypt(read.plaintext, read.outcome, read.error);
 }
 
@@ -220,10 +217,6 @@ void Endpoint::ResumeReading(Pause why) {
   if (pauses_ == 0) bufferevent_enable(bufferevent_.get(), EV_READ);
 }
 
-bool Endpoint::Holds() const {
-  return peer_finished_ || evbuffer_get_length(bufferevent_get_input(bufferevent_.get())) > 0;
-}
-
 // ---- Writing.
 
 size_t Endpoint::queued_bytes() const {
@@ -255,16 +248,18 @@ int Endpoint::Write(absl::Span<const uint8_t> plaintext) {
   return TransmitRecords();
 }
 
-int Endpoint::TransmitRecords() {
-  const int error = Transmit(memory_->tls.output());
+int Endpoint::TransmitRecords(bool fin_follows) {
+  const int error = Transmit(memory_->tls.output(), fin_follows);
   memory_->tls.ClearOutput();
   return error;
 }
 
-int Endpoint::Transmit(absl::Span<const uint8_t> bytes) {
+int Endpoint::Transmit(absl::Span<const uint8_t> bytes, bool fin_follows) {
   if (bytes.empty()) return 0;
   if (connected() && queued_bytes() == 0) {
-    const ssize_t n = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    // FIN leaves in the same packet.
+    const int more = fin_follows ? MSG_MORE : 0;
+    const ssize_t n = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT | more);
     if (n < 0 && !WouldBlock(errno)) return Failed(errno);
     if (n > 0) bytes.remove_prefix(static_cast<size_t>(n));
     if (bytes.empty()) return 0;
@@ -290,7 +285,7 @@ int Endpoint::FinishWriting() {
   int error = 0;
   if (tls_ != nullptr) {
     tls_->SendCloseNotify();
-    error = TransmitRecords();
+    error = TransmitRecords(/*fin_follows=*/true);
     if (error == EPIPE && tls_->close_notify_received() && IsUnixSocket(fd_)) {
       // The client said goodbye and left. A UNIX socket tells so at once, where TCP would take our
       // goodbye; had anything been left unread, it would be ECONNRESET.
@@ -324,7 +319,7 @@ void Endpoint::CleanupSocket(Ending ending) {
   if (tls_ != nullptr && ending != Ending::kFlushReset) {
     if (ending == Ending::kGraceful) tls_->SendCloseNotify();
     if (ending == Ending::kAlert) tls_->SendInternalError();
-    if (TransmitRecords() != 0) return Destroy(/*reset=*/false);
+    if (TransmitRecords(/*fin_follows=*/true) != 0) return Destroy(/*reset=*/false);
   }
   if (ending != Ending::kFlushReset && writing_ == Writing::kOpen) writing_ = Writing::kFinishing;
   ContinueClosing();
@@ -350,17 +345,18 @@ void Endpoint::ContinueClosing() {
 }
 
 void Endpoint::Discard() {
-  evbuffer* input = bufferevent_get_input(bufferevent_.get());
-  bool may_have_more = evbuffer_get_length(input) >= kLibeventReadBytes;
-  evbuffer_drain(input, evbuffer_get_length(input));
   std::vector<uint8_t>& room = memory_->socket_bytes;
-  for (size_t taken = 0; may_have_more && taken < kDiscardBytesPerTurn; taken += room.size()) {
+  for (size_t taken = 0; taken < kDiscardBytesPerTurn;) {
     const ssize_t n = recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
-    if (n == 0) peer_finished_ = true;
     if (n < 0 && !WouldBlock(errno)) return Destroy(/*reset=*/false);
-    may_have_more = n == static_cast<ssize_t>(room.size());
+    if (n == 0) {
+      peer_finished_ = true;
+      PauseReading(kStreamEnded);
+      return ContinueClosing();
+    }
+    if (n < static_cast<ssize_t>(room.size())) return;
+    taken += room.size();
   }
-  if (peer_finished_) ContinueClosing();
 }
 
 void Endpoint::ForceClose() {

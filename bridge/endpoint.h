@@ -1,9 +1,10 @@
 // One side of a bridge: a socket carried by a bufferevent and, where that side speaks TLS, its
 // session.
 //
-// It moves bytes and tells its owner; it decides nothing. Reads go on where the bufferevent
-// stopped, straight from the socket into the worker's staging memory. Writes go straight to the
-// socket while nothing is queued; only what the socket does not take is queued on the bufferevent.
+// It moves bytes and tells its owner; it decides nothing. The bufferevent tells when something can
+// be read; reads go straight from the socket into the worker's staging memory. Writes go straight
+// to the socket while nothing is queued; only what the socket does not take is queued on the
+// bufferevent.
 //
 // Thread: the worker's. Owner: the bridge, which is called back and must destroy it only after
 // OnClosed, or outside every callback. The loop and the staging outlive it. Failure: by return
@@ -89,16 +90,11 @@ class Endpoint final : public DeferredDeletable {
   // Sends what our end of the handshake has to say first. 0, or the errno of the socket.
   int BeginHandshake();
 
-  // Reads `limit` bytes of the socket at most (but no less than libevent has read already).
-  // REQUIRES: called from OnReadable.
+  // Reads `limit` bytes of the socket at most, or a few KiB if that is less.
   Read ReadSome(size_t limit);
   // What the session makes of `ciphertext`, which was read before it was there, or of what it has
   // kept until it was signed for; `outcome` is that of the last read.
   Read Decrypt(absl::Span<const uint8_t> ciphertext, Outcome outcome, int error);
-
-  // Something has come that only ReadSome() will tell of: a bufferevent calls back for what it
-  // reads, not for what it has.
-  bool Holds() const;
 
   // Sends or queues `plaintext`. 0, or the errno with which the socket failed.
   int Write(absl::Span<const uint8_t> plaintext);
@@ -146,15 +142,16 @@ class Endpoint final : public DeferredDeletable {
   enum class State : uint8_t { kConnecting, kOpen, kClosing, kClosed };
   enum class Writing : uint8_t { kOpen, kFinishing, kFinished };
 
-  static void OnRead(bufferevent* bev, void* self);
+  static void OnReadable(int fd, short what, void* bev);
   static void OnWritten(bufferevent* bev, void* self);
   static void OnEvent(bufferevent* bev, short what, void* self);
 
   void Attach();
+  void ReadByOurselves();
   Read ReadSocket(size_t limit);
   int Failed(int error);
-  int Transmit(absl::Span<const uint8_t> bytes);
-  int TransmitRecords();
+  int Transmit(absl::Span<const uint8_t> bytes, bool fin_follows = false);
+  int TransmitRecords(bool fin_follows = false);
   void ShutWriteIfDrained();
   void Discard();
   void Destroy(bool reset);

@@ -16,7 +16,7 @@ namespace tlsbridge {
 namespace {
 
 constexpr uint32_t kOfNames =
-    IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
+    IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB;
 // The folder itself has gone, or events were lost.
 constexpr uint32_t kOfAll = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW;
 constexpr uint32_t kOfFolder = IN_DELETE_SELF | IN_MOVE_SELF;
