@@ -54,7 +54,7 @@ std::string ProxyHeaderFor(const ConnectionRecord& record, const tls::Credential
       if (!client->uris.empty()) {
         header.others.push_back({proxy_protocol::kClientUri, client->uris.front()});
       }
-      header.others.push_back({proxy_protocol::kMatchedRule, session->allowed_by()});
+      header.others.push_back({proxy_protocol::kMatchedRule, String(session->allowed_by())});
     }
   }
   return proxy_protocol::EncodeBinary(header).bytes;

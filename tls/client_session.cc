@@ -20,9 +20,7 @@ std::unique_ptr<Session> Session::Connect(std::shared_ptr<const ClientContext> c
     SSL_set_session(ssl.get(), earlier.get());
   }
   std::unique_ptr<Session> session(new Session(std::move(ssl), staging));
-  session->server_name_ = context->server_name();
-  session->backend_.assign(backend.data(), backend.size());
-  session->client_context_ = std::move(context);
+  session->backend_ = std::make_unique<Backend>(Backend{std::move(context), std::string(backend)});
   return session;
 }
 
@@ -35,7 +33,7 @@ Verdict Session::Start() {
 ssl_verify_result_t Session::VerifyBackend(SSL* ssl, uint8_t* alert) {
   Session* self = Of(ssl);
   const TrustStore::Problem problem =
-      self->client_context_->Verify(SSL_get_peer_full_cert_chain(ssl));
+      self->backend_->context->Verify(SSL_get_peer_full_cert_chain(ssl));
   if (problem.why == nullptr) return ssl_verify_ok;
   self->certificate_problem_ = problem.why;
   *alert = problem.alert;
@@ -44,7 +42,7 @@ ssl_verify_result_t Session::VerifyBackend(SSL* ssl, uint8_t* alert) {
 
 void Session::KeepSession(SSL* ssl, bssl::UniquePtr<SSL_SESSION> session) {
   const Session* self = Of(ssl);
-  self->client_context_->PutSession(self->backend_, std::move(session));
+  self->backend_->context->PutSession(self->backend_->name, std::move(session));
 }
 
 }  // namespace tlsbridge::tls

@@ -49,7 +49,7 @@ absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& option
   SSL_CTX_set_options(ctx.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
   // Resumption is by tickets, which cost no memory here.
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
-  Session::ObserveClientHello(ctx.get());
+  Session::ObserveRejections(ctx.get());
   status = InstallAlpn(options.alpn, ctx.get());
   if (status.ok()) status = ClientVerifier::Install(options.clients, ctx.get());
   if (!status.ok()) return status;

@@ -1,7 +1,6 @@
 #include "tls/session.h"
 
 #include <openssl/bio.h>
-#include <openssl/bytestring.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -16,25 +15,6 @@
 
 namespace tlsbridge::tls {
 namespace {
-
-// The host_name of a server_name extension (RFC 6066 section 3); empty where it is absent or
-// malformed, which BoringSSL then refuses by itself.
-absl::string_view HostName(const SSL_CLIENT_HELLO* hello) {
-  const uint8_t* data;
-  size_t length;
-  if (!SSL_early_callback_ctx_extension_get(hello, TLSEXT_TYPE_server_name, &data, &length)) {
-    return {};
-  }
-  CBS extension, list, name;
-  uint8_t type;
-  CBS_init(&extension, data, length);
-  if (!CBS_get_u16_length_prefixed(&extension, &list) || !CBS_get_u8(&list, &type) ||
-      type != TLSEXT_NAMETYPE_host_name || !CBS_get_u16_length_prefixed(&list, &name) ||
-      CBS_len(&name) > TLSEXT_MAXLEN_host_name) {
-    return {};
-  }
-  return {reinterpret_cast<const char*>(CBS_data(&name)), CBS_len(&name)};
-}
 
 // The fatal alert in the plaintext record that `bytes` end with; -1 for none. OpenSSL's client
 // refuses a certificate of TLS 1.3 in the clear, before it takes up its keys, where BoringSSL
@@ -139,17 +119,10 @@ void Session::BeginCall() {
   staging_->set_caller(this);
 }
 
-void Session::ObserveClientHello(SSL_CTX* ctx) {
+void Session::ObserveRejections(SSL_CTX* ctx) {
   SSL_CTX_set_select_certificate_cb(ctx, [](const SSL_CLIENT_HELLO* hello) {
-    Session* self = Of(hello->ssl);
-    self->NoteClientHello(hello);
-    return self->rejecting_ ? ssl_select_cert_error : ssl_select_cert_success;
+    return Of(hello->ssl)->rejecting_ ? ssl_select_cert_error : ssl_select_cert_success;
   });
-}
-
-void Session::NoteClientHello(const SSL_CLIENT_HELLO* hello) {
-  const absl::string_view name = HostName(hello);
-  server_name_.assign(name.data(), name.size());
 }
 
 ssl_verify_result_t Session::VerifyClient(SSL* ssl, uint8_t* alert) {
@@ -184,10 +157,11 @@ bool Session::LetIn() {
     return false;
   }
   const PeerIdentity identity = IdentityOf(leaf.get());
-  client_identity_ = identity.Display();
+  client_ = std::make_unique<Client>();
+  client_->identity = identity.Display();
   if (would_refuse_.detail == FailureDetail::kNone) {
     const absl::string_view rule = verifier->AllowedBy(identity);
-    allowed_by_.assign(rule.data(), rule.size());
+    client_->allowed_by.assign(rule.data(), rule.size());
   }
   return true;
 }
@@ -198,7 +172,7 @@ Verdict Session::Fail() {
     failure_.detail = FailureDetail::kBadClientCert;
     failure_.why = certificate_problem_;
   }
-  if (client_context_ != nullptr) failure_ = OfBackend(failure_);
+  if (backend_ != nullptr) failure_ = OfBackend(failure_);
   finished_writing_ = true;
   return Verdict::kFailed;
 }
@@ -225,14 +199,14 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
     }
     if (verdict == Verdict::kCleanEof) {  // close_notify in the middle of it
       failure_.detail =
-          client_context_ == nullptr ? FailureDetail::kClientGone : FailureDetail::kBackendGone;
+          backend_ == nullptr ? FailureDetail::kClientGone : FailureDetail::kBackendGone;
       finished_writing_ = true;
       return {{}, Verdict::kFailed};
     }
     if (verdict != Verdict::kOk || !LetIn()) {
       Fail();
       if (const int16_t alert = PlaintextAlert(ciphertext);
-          alert >= 0 && failure_.detail == FailureDetail::kProtocol && client_context_ == nullptr) {
+          alert >= 0 && failure_.detail == FailureDetail::kProtocol && backend_ == nullptr) {
         failure_ = {FailureDetail::kClientAlert, alert};
       }
       return {{}, Verdict::kFailed};
@@ -259,7 +233,7 @@ Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
 Verdict Session::ReceiveEof() {
   if (handshake_done_) return close_notify_received_ ? Verdict::kCleanEof : Verdict::kTruncated;
   failure_.detail = received_anything_ ? FailureDetail::kClientGone : FailureDetail::kTcpProbe;
-  if (client_context_ != nullptr) failure_.detail = FailureDetail::kBackendGone;
+  if (backend_ != nullptr) failure_.detail = FailureDetail::kBackendGone;
   return Verdict::kFailed;
 }
 
@@ -288,8 +262,13 @@ void Session::SendInternalError() {
 
 std::optional<PeerIdentity> Session::ClientCertificate() const {
   bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
-  if (leaf == nullptr || client_context_ != nullptr) return std::nullopt;
+  if (leaf == nullptr || backend_ != nullptr) return std::nullopt;
   return IdentityOf(leaf.get());
+}
+
+absl::string_view Session::server_name() const {
+  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? "" : name;
 }
 
 absl::string_view Session::alpn() const {

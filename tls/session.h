@@ -92,7 +92,7 @@ class Session {
 
   // Facts for the record. Empty until known; SNI is known as soon as the ClientHello is whole, also
   // when the handshake then fails. To a backend it is what we send.
-  absl::string_view server_name() const { return server_name_; }
+  absl::string_view server_name() const;
   absl::string_view alpn() const;
   const char* version() const;
   const char* cipher() const;
@@ -103,8 +103,12 @@ class Session {
   // rules). Empty without one, and before the handshake is done.
   // All that the client's certificate says; none without one. Made anew by each call.
   std::optional<PeerIdentity> ClientCertificate() const;
-  const std::string& client_identity() const { return client_identity_; }
-  const std::string& allowed_by() const { return allowed_by_; }
+  absl::string_view client_identity() const {
+    return client_ == nullptr ? absl::string_view() : client_->identity;
+  }
+  absl::string_view allowed_by() const {
+    return client_ == nullptr ? absl::string_view() : client_->allowed_by;
+  }
   // What an observe-only policy would have refused this client for; kNone otherwise. Its identity
   // is then whatever its certificate says; allowed_by() is empty.
   const Failure& would_refuse() const { return would_refuse_; }
@@ -116,11 +120,21 @@ class Session {
   // A session that a backend gives us to resume.
   static void KeepSession(SSL* ssl, bssl::UniquePtr<SSL_SESSION> session);
 
-  // Makes the sessions of `ctx` note what their ClientHello asks for.
-  static void ObserveClientHello(SSL_CTX* ctx);
+  // Makes sessions of `ctx` that are to reject their client do so.
+  static void ObserveRejections(SSL_CTX* ctx);
 
  private:
   struct Signing;
+  // Of a client that showed a certificate.
+  struct Client {
+    std::string identity;
+    std::string allowed_by;
+  };
+  // Where this is the client's end.
+  struct Backend {
+    std::shared_ptr<const ClientContext> context;
+    std::string name;
+  };
 
   Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
 
@@ -129,18 +143,14 @@ class Session {
   // Before each call to BoringSSL.
   void BeginCall();
 
-  void NoteClientHello(const SSL_CLIENT_HELLO* hello);
   bool LetIn();
   Verdict Fail();
 
   Staging* const staging_;  // Not owned.
   bssl::UniquePtr<SSL> ssl_;
-  std::shared_ptr<const ClientContext> client_context_;  // null: this is the server's end
+  std::unique_ptr<Backend> backend_;  // null: this is the server's end
+  std::unique_ptr<Client> client_;
   std::unique_ptr<Signing> signing_;  // until the handshake is done, if a signer has to do with it
-  std::string backend_;
-  std::string server_name_;
-  std::string client_identity_;
-  std::string allowed_by_;
   const char* certificate_problem_ = nullptr;  // why the peer's was refused
   Failure failure_;
   Failure would_refuse_;
