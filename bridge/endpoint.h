@@ -71,7 +71,8 @@ class Endpoint final : public DeferredDeletable {
   };
 
   // A queue is bounded: at the high mark the other side's reads pause, at half of it they go on.
-  // Three full TLS records, so that with their overhead a stalled peer holds one 64 KiB chunk.
+  // With the least that is read, and the overhead of records, a stalled peer holds one 64 KiB
+  // chunk.
   static constexpr size_t kHighMark = 56 * 1024;
   static constexpr size_t kLowMark = kHighMark / 2;
 
