@@ -12,7 +12,7 @@ namespace {
 
 // What one wake-up moves at most, so that one fast peer cannot keep the loop from the others. The
 // socket stays readable, so that the rest follows in the next turn.
-constexpr size_t kBytesPerTurn = 4 * Endpoint::kHighMark;
+constexpr size_t kBytesPerTurn = 4 * Endpoint::kHighMarkOfBytes;
 
 }  // namespace
 
@@ -147,17 +147,22 @@ void Bridge::OnReadable(Endpoint& endpoint) {
   observer_->OnHandshakeInput();
 }
 
+// What has come from it and has yet to leave.
+size_t Bridge::QueuedFrom(const Endpoint& from) {
+  const Endpoint* to = OtherThan(from);
+  return to == nullptr ? early_bytes_.size() : to->queued_bytes();
+}
+
 void Bridge::PumpFrom(Endpoint& from) {
   size_t budget = kBytesPerTurn;
   while (true) {
-    const Endpoint* to = OtherThan(from);
-    const size_t limit = std::min(budget, to == nullptr ? Endpoint::kHighMark : to->room());
+    const size_t mark = from.mark_for_other();
+    const size_t limit = std::min(budget, mark - std::min(mark, QueuedFrom(from)));
     Endpoint::Read read = from.ReadSome(limit);
     if (state_ == BridgeState::kPeeking && !Peek(&read)) return;
     if (!Forward(from, read)) return;
 
-    to = OtherThan(from);  // forwarding the last bytes of a handshake may have dialled it
-    const bool full = to == nullptr ? early_bytes_.size() >= Endpoint::kHighMark : to->full();
+    const bool full = QueuedFrom(from) >= mark;
     if (full) from.PauseReading(Endpoint::kOtherSideFull);
     if (full || read.outcome != Endpoint::Outcome::kMore) return;
     budget -= std::min(budget, limit);

@@ -205,6 +205,7 @@ class Bridge final : private Endpoint::Owner {
   void AdoptBackend(std::unique_ptr<Endpoint> backend);
   void BackendReady();
   void ServeEarlyBytes();
+  size_t QueuedFrom(const Endpoint& from);
   void PumpFrom(Endpoint& from);
   bool Forward(Endpoint& from, const Endpoint::Read& read);
   void StreamEnded(Endpoint& from);

@@ -63,7 +63,8 @@ void Bridge::ServeEarlyBytes() {
   }
   if (error == 0 && stream_ended(Side::kIncoming)) error = outgoing_->FinishWriting();
   if (error != 0) return OnWriteError(*outgoing_, error);
-  if (!outgoing_->full()) incoming_.ResumeReading(Endpoint::kOtherSideFull);
+  if (QueuedFrom(incoming_) < incoming_.mark_for_other())
+    incoming_.ResumeReading(Endpoint::kOtherSideFull);
 }
 
 void Bridge::FailedToConnect(int error, const tls::Failure& failure) {

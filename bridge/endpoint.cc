@@ -237,11 +237,6 @@ bool Endpoint::PeerHasLeft(int* error) const {
   return true;
 }
 
-size_t Endpoint::room() const {
-  const size_t queued = queued_bytes();
-  return queued >= kHighMark ? 0 : kHighMark - queued;
-}
-
 int Endpoint::Write(absl::Span<const uint8_t> plaintext) {
   if (tls_ == nullptr) return Transmit(plaintext);
   if (!tls_->Send(plaintext)) return EPROTO;

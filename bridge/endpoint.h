@@ -70,10 +70,12 @@ class Endpoint final : public DeferredDeletable {
     int error = 0;
   };
 
-  // A queue is bounded: at the high mark the other side's reads pause, at half of it they go on.
-  // With the least that is read, and the overhead of records, a stalled peer holds one 64 KiB
-  // chunk.
-  static constexpr size_t kHighMark = 56 * 1024;
+  // A queue is bounded: at the high mark the other side's reads pause, at half of it they go on. A
+  // stalled peer then holds one 64 KiB chunk. What comes out of TLS comes in whole records: three,
+  // and perhaps one more. What does not comes byte by byte, and may fill the chunk but for the
+  // least that is read and for the overhead of our own records.
+  static constexpr size_t kHighMark = 48 * 1024;
+  static constexpr size_t kHighMarkOfBytes = 56 * 1024;
   static constexpr size_t kLowMark = kHighMark / 2;
 
   // Takes over the connected `fd`.
@@ -123,9 +125,8 @@ class Endpoint final : public DeferredDeletable {
   size_t queued_bytes() const;
   // The same with what the kernel has taken and the peer's kernel has not.
   size_t undelivered_bytes() const;
-  bool full() const { return queued_bytes() >= kHighMark; }
-  // How much may be read from the other side before this one is full.
-  size_t room() const;
+  // Of what comes from here, how much the other side may queue.
+  size_t mark_for_other() const { return tls_ == nullptr ? kHighMarkOfBytes : kHighMark; }
   bool connected() const { return state_ == State::kOpen || state_ == State::kClosing; }
   bool closed() const { return state_ == State::kClosed; }
   bool peer_finished() const { return peer_finished_; }

@@ -14,7 +14,7 @@ using Reason = TerminationReason;
 using nlohmann::json;
 
 // One read of libevent may come on top of the mark, and TLS adds some bytes to each record sent.
-constexpr size_t kMostToClient = Endpoint::kHighMark + 4096 + 1024;
+constexpr size_t kMostToClient = Endpoint::kHighMarkOfBytes + 4096 + 1024;
 // Of a record that arrives in pieces, all comes with the last piece.
 constexpr size_t kMostToBackend = Endpoint::kHighMark + 4096 + 16384;
 
@@ -51,7 +51,7 @@ TEST_P(Backpressure, AStalledClientPausesTheBackendAndThenGetsEverything) {
   const std::string answer = Pattern(kMuch);
   backend_peer_->Send(answer);
   TurnWhileStalled();
-  EXPECT_GE(Dump().value("queued_to_client", 0u), Endpoint::kHighMark);
+  EXPECT_GE(Dump().value("queued_to_client", 0u), Endpoint::kHighMarkOfBytes);
   EXPECT_EQ(Dump()["backend_reads_paused"], json({"other_side_full"}));
   EXPECT_EQ(Dump()["client_reads_paused"], json::array());
   EXPECT_GT(backend_peer_->unsent(), 0u);
