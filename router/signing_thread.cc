@@ -22,7 +22,8 @@ SigningThread::~SigningThread() {
 }
 
 void SigningThread::Sign(std::shared_ptr<tls::SigningJob> job) {
-  if (jobs_++ == 0) impatience_.ArmAfter(kPatience);
+  ++jobs_;
+  if (!impatience_.armed()) impatience_.ArmAfter(kPatience);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     waiting_.push_back(std::move(job));
@@ -62,14 +63,18 @@ void SigningThread::Run() {
 
 void SigningThread::SignOne() {
   const std::shared_ptr<tls::SigningJob> job = Take();
-  if (jobs_ > 0) impatience_.ArmAfter(kPatience);
-  if (job == nullptr) return;
+  if (job == nullptr) return;  // the thread has the last one, and will finish it
   job->Run();
   Finish(job.get());
 }
 
+// While the thread gets on, the worker need not help.
 void SigningThread::Finish(tls::SigningJob* job) {
-  if (--jobs_ == 0) impatience_.Cancel();
+  if (--jobs_ == 0) {
+    impatience_.Cancel();
+  } else {
+    impatience_.ArmAfter(kPatience);
+  }
   job->Finish();  // may ask for the next
 }
 

@@ -3,7 +3,7 @@
 // (SCHED_IDLE, sched(7)).
 //
 // Where the worker never rests, the thread would never come to run. So the worker makes a signature
-// by itself, every kPatience, while one waits.
+// by itself when none has been made for kPatience.
 //
 // Thread: the worker's. Owner: the worker's ConnectionManager; the loop outlives it. The thread
 // begins with the first job. Failure: none; without a thread the worker signs.

@@ -47,6 +47,7 @@ believes bulk --plain --bytes=3000001
 believes bulk --plain --bytes=3000001 --direction=upload
 believes idle --plain --connections=50 --duration=100ms
 believes storm --plain --duration=200ms --rate=500 --storm_connections=4
+believes storm --plain --duration=200ms --rate=500 --storm_connections=4 --storm_rate=100
 
 # The backend does not speak TLS, and nobody listens on port 1.
 refuses handshake handshake --count=1 --connect="$relay"

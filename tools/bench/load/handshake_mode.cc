@@ -35,20 +35,22 @@ class HandshakeRun {
   explicit HandshakeRun(LoadContext& context) : context_(context) {}
 
   RunResult Run();
-  // One connection is done; says whether its slot makes another.
-  bool OnDone(bool in_order, absl::Duration took);
+  // One connection is done; says whether its slot makes another at once.
+  bool OnDone(HandshakeClient* client, bool in_order, absl::Duration took);
 
  private:
   void Prime();
   void RunForCount();
   void RunForDuration();
+  void RunAtRate();
   void OpenAll();
   void AwaitAllClosed();
 
   LoadContext& context_;
   std::vector<std::unique_ptr<HandshakeClient>> clients_;
   RunResult result_;
-  uint64_t left_ = UINT64_MAX;  // How many may still be started.
+  std::vector<HandshakeClient*> resting_;  // At a rate: slots without a connection.
+  uint64_t left_ = UINT64_MAX;             // How many may still be started.
 };
 
 void HandshakeClient::Begin(bool resume) {
@@ -91,16 +93,20 @@ void HandshakeClient::AwaitBackendsEnd() {
 }
 
 void HandshakeClient::OnClosed(bool in_order) {
-  if (run_.OnDone(in_order, took_)) Begin(context_.options.resume);
+  if (run_.OnDone(this, in_order, took_)) Begin(context_.options.resume);
 }
 
-bool HandshakeRun::OnDone(bool in_order, absl::Duration took) {
+bool HandshakeRun::OnDone(HandshakeClient* client, bool in_order, absl::Duration took) {
   // A slot that failed is not used again: the figure is lost, and a dead proxy must not be
   // hammered.
   if (!in_order) return false;
   if (context_.meter.running()) {
     ++result_.operations;
     result_.latency.Record(took);
+  }
+  if (context_.options.rate_per_second > 0) {
+    resting_.push_back(client);
+    return false;
   }
   if (left_ == 0) return false;
   --left_;
@@ -155,10 +161,36 @@ void HandshakeRun::RunForDuration() {
   AwaitAllClosed();
 }
 
+// Begun at the rate, whenever those before are done; where no slot is left, one is not begun.
+void HandshakeRun::RunAtRate() {
+  for (int i = 0; i < context_.options.connections; ++i) {
+    clients_.push_back(std::make_unique<HandshakeClient>(context_, *this));
+    resting_.push_back(clients_.back().get());
+  }
+  const absl::Duration interval = absl::Seconds(1) / context_.options.rate_per_second;
+  const absl::Duration begin = MonotonicNow() + context_.options.warmup;
+  const absl::Duration end = begin + context_.options.duration;
+  for (absl::Duration next = MonotonicNow(); next < end; next += interval) {
+    if (next >= begin && !context_.meter.running()) context_.meter.Start();
+    context_.RunUntilTime(next);
+    if (resting_.empty()) continue;
+    HandshakeClient* const client = resting_.back();
+    resting_.pop_back();
+    client->Begin(context_.options.resume);
+  }
+  context_.meter.Stop();
+  context_.RunUntil(
+      [this] { return resting_.size() == clients_.size() || !context_.tally.clean(); });
+}
+
 RunResult HandshakeRun::Run() {
   if (context_.options.resume) Prime();
   if (context_.tally.clean()) {
-    context_.options.count > 0 ? RunForCount() : RunForDuration();
+    if (context_.options.rate_per_second > 0) {
+      RunAtRate();
+    } else {
+      context_.options.count > 0 ? RunForCount() : RunForDuration();
+    }
   }
   return std::move(result_);
 }

@@ -39,6 +39,8 @@ ABSL_FLAG(optional<double>, rate, {},
 ABSL_FLAG(optional<uint64_t>, bytes, {}, "bulk: over all connections (default 256000000)");
 ABSL_FLAG(optional<string>, direction, {}, "bulk: download (default) or upload");
 ABSL_FLAG(optional<int>, storm_connections, {}, "storm: handshakes at once (default 64)");
+ABSL_FLAG(optional<double>, storm_rate, {},
+          "storm: handshakes begun a second (default: each follows the last)");
 ABSL_FLAG(std::vector<string>, cpu_of, {},
           "process ids of the proxy, whose CPU time within the measurement is reported");
 
@@ -64,6 +66,7 @@ RawOptions OptionsFromFlags() {
   raw.closer = absl::GetFlag(FLAGS_closer);
   raw.resume = absl::GetFlag(FLAGS_resume);
   raw.storm_connections = absl::GetFlag(FLAGS_storm_connections);
+  raw.storm_rate = absl::GetFlag(FLAGS_storm_rate);
   raw.cpu_of = absl::GetFlag(FLAGS_cpu_of);
   return raw;
 }

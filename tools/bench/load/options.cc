@@ -67,6 +67,7 @@ void CheckApplicability(const RawOptions& raw, Checker& check) {
   check.OnlyWith(raw.bytes.has_value(), "bytes", {Mode::kBulk});
   check.OnlyWith(raw.direction.has_value(), "direction", {Mode::kBulk});
   check.OnlyWith(raw.storm_connections.has_value(), "storm_connections", {Mode::kStorm});
+  check.OnlyWith(raw.storm_rate.has_value(), "storm_rate", {Mode::kStorm});
   check.OnlyWith(raw.duration.has_value(), "duration",
                  {Mode::kHandshake, Mode::kRoundtrip, Mode::kIdle, Mode::kStorm});
   check.OnlyWith(raw.warmup.has_value(), "warmup",
@@ -90,6 +91,8 @@ void CheckLimits(const RawOptions& raw, Options& options, Checker& check) {
 
   check.Require(options.connections > 0, "--connections must be positive");
   check.Require(options.storm_connections > 0, "--storm_connections must be positive");
+  TakeIfGiven(raw.storm_rate, options.storm_rate);
+  check.Require(!raw.storm_rate || *raw.storm_rate > 0, "--storm_rate must be positive");
   check.Require(!raw.count || *raw.count > 0, "--count must be positive");
   check.Require(!raw.count || !raw.duration, "--count and --duration exclude each other");
   check.Require(!raw.duration || *raw.duration > absl::ZeroDuration(),

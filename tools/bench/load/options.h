@@ -40,6 +40,7 @@ struct RawOptions {
   std::optional<double> rate;
   std::optional<std::string> direction, closer;
   std::optional<int> storm_connections;
+  std::optional<double> storm_rate;
   std::vector<std::string> cpu_of;
 };
 
@@ -59,6 +60,7 @@ struct Options {
   Closer closer = Closer::kClient;
   bool resume = false;
   int storm_connections = 0;
+  double storm_rate = 0;  // handshakes a second; zero: as fast as they can be made
   std::vector<pid_t> cpu_of;
 };
 

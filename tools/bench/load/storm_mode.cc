@@ -22,6 +22,7 @@ Options StormOptions(const Options& options) {
   Options storm = options;
   storm.mode = Mode::kHandshake;
   storm.connections = options.storm_connections;
+  storm.rate_per_second = options.storm_rate;
   storm.duration = options.warmup + options.duration + kTail;
   storm.warmup = absl::ZeroDuration();
   storm.cpu_of.clear();

@@ -39,10 +39,11 @@ def _bulk(name, title):
                   [f"--direction={name}", "--connections=4"])
 
 
-def _storm(name, key, **more):
-    return Figure(name, f"100 B echoes at 1000/s during a storm of full handshakes ({key}), 64 at once",
+def _storm(name, what, *arguments, **more):
+    return Figure(name, f"100 B echoes at 1000/s during {what}",
                   "storm", [P99, P50, P999, Column("storm_per_second", "handshakes/s"), UTILISATION],
-                  ["--size=100", "--connections=32", "--rate=1000", "--storm_connections=64"], **more)
+                  ["--size=100", "--connections=32", "--rate=1000", "--storm_connections=64", *arguments],
+                  **more)
 
 
 ALL = [
@@ -66,8 +67,10 @@ ALL = [
     Figure("idle", "idle connections",
            "idle", [Column("kib_per_connection", "KiB/conn"), Column("idle_cpu_us", "CPU us/s"),
                     Column("base_mib", "MiB before"), Column("connections", "connections")]),
-    _storm("storm", "ECDSA P-256"),
-    _storm("storm_rsa", "RSA-2048", certificate="rsa", only_tls=True),
+    _storm("storm", "a storm of full handshakes (ECDSA P-256), 64 at once"),
+    _storm("storm_rsa", "a storm of full handshakes (RSA-2048), 64 at once", certificate="rsa", only_tls=True),
+    _storm("paced_rsa", "900 full handshakes (RSA-2048) a second", "--storm_rate=900", certificate="rsa",
+           only_tls=True),
 ]
 
 NAMES = [figure.name for figure in ALL]
