@@ -90,4 +90,22 @@ void EchoClient::Take(absl::string_view bytes) {
   }
 }
 
+bool EstablishAll(LoadContext& context, const EchoClient::OnEcho& on_echo,
+                  std::vector<std::unique_ptr<EchoClient>>* clients) {
+  constexpr size_t kOpeningAtOnce = 32;
+  const auto wanted = static_cast<size_t>(context.options.connections);
+  size_t greeted = 0;
+  context.RunUntil([&] {
+    while (greeted < clients->size() && (*clients)[greeted]->greeted()) ++greeted;
+    while (clients->size() < wanted && clients->size() - greeted < kOpeningAtOnce &&
+           context.tally.clean()) {
+      clients->push_back(
+          std::make_unique<EchoClient>(context, static_cast<int>(clients->size()), on_echo));
+      clients->back()->Open();
+    }
+    return greeted == wanted || !context.tally.clean();
+  });
+  return context.tally.clean();
+}
+
 }  // namespace tlsbridge::bench

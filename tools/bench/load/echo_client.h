@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "tools/bench/load/connection.h"
@@ -49,5 +51,10 @@ class EchoClient final : public Connection {
   bool greeted_ = false;
   bool busy_ = false;
 };
+
+// Opens the context's number of connections, a few at a time: more at once would measure the
+// proxy's backlog. False if one failed, which the tally tells.
+bool EstablishAll(LoadContext& context, const EchoClient::OnEcho& on_echo,
+                  std::vector<std::unique_ptr<EchoClient>>* clients);
 
 }  // namespace tlsbridge::bench

@@ -7,17 +7,9 @@
 namespace tlsbridge::bench {
 
 bool EchoRun::Establish() {
-  for (int i = 0; i < context_.options.connections; ++i) {
-    clients_.push_back(std::make_unique<EchoClient>(
-        context_, i, [this](EchoClient& client, absl::Duration asked) { OnEcho(client, asked); }));
-    clients_.back()->Open();
-  }
-  context_.RunUntil([this] {
-    return !context_.tally.clean() ||
-           std::all_of(clients_.begin(), clients_.end(),
-                       [](const auto& client) { return client->greeted(); });
-  });
-  return context_.tally.clean();
+  return EstablishAll(
+      context_, [this](EchoClient& client, absl::Duration asked) { OnEcho(client, asked); },
+      &clients_);
 }
 
 void EchoRun::OnEcho(EchoClient& client, absl::Duration asked) {

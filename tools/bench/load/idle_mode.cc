@@ -13,9 +13,6 @@
 namespace tlsbridge::bench {
 namespace {
 
-// More at once would measure the proxy's backlog.
-constexpr size_t kOpeningAtOnce = 32;
-
 bool StandardInputSpoke() {
   pollfd input = {STDIN_FILENO, POLLIN, 0};
   return poll(&input, 1, 0) != 0;
@@ -26,8 +23,7 @@ class IdleRun {
   explicit IdleRun(LoadContext& context) : context_(context) {}
 
   RunResult Run() {
-    Establish();
-    if (context_.tally.clean()) {
+    if (EstablishAll(context_, nullptr, &clients_)) {
       std::fputs("ready\n", stderr);
       std::fflush(stderr);
       context_.meter.Start();
@@ -41,20 +37,6 @@ class IdleRun {
   }
 
  private:
-  void Establish() {
-    const auto wanted = static_cast<size_t>(context_.options.connections);
-    size_t greeted = 0;
-    context_.RunUntil([this, wanted, &greeted] {
-      while (greeted < clients_.size() && clients_[greeted]->greeted()) ++greeted;
-      while (clients_.size() < wanted && clients_.size() - greeted < kOpeningAtOnce &&
-             context_.tally.clean()) {
-        clients_.push_back(std::make_unique<EchoClient>(context_, 0, nullptr));
-        clients_.back()->Open();
-      }
-      return greeted == wanted || !context_.tally.clean();
-    });
-  }
-
   // An end or a byte in this time is counted as an error by the client itself.
   void Hold() {
     const absl::Duration end = MonotonicNow() + context_.options.duration;

@@ -65,11 +65,11 @@ class Haproxy(Program):
         config.write_text(f"""
 global
     nbthread 1
-    maxconn 8000
+    maxconn 9500
     ssl-default-bind-options ssl-min-ver TLSv1.3
 defaults
     mode tcp
-    maxconn 8000
+    maxconn 9500
     timeout connect 10s
     timeout client 1h
     timeout server 1h
@@ -98,7 +98,7 @@ worker_rlimit_nofile 20000;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
 events {{
-    worker_connections 16000;
+    worker_connections 19500;
 }}
 stream {{
     server {{
