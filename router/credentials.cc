@@ -240,7 +240,7 @@ absl::Status LoadServer(const Route& route, const ServedRoute* served, Reread re
 
 absl::Status LoadBackend(const BackendTls& settings, const ServedRoute* served, Reread reread,
                          absl::Time now, RouteTls* loaded) {
-  const absl::Status status = ReadBackend(settings, served, reread, now, &loaded->files);
+  absl::Status status = ReadBackend(settings, served, reread, now, &loaded->files);
   if (!status.ok()) return status;
   if (served != nullptr && served->tls->backend != nullptr &&
       served->settings->backend_tls == settings &&
