@@ -222,6 +222,7 @@ std::set<std::string> PossibleReasons(const Case& c) {
       return {"half_close_timeout"};
   }
   if (may_be_orderly) reasons.insert(ends.begin(), ends.end());
+  if (c.left_unnamed()) reasons.insert("half_close_timeout");
   return reasons;
 }
 

@@ -60,6 +60,11 @@ struct Case {
   bool may_have_timed_out() const {
     return plan.kind == Kind::kCorrupt && client.fouled && client.took >= kShortestTimeout;
   }
+  // The client left behind its close_notify, before it learnt the name that its backend waits for.
+  bool left_unnamed() const {
+    return plan.mode == BackendMode::kServerFirst && !backend.accepted &&
+           client.close_notify_sent && client.own_end != OwnEnd::kNone;
+  }
   // The program itself has ended both streams.
   bool timed_out() const { return plan.waits_for_timeout() || may_have_timed_out(); }
 };

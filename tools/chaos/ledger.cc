@@ -56,10 +56,7 @@ void Ledger::JudgeCase(uint64_t number) {
   entries_.erase(number);
   const Case& c = entry->c;
   bytes_checked_ += c.client.received + c.backend.received;
-  // One that leaves behind its close_notify may be gone before it learns its backend's name.
-  const bool left_in_order = c.plan.mode == BackendMode::kServerFirst &&
-                             c.client.close_notify_sent && c.client.own_end != OwnEnd::kNone;
-  if (!c.backend.accepted && (c.timed_out() || left_in_order)) ++silent_;
+  if (c.left_unnamed() || (c.timed_out() && !c.backend.accepted)) ++silent_;
   if (c.plan.kind == Kind::kHandshakeCut && !c.client.handshake_done) {
     handshake_cuts_.insert({c.plan.tls13, static_cast<uint64_t>(c.plan.leave), c.plan.cut_at});
   }
