@@ -86,10 +86,10 @@ std::vector<std::string> Named(std::vector<std::string> paths) {
   return paths;
 }
 
-// The set of the same files, or null.
+// What is served by the same settings, or null.
 template <typename T>
-const FileSet<T>* SameFiles(const FileSet<T>& served, const std::vector<std::string>& paths) {
-  return served.content != nullptr && served.paths == paths ? &served : nullptr;
+const FileSet<T>* Before(bool same_settings, const FileSet<T>& served) {
+  return same_settings && served.content != nullptr ? &served : nullptr;
 }
 
 absl::Status ReadCertificates(const ServerTls& settings, const RouteFiles* served, Reread reread,
@@ -132,7 +132,7 @@ absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, 
   // What is asked of clients beside the files is part of the policy.
   const bool same = served != nullptr && served->settings->tls.client == settings;
   const FileSet<const tls::ClientPolicy>* const before =
-      same ? SameFiles(served->tls->files.clients, paths) : nullptr;
+      served == nullptr ? nullptr : Before(same, served->tls->files.clients);
   const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const tls::ClientPolicy>> {
     auto policy = LoadClientPolicy(settings);
     if (!policy.ok()) return policy.status();
@@ -158,7 +158,7 @@ absl::Status ReadTickets(const Tickets& settings, const ServedRoute* served, Rer
   const bool same = served != nullptr && served->settings->tls.tickets == settings;
   std::vector<std::string> paths = Named({settings.file});
   const FileSet<tls::TicketSecrets>* const before =
-      same ? SameFiles(served->tls->files.tickets, paths) : nullptr;
+      served == nullptr ? nullptr : Before(same, served->tls->files.tickets);
   const auto read = [&] {
     return tls::TicketSecrets::Create(TicketOptionsOf(settings), wall_clock);
   };
@@ -179,7 +179,7 @@ absl::Status ReadBackend(const BackendTls& settings, const ServedRoute* served, 
       {of_system ? tls::TrustStore::SystemBundle() : settings.ca, settings.cert, settings.key});
   const bool same = served != nullptr && served->settings->backend_tls == settings;
   const FileSet<const BackendCredentials>* const before =
-      same ? SameFiles(served->tls->files.backend, paths) : nullptr;
+      served == nullptr ? nullptr : Before(same, served->tls->files.backend);
   const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const BackendCredentials>> {
     auto credentials = std::make_shared<BackendCredentials>();
     absl::Status status = ReadIfNamed(settings.ca, &credentials->ca_pem);
