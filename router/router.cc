@@ -149,12 +149,10 @@ void Router::Run() {
     LogEvent(LogLevel::kInfo, "listening").Text("address", address.ToString());
   }
   TellOfRoutes(config());
-  TellOfUnixBackends(config());
-  LogTlsWarnings(*live_, nullptr);
+  LookAfter();
   expiry_watch_ =
       std::make_unique<ExpiryWatch>(loop_.get(), [this]() -> const LiveConfig& { return *live_; });
   expiry_watch_->Look();
-  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
   for (auto& worker : workers_) worker->Start();
   workers_left_ = workers_.size();
   listeners_->Start();
@@ -226,6 +224,13 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(const Reloader::Outcome& ou
   return live_;
 }
 
+// A configuration that is served from now on.
+void Router::LookAfter() {
+  TellOfUnixBackends(config());
+  LogTlsWarnings(*live_, nullptr);
+  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
+}
+
 void Router::AdoptReloaded(std::shared_ptr<const LiveConfig> live) {
   const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
   admission_.SetLimits(config().limits);
@@ -236,16 +241,17 @@ void Router::AdoptReloaded(std::shared_ptr<const LiveConfig> live) {
   // Whoever had queued where a listener goes away is served as they expected: by the old routes.
   // It is told once it is so.
   ++closing_;
-  listeners_->CloseOthers(config().listeners,
-                          [this, changes = DescribeChanges(before->config(), config())] {
-                            loop_->Post([this, changes] {
-                              if (--closing_ == 0) ServeByNow();
-                              LogEvent(LogLevel::kInfo, "reloaded").Text("changes", changes);
-                            });
-                          });
-  TellOfUnixBackends(config());
-  LogTlsWarnings(*live_, nullptr);
-  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
+  listeners_->CloseOthers(
+      config().listeners,
+      [this, live = live_, changes = DescribeChanges(before->config(), config())] {
+        // From here, ahead of those who come to new listeners.
+        for (auto& worker : workers_) worker->Adopt(live);
+        loop_->Post([this, live, changes] {
+          if (--closing_ == 0 && live != live_) ServeByNow();
+          LogEvent(LogLevel::kInfo, "reloaded").Text("changes", changes);
+        });
+      });
+  LookAfter();
   listeners_->Start();
   if (before->config().admin != config().admin || before->config().workers != config().workers ||
       !(before->config().log == config().log)) {

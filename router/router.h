@@ -66,6 +66,7 @@ class Router final : private AdminServer::Source {
   void OnSignal();
   void Reload(Reloader::Cause cause);
   std::shared_ptr<const LiveConfig> OnReloaded(const Reloader::Outcome& outcome);
+  void LookAfter();
   void AdoptReloaded(std::shared_ptr<const LiveConfig> live);
   void AdoptRenewed(std::shared_ptr<const LiveConfig> live);
   void ServeByNow();
