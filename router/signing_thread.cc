@@ -23,7 +23,7 @@ SigningThread::~SigningThread() {
 
 void SigningThread::Sign(std::shared_ptr<tls::SigningJob> job) {
   ++jobs_;
-  if (!impatience_.armed()) impatience_.ArmAfter(kPatience);
+  if (!impatience_.armed()) Rearm();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     waiting_.push_back(std::move(job));
@@ -57,13 +57,17 @@ void SigningThread::Run() {
     std::shared_ptr<tls::SigningJob> job = Take();
     if (job == nullptr) continue;  // the worker was quicker
     job->Run();
-    loop_->Post([this, job = std::move(job)] { Finish(job.get()); });
+    loop_->Post([this, job = std::move(job)] {
+      thread_starves_ = false;
+      Finish(job.get());
+    });
   }
 }
 
 void SigningThread::SignOne() {
   const std::shared_ptr<tls::SigningJob> job = Take();
   if (job == nullptr) return;  // the thread has the last one, and will finish it
+  thread_starves_ = true;
   job->Run();
   Finish(job.get());
 }
@@ -73,7 +77,7 @@ void SigningThread::Finish(tls::SigningJob* job) {
   if (--jobs_ == 0) {
     impatience_.Cancel();
   } else {
-    impatience_.ArmAfter(kPatience);
+    Rearm();
   }
   job->Finish();  // may ask for the next
 }

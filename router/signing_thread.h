@@ -3,7 +3,7 @@
 // (SCHED_IDLE, sched(7)).
 //
 // Where the worker never rests, the thread would never come to run. So the worker makes a signature
-// by itself when none has been made for kPatience.
+// by itself when none has been made for kPatience, and then each kPace, until the thread runs again.
 //
 // Thread: the worker's. Owner: the worker's ConnectionManager; the loop outlives it. The thread
 // begins with the first job. Failure: none; without a thread the worker signs.
@@ -24,8 +24,11 @@ namespace tlsbridge {
 
 class SigningThread final : public tls::Signer {
  public:
-  // Ten signatures' time.
-  static constexpr absl::Duration kPatience = absl::Milliseconds(10);
+  // A storm of handshakes keeps a worker busy for ten milliseconds at a time, now and then for
+  // twenty; that is no reason to let an echo wait for a signature.
+  static constexpr absl::Duration kPatience = absl::Milliseconds(50);
+  // Ten signatures' time, so that a tenth of a worker that never rests goes to them.
+  static constexpr absl::Duration kPace = absl::Milliseconds(10);
   // One that is being made, and one for the thread to go on with. The rest wait in the queue of
   // handshakes, where those that leave are noticed.
   static constexpr size_t kMostJobs = 2;
@@ -43,10 +46,12 @@ class SigningThread final : public tls::Signer {
   std::shared_ptr<tls::SigningJob> Take();
   void SignOne();
   void Finish(tls::SigningJob* job);
+  void Rearm() { impatience_.ArmAfter(thread_starves_ ? kPace : kPatience); }
 
   EventLoop* const loop_;  // Not owned.
   Timer impatience_;
   size_t jobs_ = 0;  // neither finished nor given up
+  bool thread_starves_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;
