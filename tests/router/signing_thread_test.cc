@@ -58,11 +58,13 @@ class SigningThreadTest : public ::testing::Test {
 };
 
 // The first, since the stack of a thread that has ended would do for the next.
-TEST_F(SigningThreadTest, WithoutAThreadTheWorkerSignsWhenItsPatienceIsOver) {
+TEST_F(SigningThreadTest, WithoutAThreadTheWorkerSignsWhenItsPatienceIsOverAndThenAtItsPace) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer does not outlive a failed mmap()";
   rlimit before;
   ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
-  SigningThread signer(loop_.get());
+  ManualClock clock;
+  const std::unique_ptr<EventLoop> loop = *EventLoop::Create(&clock);
+  SigningThread signer(loop.get());
   const auto first = MakeJob();
   const auto second = MakeJob();
   const rlimit none = {1 << 20, before.rlim_max};  // no room for a thread's stack
@@ -70,9 +72,16 @@ TEST_F(SigningThreadTest, WithoutAThreadTheWorkerSignsWhenItsPatienceIsOver) {
   signer.Sign(first);
   signer.Sign(second);
   ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
-  const absl::Time start = clock_.Monotonic();
-  AwaitDone(2);
-  EXPECT_GE(clock_.Monotonic() - start, SigningThread::kPatience);
+  const auto done_after = [&](absl::Duration time) {
+    clock.Advance(time);
+    loop->Turn(/*wait=*/false);
+    return done_;
+  };
+  constexpr absl::Duration kTick = absl::Milliseconds(2);
+  EXPECT_EQ(done_after(SigningThread::kPatience - kTick), 0);
+  EXPECT_EQ(done_after(2 * kTick), 1);
+  EXPECT_EQ(done_after(SigningThread::kPace - kTick), 1);
+  EXPECT_EQ(done_after(2 * kTick), 2);
   EXPECT_EQ(first->signature().size(), 256u);
   EXPECT_EQ(second->signature().size(), 256u);
 }
