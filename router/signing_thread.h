@@ -3,7 +3,8 @@
 // (SCHED_IDLE, sched(7)).
 //
 // Where the worker never rests, the thread would never come to run. So the worker makes a signature
-// by itself when none has been made for kPatience, and then each kPace, until the thread runs again.
+// by itself when none has been made for kPatience, and then each kPace, until the thread runs
+// again.
 //
 // Thread: the worker's. Owner: the worker's ConnectionManager; the loop outlives it. The thread
 // begins with the first job. Failure: none; without a thread the worker signs.

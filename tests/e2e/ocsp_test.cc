@@ -3,13 +3,19 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/e2e/harness/deadline.h"
 #include "tests/e2e/harness/tcp_backend.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
 #include "tests/e2e/support/authority_files.h"
 #include "tests/e2e/support/openssl.h"
 #include "tests/e2e/support/run_program.h"
+#include "tests/tls/test_ocsp.h"
+#include "tls/key_pair.h"
 
 namespace tlsbridge::e2e {
 namespace {
@@ -39,6 +45,34 @@ TEST_F(OcspTest, TheResponseIsStapledForClientsThatAskForIt) {
         << version;
     EXPECT_EQ(Run({version}).exit_code, 0);
   }
+}
+
+TEST_F(OcspTest, AResponseIsStapledUntilItExpires) {
+  const CertificateFiles files = certificates().Issue();
+  const auto pair = tls::LoadKeyPair(files.certificate, files.key, absl::Now());
+  ASSERT_TRUE(pair.ok()) << pair.status();
+  // The time in it has whole seconds. Enough of them for a busy machine to see the staple.
+  const absl::Time expiry = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()) + 5);
+  const std::string response =
+      dir().WriteFile("soon.ocsp", testing::MakeOcspResponse(*pair, expiry));
+  ASSERT_NO_FATAL_FAILURE(StartSidecarWith(files, backend_.address(), {"--ocsp", response}));
+
+  const Deadline deadline(kPatience);
+  bool seen = false;
+  while (deadline.PollTimeoutMilliseconds() > 0) {
+    const absl::Time before = absl::Now();
+    const std::string output = Run({"-status"}).output;
+    if (absl::StrContains(output, "OCSP Response Status: successful")) {
+      seen = true;
+      ASSERT_LT(before, expiry);
+    } else {
+      ASSERT_THAT(output, HasSubstr("OCSP response: no response sent"));
+      ASSERT_GE(absl::Now(), expiry);
+      break;
+    }
+  }
+  EXPECT_TRUE(seen);
+  EXPECT_GT(deadline.PollTimeoutMilliseconds(), 0) << "it never expired";
 }
 
 TEST_F(OcspTest, WithoutAResponseNoneIsStapled) {
