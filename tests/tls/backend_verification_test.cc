@@ -1,0 +1,126 @@
+// Which backends a session trusts, and what it shows them.
+
+#include <openssl/x509.h>
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/tls/client_session_fixture.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+using ::tlsbridge::testing::MakeCertificate;
+using ::tlsbridge::testing::TestCertificate;
+
+class BackendVerificationTest : public ClientSessionFixture {};
+
+TEST_P(BackendVerificationTest, ServerNameMayDifferFromTheNameThatIsVerified) {
+  ClientOptions options = Options();
+  options.server_name = "Other.internal";
+  ConnectTo(good_, options);
+  EXPECT_TRUE(client_->handshake_done());
+  EXPECT_STREQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), "other.internal");
+}
+
+TEST_P(BackendVerificationTest, AnIpAddressIsVerifiedAsOneAndSendsNoServerName) {
+  ConnectTo(good_, Options("10.0.0.7"));
+  EXPECT_TRUE(client_->handshake_done());
+  EXPECT_EQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), nullptr);
+  ConnectTo(good_, Options("10.0.0.8"));
+  ExpectRefused("bad_backend_cert:wrong_name", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, AWildcardIsOneLabel) {
+  ConnectTo(good_, Options("a.wild.internal"));
+  EXPECT_TRUE(client_->handshake_done());
+  ConnectTo(good_, Options("a.b.wild.internal"));
+  ExpectRefused("bad_backend_cert:wrong_name", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, ACertificateForAnotherNameIsRefused) {
+  ConnectTo(good_, Options("billing.internal"));
+  ExpectRefused("bad_backend_cert:wrong_name", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, ACommonNameIsNoNameOfAHost) {
+  const TestCertificate common_name_only =
+      MakeCertificate({.common_name = "orders.internal", .extended_usage = "serverAuth"}, &ca_);
+  ConnectTo(common_name_only, Options());
+  ExpectRefused("bad_backend_cert:wrong_name", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, ACertificateOfAnotherCaIsUntrusted) {
+  const TestCertificate other_ca = Ca();
+  ConnectTo(
+      MakeCertificate({.alternative_names = "DNS:orders.internal", .extended_usage = "serverAuth"},
+                      &other_ca),
+      Options());
+  ExpectRefused("bad_backend_cert:untrusted", SSL_AD_UNKNOWN_CA);
+}
+
+TEST_P(BackendVerificationTest, AnExpiredCertificateIsRefusedAndOneNotYetValidToo) {
+  ConnectTo(MakeCertificate({.alternative_names = "DNS:orders.internal",
+                             .extended_usage = "serverAuth",
+                             .not_after = absl::FromUnixSeconds(1'000'000'000)},
+                            &ca_),
+            Options());
+  ExpectRefused("bad_backend_cert:expired", SSL_AD_CERTIFICATE_EXPIRED);
+  ConnectTo(MakeCertificate({.alternative_names = "DNS:orders.internal",
+                             .extended_usage = "serverAuth",
+                             .not_before = absl::FromUnixSeconds(4'000'000'000),
+                             .not_after = absl::FromUnixSeconds(4'100'000'000)},
+                            &ca_),
+            Options());
+  ExpectRefused("bad_backend_cert:not_yet_valid", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, AClientsCertificateIsNoBackends) {
+  ConnectTo(MakeCertificate({.alternative_names = "DNS:orders.internal"}, &ca_), Options());
+  ExpectRefused("bad_backend_cert:wrong_purpose", SSL_AD_UNSUPPORTED_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, ARevokedCertificateIsRefused) {
+  ClientOptions options = Options();
+  options.trust.crl_pem = ca_.CrlPem({&good_});
+  options.trust.crl_name = "ca.crl";
+  ConnectTo(good_, options);
+  ExpectRefused("bad_backend_cert:revoked", SSL_AD_CERTIFICATE_REVOKED);
+}
+
+TEST_P(BackendVerificationTest, InsecureSkipVerifyTakesWhomeverAnswers) {
+  ClientOptions options;
+  options.insecure_skip_verify = true;
+  options.min_version = options.max_version = static_cast<ProtocolVersion>(GetParam());
+  ConnectTo(MakeCertificate({.not_after = absl::FromUnixSeconds(1'000'000'000)}, nullptr), options);
+  EXPECT_TRUE(client_->handshake_done());
+  EXPECT_EQ(client_->server_name(), "");
+}
+
+TEST_P(BackendVerificationTest, ABackendThatAsksForACertificateGetsOurs) {
+  const TestCertificate mine = MakeCertificate({.common_name = "tlsbridge"}, &ca_);
+  KeyPair pair;
+  pair.chain.push_back(bssl::UpRef(mine.certificate));
+  pair.key = bssl::UpRef(mine.key);
+  const auto server = ServerWith(good_);
+  SSL_CTX_set_custom_verify(server.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                            [](SSL*, uint8_t*) { return ssl_verify_ok; });
+  ClientOptions options = Options();
+  options.certificate = &pair;
+  Connect(Context(options), server.get());
+  ASSERT_TRUE(server_->handshake_done());
+  const bssl::UniquePtr<X509> seen(SSL_get_peer_certificate(server_->ssl()));
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ(X509_cmp(seen.get(), mine.certificate.get()), 0);
+
+  Connect(Context(Options()), server.get());
+  EXPECT_EQ(verdict_, Verdict::kFailed);
+  EXPECT_EQ(Describe(client_->failure()),
+            Tls13() ? "backend_alert:certificate_required" : "backend_alert:handshake_failure");
+}
+
+INSTANTIATE_TEST_SUITE_P(Tls, BackendVerificationTest,
+                         ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), NameOfVersion);
+
+}  // namespace
+}  // namespace tlsbridge::tls

@@ -1,0 +1,62 @@
+// What a route's sessions with its backends are made of: tls/client_context.h.
+
+#include "tls/client_context.h"
+
+#include <functional>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/tls/test_certificates.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+using ::tlsbridge::testing::MakeCertificate;
+using ::tlsbridge::testing::TestCertificate;
+
+TEST(ClientOptionsTest, SaysWhatIsWrong) {
+  const TestCertificate ca = MakeCertificate({.common_name = "CA", .ca = true}, nullptr);
+  const auto message = [&ca](const std::function<void(ClientOptions*)>& change) {
+    ClientOptions options;
+    options.trust.ca_pem = ca.CertificatePem();
+    options.trust.ca_name = "ca.crt";
+    options.verify_name = "orders.internal";
+    change(&options);
+    return std::string(ClientContext::Create(options).status().message());
+  };
+  EXPECT_EQ(message([](ClientOptions*) {}), "");
+  EXPECT_EQ(message([](ClientOptions* o) { o->verify_name = ""; }),
+            "verify_name: '' is neither a DNS name nor an IP address");
+  EXPECT_EQ(message([](ClientOptions* o) { o->verify_name = "*.internal"; }),
+            "verify_name: '*.internal' is neither a DNS name nor an IP address");
+  EXPECT_EQ(message([](ClientOptions* o) { o->server_name = "10.0.0.7"; }),
+            "server_name: '10.0.0.7' is no DNS name (RFC 6066 section 3)");
+  EXPECT_EQ(message([](ClientOptions* o) {
+              o->alpn = {"h2", ""};
+            }),
+            "ALPN '' does not have 1 to 255 bytes");
+  EXPECT_EQ(message([](ClientOptions* o) { o->trust.ca_pem = "rubbish"; }),
+            "ca.crt: holds no PEM certificate (no BEGIN CERTIFICATE line)");
+  EXPECT_EQ(message([](ClientOptions* o) {
+              o->min_version = ProtocolVersion::kTls13;
+              o->max_version = ProtocolVersion::kTls12;
+            }),
+            "min_version is newer than max_version");
+}
+
+TEST(ClientOptionsTest, WithoutCasThoseOfTheSystemAreTrustedIfThereAreAny) {
+  ClientOptions options;
+  options.verify_name = "orders.internal";
+  const auto made = ClientContext::Create(options);
+  if (TrustStore::OfSystem().ok()) {
+    EXPECT_TRUE(made.ok());
+  } else {
+    EXPECT_EQ(made.status().message(),
+              "this system has no bundle of CAs: there is none of "
+              "/etc/ssl/certs/ca-certificates.crt, /etc/pki/tls/certs/ca-bundle.crt, "
+              "/etc/ssl/cert.pem");
+  }
+}
+
+}  // namespace
+}  // namespace tlsbridge::tls
