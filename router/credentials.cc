@@ -127,24 +127,29 @@ absl::Status ReadCertificates(const ServerTls& settings, const RouteFiles* serve
 }
 
 absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, Reread reread,
-                         RouteFiles* files) {
+                         absl::Time now, RouteFiles* files) {
   std::vector<std::string> paths = Named({settings.ca, settings.crl});
   // What is asked of clients beside the files is part of the policy.
   const bool same = served != nullptr && served->settings->tls.client == settings;
-  const FileSet<const tls::ClientPolicy>* const before =
+  const FileSet<const ClientFiles>* const before =
       served == nullptr ? nullptr : Before(same, served->tls->files.clients);
-  const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const tls::ClientPolicy>> {
+  const auto read = [&]() -> absl::StatusOr<std::shared_ptr<const ClientFiles>> {
     auto policy = LoadClientPolicy(settings);
     if (!policy.ok()) return policy.status();
+    auto clients = std::make_shared<ClientFiles>();
+    clients->policy = *std::move(policy);
+    if (clients->policy.mode == tls::ClientCertificates::kOff) return clients;
+    const tls::TrustOptions trust = TrustOf(clients->policy);
     if (before != nullptr) {
-      const absl::Status status = tls::CheckCrlsKept(TrustOf(*before->content), TrustOf(*policy));
+      const absl::Status status = tls::CheckCrlsKept(TrustOf(before->content->policy), trust);
       if (!status.ok()) return status;
     }
-    if (policy->mode != tls::ClientCertificates::kOff) {
-      auto verifier = tls::ClientVerifier::Create(*policy);
-      if (!verifier.ok()) return verifier.status();
-    }
-    return std::make_shared<const tls::ClientPolicy>(*std::move(policy));
+    auto verifier = tls::ClientVerifier::Create(clients->policy);
+    if (!verifier.ok()) return verifier.status();
+    auto facts = tls::ReadTrustFacts(trust, now);
+    if (!facts.ok()) return facts.status();
+    clients->trust = *std::move(facts);
+    return clients;
   };
   auto set = ReadFileSet(std::move(paths), before, reread, read);
   if (!set.ok()) return set.status();
@@ -184,6 +189,12 @@ absl::Status ReadBackend(const BackendTls& settings, const ServedRoute* served, 
     auto credentials = std::make_shared<BackendCredentials>();
     absl::Status status = ReadIfNamed(settings.ca, &credentials->ca_pem);
     if (!status.ok()) return status;
+    if (!settings.ca.empty()) {
+      auto facts =
+          tls::ReadTrustFacts({.ca_pem = credentials->ca_pem, .ca_name = settings.ca}, now);
+      if (!facts.ok()) return facts.status();
+      credentials->trust = *std::move(facts);
+    }
     if (!settings.cert.empty()) {
       auto pair = tls::LoadKeyPair(settings.cert, settings.key, now);
       if (!pair.ok()) return pair.status();
@@ -219,7 +230,7 @@ absl::Status LoadServer(const Route& route, const ServedRoute* served, Reread re
   RouteFiles& files = loaded->files;
   absl::Status status = ReadCertificates(
       settings, served == nullptr ? nullptr : &served->tls->files, reread, wall_clock(), &files);
-  if (status.ok()) status = ReadClients(settings.client, served, reread, &files);
+  if (status.ok()) status = ReadClients(settings.client, served, reread, wall_clock(), &files);
   if (status.ok()) status = ReadTickets(settings.tickets, served, reread, wall_clock, &files);
   if (!status.ok()) return status;
   if (served != nullptr && SameServer(route, *served, files)) {
@@ -228,7 +239,7 @@ absl::Status LoadServer(const Route& route, const ServedRoute* served, Reread re
   }
   tls::ServerOptions options = OptionsOf(settings);
   for (const auto& set : files.certificates) options.certificates.push_back(set.content);
-  options.clients = *files.clients.content;
+  options.clients = files.clients.content->policy;
   auto context = tls::ServerContext::Create(options);
   if (!context.ok()) return context.status();
   // A ticket stands for a client that was let in: who may be one is part of what it is good for.
@@ -314,6 +325,10 @@ std::vector<std::string> RouteTls::Warnings() const {
   std::vector<std::string> warnings;
   for (const auto& set : files.certificates) {
     warnings.insert(warnings.end(), set.content->warnings.begin(), set.content->warnings.end());
+  }
+  if (files.clients.content != nullptr) {
+    const std::vector<std::string>& more = files.clients.content->trust.warnings;
+    warnings.insert(warnings.end(), more.begin(), more.end());
   }
   if (files.backend.content != nullptr) {
     const std::vector<std::string>& more = files.backend.content->certificate.warnings;

@@ -16,19 +16,27 @@
 #include "tls/credential.h"
 #include "tls/server_context.h"
 #include "tls/ticket_secrets.h"
+#include "tls/trust_files.h"
 
 namespace tlsbridge {
 
 // What a route shows to its backends, and whom it trusts there.
 struct BackendCredentials {
   std::string ca_pem;        // empty: the system's
+  tls::TrustFacts trust;     // of ca_pem
   tls::KeyPair certificate;  // without a key: none
+};
+
+// What is asked of a route's clients.
+struct ClientFiles {
+  tls::ClientPolicy policy;
+  tls::TrustFacts trust;  // of its CAs and CRLs
 };
 
 // Each set is renewed by itself: a bad one does not keep a good one from being served.
 struct RouteFiles {
   std::vector<FileSet<const tls::Credential>> certificates;
-  FileSet<const tls::ClientPolicy> clients;
+  FileSet<const ClientFiles> clients;
   FileSet<tls::TicketSecrets> tickets;
   FileSet<const BackendCredentials> backend;
 };
@@ -64,7 +72,7 @@ struct ServedRoute {
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
                                       const tls::TicketSecrets::Clock& wall_clock);
 
-// As LoadRouteTls does for clients; for `tlsbridge explain`, too.
+// Whatever the dates of its CRLs; for `tlsbridge explain`, too.
 absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings);
 
 }  // namespace tlsbridge

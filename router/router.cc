@@ -359,7 +359,9 @@ void Router::RoutesJson(OnJson done) {
   });
 }
 
-void Router::CertificatesJson(OnJson done) { done(tlsbridge::CertificatesJson(*live_)); }
+void Router::CertificatesJson(OnJson done) {
+  done(tlsbridge::CertificatesJson(*live_, loop_->clock().Wall()));
+}
 
 void Router::LogSummary() const {
   Worker::Snapshot all;

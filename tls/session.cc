@@ -135,9 +135,17 @@ ssl_verify_result_t Session::VerifyClient(SSL* ssl, uint8_t* alert) {
     self->would_refuse_.why = decision.problem;
     return ssl_verify_ok;
   }
-  self->certificate_problem_ = decision.problem;
+  self->NoteRefused(sk_X509_value(SSL_get_peer_full_cert_chain(ssl), 0), decision.problem);
   *alert = decision.alert;
   return ssl_verify_invalid;
+}
+
+void Session::NoteRefused(const X509* leaf, const char* problem) {
+  certificate_problem_ = problem;
+  if (leaf == nullptr) return;
+  client_ = std::make_unique<Client>();
+  client_->identity = IdentityOf(leaf).Display();
+  if (client_->identity.size() > kMaxRefusedIdentity) client_->identity.resize(kMaxRefusedIdentity);
 }
 
 // The end of a client's handshake: whether it is still welcome, and who it is.

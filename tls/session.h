@@ -99,12 +99,19 @@ class Session {
   const char* group() const;
   bool resumed() const;
 
-  // The client's certificate: who it is for, and the rule that let it in ("any" where there are no
-  // rules). Empty without one, and before the handshake is done.
   // All that the client's certificate says; none without one. Made anew by each call.
   std::optional<PeerIdentity> ClientCertificate() const;
+  // The client's certificate: who it is for, and the rule that let it in ("any" where there are no
+  // rules). Empty without one, and before the handshake is done.
   absl::string_view client_identity() const {
-    return client_ == nullptr ? absl::string_view() : client_->identity;
+    return client_ == nullptr || certificate_problem_ != nullptr ? absl::string_view()
+                                                                 : client_->identity;
+  }
+  // Who a client that was refused for its certificate says it is; nobody vouches for it. No longer
+  // than kMaxRefusedIdentity.
+  absl::string_view refused_identity() const {
+    return client_ == nullptr || certificate_problem_ == nullptr ? absl::string_view()
+                                                                 : client_->identity;
   }
   absl::string_view allowed_by() const {
     return client_ == nullptr ? absl::string_view() : client_->allowed_by;
@@ -122,6 +129,8 @@ class Session {
 
   // Makes sessions of `ctx` that are to reject their client do so.
   static void ObserveRejections(SSL_CTX* ctx);
+
+  static constexpr size_t kMaxRefusedIdentity = 256;
 
  private:
   struct Signing;
@@ -145,6 +154,7 @@ class Session {
 
   bool LetIn();
   Verdict Fail();
+  void NoteRefused(const X509* leaf, const char* problem);
 
   Staging* const staging_;  // Not owned.
   bssl::UniquePtr<SSL> ssl_;

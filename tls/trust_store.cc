@@ -15,7 +15,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "tls/asn1_time.h"
 #include "tls/pem_file.h"
 
 namespace tlsbridge::tls {
@@ -60,10 +59,6 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& 
   return cas;
 }
 
-bool SameIssuer(const X509_CRL* a, const X509_CRL* b) {
-  return X509_NAME_cmp(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b)) == 0;
-}
-
 // A CRL that names one of `cas` as its issuer must be signed by one of that name. One of another CA
 // may be of one below them, which peers send.
 bool SignedByItsIssuer(X509_CRL* crl, const std::vector<bssl::UniquePtr<X509>>& cas) {
@@ -78,29 +73,14 @@ bool SignedByItsIssuer(X509_CRL* crl, const std::vector<bssl::UniquePtr<X509>>& 
   return !known;
 }
 
-absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrlPem(absl::string_view pem,
-                                                                   absl::string_view name) {
-  return ParsePem<X509_CRL>(pem, name, "CRL", "X509 CRL", &PEM_read_bio_X509_CRL);
-}
-
-absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrls(
+absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseSignedCrls(
     const TrustOptions& options, const std::vector<bssl::UniquePtr<X509>>& cas) {
-  auto crls = ParseCrlPem(options.crl_pem, options.crl_name);
+  auto crls = ParseCrls(options.crl_pem, options.crl_name);
   if (!crls.ok()) return crls;
-  const auto refuse = [&options](size_t i, absl::string_view why) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.crl_name, ": CRL ", i + 1, " in it ", why));
-  };
   for (size_t i = 0; i < crls->size(); ++i) {
-    X509_CRL* crl = (*crls)[i].get();
-    const ASN1_TIME* next_update = X509_CRL_get0_nextUpdate(crl);
-    if (X509_cmp_current_time(X509_CRL_get0_lastUpdate(crl)) > 0) {
-      return refuse(i, "is not valid yet (its lastUpdate is in the future)");
-    }
-    if (next_update != nullptr && X509_cmp_current_time(next_update) < 0) {
-      return refuse(i, "has expired (its nextUpdate has passed)");
-    }
-    if (!SignedByItsIssuer(crl, cas)) return refuse(i, "is not signed by the CA that it names");
+    if (SignedByItsIssuer((*crls)[i].get(), cas)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(options.crl_name, ": CRL ", i + 1,
+                                                   " in it is not signed by the CA that it names"));
   }
   return crls;
 }
@@ -164,38 +144,9 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::strin
   return ParsePem<X509>(pem, name, "certificate", "CERTIFICATE", &PEM_read_bio_X509);
 }
 
-absl::Status CheckCrlsKept(const TrustOptions& served, const TrustOptions& renewed) {
-  if (served.crl_pem.empty() || renewed.crl_pem.empty()) return absl::OkStatus();
-  const auto before = ParseCrlPem(served.crl_pem, served.crl_name);
-  const auto crls = ParseCrlPem(renewed.crl_pem, renewed.crl_name);
-  const auto cas = ParseCas(renewed);
-  absl::Status status = crls.status();
-  status.Update(before.status());
-  status.Update(cas.status());
-  if (!status.ok()) return status;
-  for (const auto& old : *before) {
-    const absl::Time was = ToTime(X509_CRL_get0_lastUpdate(old.get()));
-    bool found = false;
-    for (const auto& crl : *crls) {
-      if (!SameIssuer(crl.get(), old.get())) continue;
-      found = true;
-      const absl::Time updated = ToTime(X509_CRL_get0_lastUpdate(crl.get()));
-      if (updated >= was) continue;
-      return absl::InvalidArgumentError(absl::StrCat(
-          renewed.crl_name, ": is older than the CRL that is served: of ", FormatUtc(updated),
-          ", not ", FormatUtc(was), "; restart to use it all the same"));
-    }
-    const bool still_trusted = std::any_of(cas->begin(), cas->end(), [&old](const auto& ca) {
-      return X509_NAME_cmp(X509_get_subject_name(ca.get()), X509_CRL_get_issuer(old.get())) == 0;
-    });
-    if (!found && still_trusted) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(renewed.crl_name,
-                       ": lacks the CRL of a CA that is still trusted, whose revocations are "
-                       "served; restart to use it all the same"));
-    }
-  }
-  return absl::OkStatus();
+absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrls(absl::string_view pem,
+                                                                 absl::string_view name) {
+  return ParsePem<X509_CRL>(pem, name, "CRL", "X509 CRL", &PEM_read_bio_X509_CRL);
 }
 
 TrustStore::TrustStore() : store_(X509_STORE_new()) {}
@@ -209,7 +160,7 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Create(const TrustOption
   for (const auto& ca : made->cas_) X509_STORE_add_cert(made->store_.get(), ca.get());
   made->require_crl_ = options.require_crl;
   if (options.crl_pem.empty()) return made;
-  auto crls = ParseCrls(options, made->cas_);
+  auto crls = ParseSignedCrls(options, made->cas_);
   if (!crls.ok()) return crls.status();
   made->crls_ = *std::move(crls);
   for (const auto& crl : made->crls_) X509_STORE_add_crl(made->store_.get(), crl.get());

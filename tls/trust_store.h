@@ -2,9 +2,9 @@
 // Used for clients and for backends; what else is asked of either is told in client_verifier.h and
 // client_context.h.
 //
-// A CA without a CRL is taken to have revoked nothing, unless CRLs are required. A CRL that is out
-// of date is an error when it is loaded; one that expires later refuses every certificate of its CA
-// (`crl_expired`) until a newer one is loaded. A CRL's signature is checked whenever it is used, so
+// A CA without a CRL is taken to have revoked nothing, unless CRLs are required. A CRL that has
+// expired refuses every certificate of its CA (`crl_expired`); trust_files.h says what is asked of
+// one when its file is read. A CRL's signature is checked whenever it is used, so
 // that its size is part of each handshake's cost: about a millisecond for a megabyte.
 //
 // The cost of a verification is bounded: kMaxDepth certificates, kMaxCertificateBytes in all.
@@ -85,9 +85,9 @@ class TrustStore {
 absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
                                                                      absl::string_view name);
 
-// Refuses the CRLs of `renewed` where one is older than that of the same CA in `served`, or lacks
-// though the CA is still trusted: what has been revoked must stay so.
-absl::Status CheckCrlsKept(const TrustOptions& served, const TrustOptions& renewed);
+// All CRLs of `pem`, one at least, whether or not they are in force.
+absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrls(absl::string_view pem,
+                                                                 absl::string_view name);
 
 // Where systems keep the CAs that they trust: Debian, Fedora, Alpine.
 inline constexpr const char* kSystemBundles[] = {

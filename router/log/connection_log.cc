@@ -45,6 +45,9 @@ void AppendClient(const tls::Session& session, LogEvent* event) {
     event->Text("client", session.client_identity());
     if (!session.allowed_by().empty()) event->Text("allowed_by", session.allowed_by());
   }
+  if (!session.refused_identity().empty()) {
+    event->Text("refused_client", session.refused_identity());
+  }
   if (session.would_refuse().detail != tls::FailureDetail::kNone) {
     event->Text("would_refuse", tls::Describe(session.would_refuse()));
   }

@@ -1,5 +1,5 @@
-// Which certificates are served or shown to backends, and which of them should have been renewed by
-// now.
+// Which certificates, and what goes with them, are in use, and which of them should have been
+// renewed by now.
 //
 // Thread: the control loop's. Owner: the router; the loop outlives it. Failure: none.
 #pragma once
@@ -16,8 +16,8 @@
 namespace tlsbridge {
 
 // Every certificate of every route as JSON: its file, names, validity, and why what its files hold
-// now is not served, if that is so.
-std::string CertificatesJson(const LiveConfig& live);
+// now is not served, if that is so. OCSP responses, CAs and CRLs likewise, as "others".
+std::string CertificatesJson(const LiveConfig& live, absl::Time now);
 
 class ExpiryWatch {
  public:
@@ -31,8 +31,8 @@ class ExpiryWatch {
   // `served` is asked whenever it looks.
   ExpiryWatch(EventLoop* loop, absl::AnyInvocable<const LiveConfig&()> served);
 
-  // Logs `certificate_expires_soon` or `certificate_expired`. By itself it looks every hour, and
-  // when one is due.
+  // Logs `certificate_expires_soon` or `certificate_expired`, or the same of another kind of
+  // DatedFile. By itself it looks every hour, and when one is due.
   void Look();
 
  private:
@@ -43,7 +43,7 @@ class ExpiryWatch {
 
   EventLoop* const loop_;  // Not owned.
   absl::AnyInvocable<const LiveConfig&()> served_;
-  std::map<std::string, Told> told_;  // by the certificate's file
+  std::map<std::string, Told> told_;  // by kind and file
   Timer timer_;
 };
 

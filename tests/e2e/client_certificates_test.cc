@@ -53,7 +53,10 @@ TEST_F(ClientCertificatesTest, AnAllowedClientIsServedAndNamedInTheLog) {
 TEST_F(ClientCertificatesTest, AClientThatNoRuleAllowsNeverReachesTheBackend) {
   ASSERT_NO_FATAL_FAILURE(Start({"--allow-uri", "spiffe://prod/ns/*/sa/billing"}));
   EXPECT_NE(CurlAs(orders_).exit_code, 0);
-  EXPECT_EQ(End()["detail"], "bad_client_cert:not_allowed");
+  const nlohmann::json end = End();
+  EXPECT_EQ(end["detail"], "bad_client_cert:not_allowed");
+  EXPECT_EQ(end["refused_client"], "spiffe://prod/ns/a/sa/orders");
+  EXPECT_FALSE(end.contains("client"));
   EXPECT_EQ(backend_.connections_accepted(), 0);
 }
 

@@ -113,6 +113,16 @@ TEST_P(ClientVerifierTest, TheRuleThatLetsItInIsNamed) {
 TEST_P(ClientVerifierTest, ACertificateThatNoRuleAllowsIsDenied) {
   Connect(*Context(ClientCertificates::kRequired, {"cn:billing"}), &good_);
   ExpectRefused("bad_client_cert:not_allowed", SSL_AD_ACCESS_DENIED);
+  EXPECT_EQ(server_->refused_identity(), "spiffe://prod/ns/a/sa/api");
+  EXPECT_EQ(server_->client_identity(), "") << "nobody vouches for it";
+}
+
+TEST_P(ClientVerifierTest, TheNameOfOneThatIsRefusedIsNotKeptWhole) {
+  const TestCertificate stranger =
+      MakeCertificate({.alternative_names = "URI:urn:" + std::string(2000, 'x')}, nullptr);
+  Connect(*Context(ClientCertificates::kRequired), &stranger);
+  ExpectRefused("bad_client_cert:untrusted", SSL_AD_UNKNOWN_CA);
+  EXPECT_EQ(server_->refused_identity().size(), Session::kMaxRefusedIdentity);
 }
 
 TEST_P(ClientVerifierTest, NoCertificateIsRefusedWhereOneIsRequired) {

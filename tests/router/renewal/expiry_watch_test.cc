@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/support/log_capture.h"
 #include "tests/tls/test_certificates.h"
@@ -31,6 +32,7 @@ class ExpiryWatchTest : public ::testing::Test {
       route.match.domains = {std::string(name) + ".internal"};
       route.backends.push_back({{.socket = *SocketAddress::Parse("127.0.0.1:1")}});
       route.tls.certificates.push_back({crt_, key_, ""});
+      route.tls.client = client_auth_;
     }
     auto live = LiveConfig::Load(config, nullptr, &clock_);
     ASSERT_TRUE(live.ok()) << live.status();
@@ -52,6 +54,9 @@ class ExpiryWatchTest : public ::testing::Test {
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
   const std::string crt_ = ::testing::TempDir() + "/expiry.crt";
   const std::string key_ = ::testing::TempDir() + "/expiry.key";
+  const std::string ca_ = ::testing::TempDir() + "/expiry_ca.crt";
+  const std::string crl_ = ::testing::TempDir() + "/expiry.crl";
+  ClientAuth client_auth_;
   std::shared_ptr<const LiveConfig> live_;
   std::unique_ptr<ExpiryWatch> watch_;
 };
@@ -82,9 +87,45 @@ TEST_F(ExpiryWatchTest, OfALongLifetimeTheLastFortnightIsEnough) {
   EXPECT_EQ(Told("certificate_expires_soon"), 1u);
 }
 
+TEST_F(ExpiryWatchTest, ClientsCasAndCrlsAreWatchedLikeCertificates) {
+  clock_.Advance(absl::Now() - clock_.Wall());  // a CRL's dates are the real clock's
+  const auto ca = MakeCertificate({.common_name = "CA",
+                                   .extended_usage = "",
+                                   .ca = true,
+                                   .not_before = clock_.Wall(),
+                                   .not_after = clock_.Wall() + absl::Hours(40)},
+                                  nullptr);
+  const auto old = MakeCertificate({.common_name = "old CA",
+                                    .extended_usage = "",
+                                    .ca = true,
+                                    .not_before = clock_.Wall() - absl::Hours(40),
+                                    .not_after = clock_.Wall() - absl::Hours(1)},
+                                   nullptr);
+  std::ofstream(ca_) << old.CertificatePem() << ca.CertificatePem();
+  std::ofstream(crl_) << ca.CrlPem({}, absl::Hours(20));
+  client_auth_ = {.mode = ClientCertificateMode::kRequired, .ca = ca_, .crl = crl_};
+  ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(1000)));
+  EXPECT_EQ(Told("client_ca_expired"), 0u) << "its successor is beside it";
+  Advance(absl::Hours(19));
+  EXPECT_EQ(Told("crl_expires_soon"), 1u);
+  EXPECT_EQ(Told("crl_expired"), 0u);
+  Advance(absl::Hours(2));
+  const auto expired = log_.Events("crl_expired");
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0]["file"], crl_);
+  EXPECT_EQ(Told("client_ca_expires_soon"), 0u);
+  Advance(absl::Hours(16));
+  EXPECT_EQ(Told("client_ca_expires_soon"), 1u);
+  Advance(absl::Hours(4));
+  EXPECT_EQ(Told("client_ca_expired"), 1u);
+  const std::string json = CertificatesJson(*live_, clock_.Wall());
+  EXPECT_NE(json.find("\"kind\":\"crl\""), std::string::npos) << json;
+  EXPECT_NE(json.find("\"kind\":\"client_ca\""), std::string::npos) << json;
+}
+
 TEST_F(ExpiryWatchTest, ListsWhatIsServed) {
   ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(24)));
-  const std::string json = CertificatesJson(*live_);
+  const std::string json = CertificatesJson(*live_, clock_.Wall());
   EXPECT_NE(json.find("\"names\":[\"orders.internal\"]"), std::string::npos) << json;
   EXPECT_NE(json.find("\"route\":\"two\""), std::string::npos) << json;
   EXPECT_EQ(json.find("problem"), std::string::npos) << json;

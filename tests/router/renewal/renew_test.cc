@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -24,6 +25,7 @@ using ::tlsbridge::testing::TestCertificate;
 class RenewTest : public ::testing::Test {
  protected:
   RenewTest() : ca_(Authority("first CA")), other_ca_(Authority("second CA")) {
+    clock_.Advance(absl::Now() - clock_.Wall());  // the dates of CRLs are the real clock's
     WritePair("orders", "orders 1");
     WritePair("billing", "billing 1");
     Write("ca.pem", ca_.CertificatePem());
@@ -98,6 +100,34 @@ class RenewTest : public ::testing::Test {
   TestCertificate other_ca_;
   std::shared_ptr<const LiveConfig> live_;
 };
+
+TEST_F(RenewTest, ACrlThatHasExpiredSinceKeepsNothingElseFromBeingRenewed) {
+  Config config;
+  config.routes.push_back(RouteOf("main"));
+  config.routes[0].tls.client.crl = PathOf("ca.crl");
+  Write("ca.crl", ca_.CrlPem({}, absl::Minutes(30)));
+  WritePair("orders", "orders 1");
+  WritePair("billing", "billing 1");
+  Load(config);
+  clock_.Advance(absl::Minutes(45));
+  const auto clients = tls().files.clients.content;
+
+  const auto orders = tls().files.certificates[0].content;
+  WritePair("orders", "orders 2");
+  ASSERT_TRUE(Renew());
+  EXPECT_NE(tls().files.certificates[0].content, orders);
+
+  config.routes[0].limits.connections = 17;
+  Load(config);
+  EXPECT_EQ(live_->config().routes[0].limits.connections, 17);
+  EXPECT_EQ(tls().files.clients.content, clients);
+  EXPECT_NE(Problems().find("has expired"), std::string::npos) << Problems();
+
+  Write("ca.crl", ca_.CrlPem({}, absl::Hours(2)));
+  ASSERT_TRUE(Renew());
+  EXPECT_NE(tls().files.clients.content, clients);
+  EXPECT_EQ(Problems(), "");
+}
 
 TEST_F(RenewTest, NothingIsMadeAnewWhereNoFileChanged) {
   LoadOneRoute();

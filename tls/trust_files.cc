@@ -1,0 +1,132 @@
+#include "tls/trust_files.h"
+
+#include <openssl/bio.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tls/asn1_time.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+using Cas = std::vector<bssl::UniquePtr<X509>>;
+using Crls = std::vector<bssl::UniquePtr<X509_CRL>>;
+
+bool SameIssuer(const X509_CRL* a, const X509_CRL* b) {
+  return X509_NAME_cmp(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b)) == 0;
+}
+
+bool IsOf(const X509_CRL* crl, const X509* ca) {
+  return X509_NAME_cmp(X509_get_subject_name(ca), X509_CRL_get_issuer(crl)) == 0;
+}
+
+std::string Display(const X509_NAME* name) {
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(bio.get(), name, /*indent=*/0, XN_FLAG_RFC2253);
+  const uint8_t* data;
+  size_t length;
+  if (!BIO_mem_contents(bio.get(), &data, &length)) return "";
+  return std::string(reinterpret_cast<const char*>(data), length);
+}
+
+absl::Status ReadCrlFacts(const TrustOptions& options, const Crls& crls, absl::Time now,
+                          TrustFacts* facts) {
+  for (size_t i = 0; i < crls.size(); ++i) {
+    const auto refuse = [&options, i](absl::string_view why) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(options.crl_name, ": CRL ", i + 1, " in it ", why));
+    };
+    const ASN1_TIME* next_update = X509_CRL_get0_nextUpdate(crls[i].get());
+    const TrustFacts::Period period = {
+        ToTime(X509_CRL_get0_lastUpdate(crls[i].get())),
+        next_update == nullptr ? absl::InfiniteFuture() : ToTime(next_update)};
+    if (period.from > now) {
+      return refuse("is not valid yet (its lastUpdate is in the future)");
+    }
+    if (period.until < now) return refuse("has expired (its nextUpdate has passed)");
+    facts->crls.push_back(period);
+  }
+  return absl::OkStatus();
+}
+
+// A CRL and a CA that do not belong together leave certificates that were revoked in force.
+void WarnOfStrangers(const TrustOptions& options, const Cas& cas, const Crls& crls,
+                     std::vector<std::string>* warnings) {
+  for (size_t i = 0; i < crls.size(); ++i) {
+    const X509_CRL* crl = crls[i].get();
+    if (std::any_of(cas.begin(), cas.end(), [crl](const auto& ca) { return IsOf(crl, ca.get()); }))
+      continue;
+    warnings->push_back(absl::StrCat(
+        options.crl_name, ": CRL ", i + 1, " in it is of '", Display(X509_CRL_get_issuer(crl)),
+        "', none of the CAs in ", options.ca_name,
+        ": it revokes nothing, unless clients send the certificate of a CA of that name"));
+  }
+  size_t without = 0;
+  const X509* first = nullptr;
+  for (const auto& ca : cas) {
+    if (std::any_of(crls.begin(), crls.end(),
+                    [&ca](const auto& crl) { return IsOf(crl.get(), ca.get()); }))
+      continue;
+    if (without++ == 0) first = ca.get();
+  }
+  if (without == 0) return;
+  warnings->push_back(absl::StrCat(options.crl_name, ": has no CRL of ", without, " of the ",
+                                   cas.size(), " CAs in ", options.ca_name, ", such as '",
+                                   Display(X509_get_subject_name(first)),
+                                   "': none of its certificates is revoked"));
+}
+
+}  // namespace
+
+absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Time now) {
+  const auto cas = ParseCertificates(options.ca_pem, options.ca_name);
+  if (!cas.ok()) return cas.status();
+  TrustFacts facts;
+  for (const auto& ca : *cas) {
+    facts.cas.push_back(
+        {ToTime(X509_get0_notBefore(ca.get())), ToTime(X509_get0_notAfter(ca.get()))});
+  }
+  if (options.crl_pem.empty()) return facts;
+  const auto crls = ParseCrls(options.crl_pem, options.crl_name);
+  if (!crls.ok()) return crls.status();
+  if (absl::Status status = ReadCrlFacts(options, *crls, now, &facts); !status.ok()) return status;
+  WarnOfStrangers(options, *cas, *crls, &facts.warnings);
+  return facts;
+}
+
+absl::Status CheckCrlsKept(const TrustOptions& served, const TrustOptions& renewed) {
+  if (served.crl_pem.empty() || renewed.crl_pem.empty()) return absl::OkStatus();
+  const auto before = ParseCrls(served.crl_pem, served.crl_name);
+  const auto crls = ParseCrls(renewed.crl_pem, renewed.crl_name);
+  const auto cas = ParseCertificates(renewed.ca_pem, renewed.ca_name);
+  absl::Status status = crls.status();
+  status.Update(before.status());
+  status.Update(cas.status());
+  if (!status.ok()) return status;
+  for (const auto& old : *before) {
+    const absl::Time was = ToTime(X509_CRL_get0_lastUpdate(old.get()));
+    bool found = false;
+    for (const auto& crl : *crls) {
+      if (!SameIssuer(crl.get(), old.get())) continue;
+      found = true;
+      const absl::Time updated = ToTime(X509_CRL_get0_lastUpdate(crl.get()));
+      if (updated >= was) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          renewed.crl_name, ": is older than the CRL that is served: of ", FormatUtc(updated),
+          ", not ", FormatUtc(was), "; restart to use it all the same"));
+    }
+    const bool still_trusted = std::any_of(
+        cas->begin(), cas->end(), [&old](const auto& ca) { return IsOf(old.get(), ca.get()); });
+    if (!found && still_trusted) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(renewed.crl_name,
+                       ": lacks the CRL of a CA that is still trusted, whose revocations are "
+                       "served; restart to use it all the same"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tlsbridge::tls
