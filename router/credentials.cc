@@ -298,6 +298,31 @@ absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* ser
   return loaded;
 }
 
+std::vector<absl::Status> ProblemsOf(const Route& route,
+                                     const tls::TicketSecrets::Clock& wall_clock) {
+  const auto whole = LoadRouteTls(route, /*served=*/nullptr, Reread::kAll, wall_clock);
+  if (whole.ok()) return {};
+  std::vector<absl::Status> problems;
+  const auto add = [&problems](const absl::Status& status) {
+    if (status.ok() || std::find(problems.begin(), problems.end(), status) != problems.end())
+      return;
+    problems.push_back(status);
+  };
+  RouteFiles files;
+  ServerTls one = route.tls;
+  for (const CertificateFiles& certificate : route.tls.certificates) {
+    one.certificates = {certificate};
+    add(ReadCertificates(one, nullptr, Reread::kAll, wall_clock(), &files));
+  }
+  add(ReadClients(route.tls.client, nullptr, Reread::kAll, wall_clock(), &files));
+  add(ReadTickets(route.tls.tickets, nullptr, Reread::kAll, wall_clock, &files));
+  if (route.tls_mode == TlsMode::kTerminateAndReencrypt) {
+    add(ReadBackend(route.backend_tls, nullptr, Reread::kAll, wall_clock(), &files));
+  }
+  if (problems.empty()) add(whole.status());  // of all together
+  return problems;
+}
+
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit) {
   const auto show = [&visit](const char* what, const auto& set) {
     if (!set.paths.empty()) visit({what, set.paths, set.stamp, set.problem});

@@ -72,6 +72,10 @@ struct ServedRoute {
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
                                       const tls::TicketSecrets::Clock& wall_clock);
 
+// All that is wrong with what `route` names, not just the first; empty if LoadRouteTls() succeeds.
+std::vector<absl::Status> ProblemsOf(const Route& route,
+                                     const tls::TicketSecrets::Clock& wall_clock);
+
 // Whatever the dates of its CRLs; for `tlsbridge explain`, too.
 absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings);
 

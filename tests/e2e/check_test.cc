@@ -1,5 +1,7 @@
 // `tlsbridge check` from outside: exit codes, and what goes to which output.
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <string>
 
@@ -58,6 +60,57 @@ TEST_F(CheckTest, FilesThatAreMissingAreMistakesWhereTheyAreNamed) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.errors, HasSubstr("some.yaml:4:"));
   EXPECT_THAT(result.errors, HasSubstr("localhost.crt"));
+}
+
+TEST_F(CheckTest, WhatIsWrongInTheFilesIsToldWhereTheyAreNamedAllAtOnce) {
+  const Certificates certificates(dir_);
+  const CertificateFiles one = certificates.Issue();
+  const CertificateFiles other = certificates.Issue({.name = "other"});
+  dir_.WriteFile("short.secret", "0123456789ab");
+  dir_.WriteFile("garbage.pem", "hello");
+  const std::string yaml =
+      "listeners: [{address: \"127.0.0.1:8443\"}]\n"
+      "routes:\n"
+      "  - name: main\n"
+      "    match: {domains: [one.internal]}\n"
+      "    tls:\n"
+      "      certificates:\n"
+      "        - {cert: localhost.crt, key: other.key}\n"
+      "        - {cert: other.crt, key: other.key}\n"
+      "      client_auth: {mode: required, ca: garbage.pem}\n"
+      "      tickets: {mode: shared, file: short.secret}\n"
+      "    backends: [{address: \"127.0.0.1:8080\"}]\n"
+      "  - name: second\n"
+      "    match: {domains: [two.internal]}\n"
+      "    tls:\n"
+      "      certificates: [{cert: other.crt, key: localhost.key}]\n"
+      "    backends: [{address: \"127.0.0.1:8080\"}]\n";
+  const ProgramResult result = Check(yaml);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.output, "");
+  EXPECT_THAT(result.errors, HasSubstr("some.yaml:7:"));
+  EXPECT_THAT(result.errors, HasSubstr("routes[0].tls.certificates[0].key: "));
+  EXPECT_THAT(result.errors, HasSubstr("some.yaml:9:"));
+  EXPECT_THAT(result.errors, HasSubstr("routes[0].tls.client_auth.ca: "));
+  EXPECT_THAT(result.errors, HasSubstr("routes[0].tls.tickets.file: "));
+  EXPECT_THAT(result.errors, HasSubstr("routes[1].tls.certificates[0].key: "));
+  EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 4) << result.errors;
+
+  const ProgramResult run = RunProgram({"run", "--config", dir_.PathOf("some.yaml")});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, HasSubstr("some.yaml:7:"));
+  EXPECT_THAT(run.errors, HasSubstr("routes[1].tls.certificates[0].key: "));
+  EXPECT_EQ(std::count(run.errors.begin(), run.errors.end(), '\n'), 1) << run.errors;
+}
+
+TEST_F(CheckTest, WhatIsOddIsAWarning) {
+  const Certificates certificates(dir_);
+  const CertificateFiles files = certificates.Issue();
+  ASSERT_EQ(chmod(files.key.c_str(), 0644), 0);
+  const ProgramResult result = Check(kGood);
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.errors, StartsWith("warning: route main: "));
+  EXPECT_THAT(result.errors, HasSubstr("localhost.key"));
 }
 
 TEST_F(CheckTest, FilesMayBeNamedByTheEnvironment) {

@@ -7,10 +7,12 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "bridge/event/clock.h"
 #include "router/config/yaml/describe.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
 #include "tools/tlsbridge/exit_codes.h"
+#include "tools/tlsbridge/named_files.h"
 
 ABSL_FLAG(std::string, config, "", "The configuration file, in YAML.");
 ABSL_FLAG(bool, json_schema, false, "Print a JSON Schema of the file, for editors.");
@@ -20,7 +22,9 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Tells every mistake in a configuration file, with its position. Nothing is started.\n"
+    "Tells every mistake in a configuration file, and in the certificates, keys and other files "
+    "that\n"
+    "it names, with its position; and what is odd about them. Nothing is started.\n"
     "\n"
     "  tlsbridge check --config tlsbridge.yaml\n";
 
@@ -39,6 +43,14 @@ int Check(const std::string& path) {
     fprintf(stderr, "%s\n", problem.ToString().c_str());
   }
   if (!parsed.problems.empty()) return kExitUsage;
+  const NamedFilesReport files = ReadNamedFiles(parsed, SystemClock());
+  for (const Problem& problem : files.problems) {
+    fprintf(stderr, "%s\n", problem.ToString().c_str());
+  }
+  for (const std::string& warning : files.warnings) {
+    fprintf(stderr, "warning: %s\n", warning.c_str());
+  }
+  if (!files.problems.empty()) return kExitUsage;
   size_t backends = 0;
   size_t certificates = 0;
   for (const Route& route : parsed.config.routes) {

@@ -14,6 +14,7 @@
 #include "router/live_config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
+#include "tools/tlsbridge/named_files.h"
 #include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/serve.h"
 
@@ -65,9 +66,14 @@ int RunConfigFile(absl::Span<char* const> arguments) {
 
   const auto source = [&path](const LiveConfig* previous, const Clock* clock) -> Reloader::Result {
     constexpr size_t kMostInALine = 10;
-    ParsedConfig parsed = ReadConfigFile(path);
+    const ParsedConfig parsed = ReadConfigFile(path);
     if (!parsed.problems.empty()) return Refusal(parsed.problems, kMostInALine, "; ");
-    return LiveConfig::Load(std::move(parsed.config), previous, clock);
+    Reloader::Result loaded = LiveConfig::Load(parsed.config, previous, clock);
+    if (loaded.ok() || previous != nullptr) return loaded;
+    // Not just the first: who starts a program mends all at once.
+    const std::vector<Problem> problems = ReadNamedFiles(parsed, *clock).problems;
+    if (problems.empty()) return loaded;
+    return Refusal(problems, kMostInALine, "; ");
   };
   return Serve(source, {path}, first.config.log);
 }
