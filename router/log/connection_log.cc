@@ -67,20 +67,24 @@ ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
       flush_timer_(
           loop, [this] { Flush(); }, Timer::Of::kService) {}
 
-bool ConnectionLog::ShouldWrite(const End& end, LogLevel level) {
+bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, absl::string_view backend,
+                                LogLevel level) {
   if (!LogEnabled(level)) return false;
   if (level != LogLevel::kWarning) return true;
-  const bool write = folder_->ShouldWrite(KindOf(end), loop_->now());
+  const bool write = folder_->ShouldWrite(
+      {KindOf(record.end), record.routed ? record.route->name : "", std::string(backend)},
+      loop_->now());
   if (!flush_timer_.armed()) flush_timer_.ArmAt(folder_->next_flush());
   return write;
 }
 
 void ConnectionLog::FlushUntil(absl::Time time) {
-  folder_->Flush(time, [](const std::string& kind, int64_t more) {
-    LogEvent(LogLevel::kWarning, "folded")
-        .Text("kind", kind)
-        .Number("more", more)
-        .Text("message", absl::StrCat("and ", more, " more like it in 60 s"));
+  folder_->Flush(time, [](const FailureFolder::Kind& kind, int64_t more) {
+    LogEvent event(LogLevel::kWarning, "folded");
+    event.Text("kind", kind.what);
+    if (!kind.route.empty()) event.Text("route", kind.route);
+    if (!kind.backend.empty()) event.Text("backend", kind.backend);
+    event.Number("more", more).Text("message", absl::StrCat("and ", more, " more like it in 60 s"));
   });
 }
 
@@ -96,7 +100,7 @@ void ConnectionLog::Finish() {
 
 void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
   const LogLevel level = LevelOf(record.end);
-  if (!ShouldWrite(record.end, level)) return;
+  if (!ShouldWrite(record, /*backend=*/"", level)) return;
   LogEvent event(level, "connection_end");
   event.Number("id", record.id)
       .Text("peer", record.peer.ToString())
@@ -107,7 +111,7 @@ void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
 void ConnectionLog::WriteEnd(const Connection& connection) {
   const ConnectionRecord& record = connection.record();
   const LogLevel level = LevelOf(record.end);
-  if (!ShouldWrite(record.end, level)) return;
+  if (!ShouldWrite(record, connection.backend(), level)) return;
 
   const Bridge& bridge = connection.bridge();
   LogEvent event(level, "connection_end");

@@ -1,11 +1,12 @@
 // The line that each connection leaves behind when it ends.
 //
-// Orderly ends are always written. Failures of one kind are written a few times a minute and then
-// counted; a TCP probe is a matter for the debug log.
+// Orderly ends are always written. Failures of one kind, at one route and backend, are written a
+// few times a minute and then counted; a TCP probe is a matter for the debug log.
 //
 // Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
 #pragma once
 
+#include "absl/strings/string_view.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
 #include "router/connection.h"
@@ -27,7 +28,7 @@ class ConnectionLog {
   void Finish();
 
  private:
-  bool ShouldWrite(const End& end, LogLevel level);
+  bool ShouldWrite(const ConnectionRecord& record, absl::string_view backend, LogLevel level);
   void Flush();
   void FlushUntil(absl::Time time);
 

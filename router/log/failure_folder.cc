@@ -1,18 +1,20 @@
 #include "router/log/failure_folder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tlsbridge {
 
-bool FailureFolder::ShouldWrite(const std::string& kind, absl::Time now) {
+bool FailureFolder::ShouldWrite(Kind kind, absl::Time now) {
   std::lock_guard<std::mutex> lock(mutex_);
-  Kind& entry = kinds_[kind];
+  if (kinds_.size() >= kMostKinds && !kinds_.contains(kind)) kind = {std::move(kind.what), "", ""};
+  Count& entry = kinds_[std::move(kind)];
   if (entry.seen == 0) entry.window_ends = now + kWindow;
   return ++entry.seen <= kWrittenPerWindow;
 }
 
 void FailureFolder::Flush(absl::Time now,
-                          absl::FunctionRef<void(const std::string& kind, int64_t more)> report) {
+                          absl::FunctionRef<void(const Kind& kind, int64_t more)> report) {
   std::lock_guard<std::mutex> lock(mutex_);
   for (auto it = kinds_.begin(); it != kinds_.end();) {
     const auto current = it++;

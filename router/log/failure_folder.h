@@ -1,7 +1,9 @@
 // Keeps repeated failures from flooding the log: the first few of a kind are written, the rest of
 // the minute is told in one line ("and 214 more like it").
 //
-// A kind is an entry of a closed list, so that no peer can make this grow.
+// A kind is an entry of a closed list at one route and backend, so that what fails all the time
+// does not hide what fails elsewhere. No peer can make this grow: of kMostKinds, the next are told
+// apart by the entry only.
 //
 // Thread: any; locked. One serves all workers. Owner: the router. Failure: none.
 #pragma once
@@ -10,6 +12,7 @@
 
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
@@ -21,24 +24,39 @@ class FailureFolder {
  public:
   static constexpr absl::Duration kWindow = absl::Minutes(1);
   static constexpr int64_t kWrittenPerWindow = 5;
+  static constexpr size_t kMostKinds = 1000;
+
+  struct Kind {
+    std::string what;
+    std::string route;    // empty: none
+    std::string backend;  // likewise
+
+    bool operator==(const Kind& other) const {
+      return what == other.what && route == other.route && backend == other.backend;
+    }
+    template <typename H>
+    friend H AbslHashValue(H state, const Kind& kind) {
+      return H::combine(std::move(state), kind.what, kind.route, kind.backend);
+    }
+  };
 
   // True if this one is to be written; otherwise it has been counted.
-  bool ShouldWrite(const std::string& kind, absl::Time now);
+  bool ShouldWrite(Kind kind, absl::Time now);
 
   // Reports every kind of which some were held back and whose window is over, and forgets it.
-  void Flush(absl::Time now, absl::FunctionRef<void(const std::string& kind, int64_t more)> report);
+  void Flush(absl::Time now, absl::FunctionRef<void(const Kind& kind, int64_t more)> report);
 
   // When Flush() next has something to do; infinite future for never.
   absl::Time next_flush() const;
 
  private:
-  struct Kind {
+  struct Count {
     absl::Time window_ends;
     int64_t seen = 0;
   };
 
   mutable std::mutex mutex_;
-  absl::flat_hash_map<std::string, Kind> kinds_;
+  absl::flat_hash_map<Kind, Count> kinds_;
 };
 
 }  // namespace tlsbridge
