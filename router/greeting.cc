@@ -1,6 +1,18 @@
 #include "router/greeting.h"
 
 namespace tlsbridge {
+namespace {
+
+bool BeginsLikeProxyHeader(absl::Span<const uint8_t> bytes) {
+  constexpr size_t kEnoughToTell = 6;  // "PROXY "
+  if (bytes.size() < kEnoughToTell) return false;
+  proxy_protocol::Decoder decoder;
+  const proxy_protocol::Decoder::Result result = decoder.Feed(bytes);
+  return result.verdict != proxy_protocol::Decoder::Verdict::kMalformed ||
+         result.reason != proxy_protocol::Malformed::kNoSignature;
+}
+
+}  // namespace
 
 Greeting::Result Greeting::Feed(absl::Span<const uint8_t> bytes) {
   if (decoder_.has_value() && !proxy_header_whole_) {
@@ -26,6 +38,10 @@ Greeting::Result Greeting::Feed(absl::Span<const uint8_t> bytes) {
       return Result::kWhole;
     case tls::ClientHelloReader::Result::kNotHello:
       break;
+  }
+  if (!decoder_.has_value() && BeginsLikeProxyHeader(reader_.raw())) {
+    malformed_ = proxy_protocol::Malformed::kUnexpected;
+    return Result::kBadProxyHeader;
   }
   return Result::kNotHello;
 }

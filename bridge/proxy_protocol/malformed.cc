@@ -8,6 +8,8 @@ absl::string_view MalformedName(Malformed reason) {
       return "none";
     case Malformed::kNoSignature:
       return "no_signature";
+    case Malformed::kUnexpected:
+      return "unexpected";
     case Malformed::kLineTooLong:
       return "line_too_long";
     case Malformed::kLineEnd:

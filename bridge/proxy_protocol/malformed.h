@@ -12,6 +12,7 @@ namespace tlsbridge::proxy_protocol {
 enum class Malformed : uint8_t {
   kNone,
   kNoSignature,  // begins neither with "PROXY " nor with the signature of version 2
+  kUnexpected,   // one that may be right, from a peer of whom none is taken
   // Version 1, section 2.1:
   kLineTooLong,  // no CRLF within 107 bytes
   kLineEnd,      // a line feed without its carriage return

@@ -109,12 +109,18 @@ TEST_F(ProxyProtocolTest, AHeaderThatIsGarbageIsRefused) {
   EXPECT_EQ(backend_.connections_accepted(), 0);
 }
 
-TEST_F(ProxyProtocolTest, AHeaderOfAnyOtherPeerIsNotTakenForOne) {
-  ASSERT_NO_FATAL_FAILURE(Start({"--proxy-from", "192.0.2.0/24"}));
+TEST_F(ProxyProtocolTest, AHeaderOfAnyOtherPeerIsNotTakenForOneAndNamedAsWhatItIs) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--proxy-from=10.0.0.0/8"}));
+  static constexpr char kVersion2[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
   EXPECT_NE(BackendGets("PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"), "hello");
-  const nlohmann::json end = OnlyEnd();
-  EXPECT_EQ(end["reason"], "tls_handshake_failed");
-  EXPECT_THAT(end["peer"].get<std::string>(), StartsWith("127.0.0.1:"));
+  EXPECT_NE(BackendGets(std::string(kVersion2, 16)), "hello");
+  const auto ended = tlsbridge().WaitForConnections(2);
+  ASSERT_EQ(ended.size(), 2u);
+  for (const auto& end : ended) {
+    EXPECT_EQ(end["reason"], "proxy_header");
+    EXPECT_EQ(end["detail"], "unexpected");
+    EXPECT_THAT(end["peer"].get<std::string>(), StartsWith("127.0.0.1:"));
+  }
   EXPECT_EQ(backend_.connections_accepted(), 0);
 }
 
