@@ -351,6 +351,13 @@ std::vector<std::string> RouteTls::Warnings() const {
   for (const auto& set : files.certificates) {
     warnings.insert(warnings.end(), set.content->warnings.begin(), set.content->warnings.end());
   }
+  for (const std::string& path : files.tickets.paths) {
+    if (!tls::AnybodyMayRead(path)) continue;
+    warnings.push_back(absl::StrCat(path,
+                                    ": anybody on this machine may read these ticket secrets, and "
+                                    "so decrypt what is recorded of resumed connections; chmod o-r "
+                                    "would end that"));
+  }
   if (files.clients.content != nullptr) {
     const std::vector<std::string>& more = files.clients.content->trust.warnings;
     warnings.insert(warnings.end(), more.begin(), more.end());

@@ -107,10 +107,16 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
       rule.kind = Kind::kSpki;
       std::string digest;
       if (!absl::Base64Unescape(rule.pattern, &digest) || digest.size() != kSha256Bytes) {
-        return Refuse(text, "is not the base64 of a SHA-256");
+        return Refuse(text, "is not the base64 of a SHA-256: 44 characters and nothing else");
       }
     } else {
       return Refuse(text, "begins with none of cn:, ou:, dns:, ip:, uri:, spki:");
+    }
+    // Else it would be taken for a wildcard by whoever reads the rule, and match nobody.
+    const bool is_whole_name =
+        rule.kind == Kind::kCommonName || rule.kind == Kind::kOrganizationalUnit;
+    if (is_whole_name && absl::StrContains(rule.pattern, '*')) {
+      return Refuse(text, "a name is compared whole; * stands for nothing in it");
     }
     parsed.rules_.push_back(std::move(rule));
   }

@@ -164,7 +164,11 @@ TEST(AllowRulesTest, SaysWhatIsWrongWithARule) {
   EXPECT_EQ(message("uri:spiffe:x"), "rule 'uri:spiffe:x': is no URI: it has no ://");
   EXPECT_EQ(message("uri:spiffe://a/**/b"),
             "rule 'uri:spiffe://a/**/b': ** may stand at the end only, as /**");
-  EXPECT_EQ(message("spki:abc"), "rule 'spki:abc': is not the base64 of a SHA-256");
+  EXPECT_EQ(message("spki:abc"),
+            "rule 'spki:abc': is not the base64 of a SHA-256: 44 characters and nothing else");
+  EXPECT_EQ(message("cn:orders*"),
+            "rule 'cn:orders*': a name is compared whole; * stands for nothing in it");
+  EXPECT_EQ(message("ou:*"), "rule 'ou:*': a name is compared whole; * stands for nothing in it");
 }
 
 }  // namespace

@@ -22,8 +22,11 @@ ABSL_FLAG(tlsbridge::ValueList, alpn, {},
 ABSL_FLAG(std::string, min_tls, "1.2", "Oldest version of TLS: 1.2 or 1.3.");
 ABSL_FLAG(std::string, max_tls, "1.3", "Newest version of TLS: 1.2 or 1.3.");
 ABSL_FLAG(std::string, ciphers, "",
-          "Ciphers of TLS 1.2, best first, with colons between. The default is forward secret.");
-ABSL_FLAG(std::string, groups, "", "Key exchange groups, best first, with colons between.");
+          "Ciphers of TLS 1.2, best first, with colons between. The default is ECDHE with "
+          "AES-128-GCM or ChaCha20-Poly1305, then AES-256-GCM.");
+ABSL_FLAG(std::string, groups, "",
+          "Key exchange groups, best first, with colons between. The default is X25519, P-256, "
+          "P-384, behind the post-quantum hybrid that the library knows.");
 ABSL_FLAG(
     std::string, tickets, "auto",
     "Keys of session tickets: auto (random, replaced every 12 h), file:PATH (a base64 secret a "
@@ -37,7 +40,8 @@ ABSL_FLAG(std::string, client_cert, "",
 ABSL_FLAG(std::string, client_crl, "", "PEM file with revocation lists of the client CAs.");
 ABSL_FLAG(bool, observe_only, false,
           "Let in clients that --client-ca and the rules would refuse, and log it.");
-ABSL_FLAG(tlsbridge::ValueList, allow_cn, {}, "Let in clients with this common name.");
+ABSL_FLAG(tlsbridge::ValueList, allow_cn, {},
+          "Let in clients with this common name, compared whole.");
 ABSL_FLAG(tlsbridge::ValueList, allow_ou, {}, "... with this organizational unit.");
 ABSL_FLAG(tlsbridge::ValueList, allow_dns, {}, "... with this DNS name; *.NAME is one label.");
 ABSL_FLAG(tlsbridge::ValueList, allow_ip, {}, "... with this IP address.");

@@ -30,7 +30,7 @@ Every key that `tlsbridge run --config FILE` takes. This page is made from the p
 )";
 
 std::string DefaultText(const Key& key, const Json& value) {
-  if (key.required) return "required";
+  if (key.required) return "(must be given)";
   if (value.is_null()) return "";
   return absl::StrCat("`", value.is_string() ? value.get<std::string>() : value.dump(), "`");
 }

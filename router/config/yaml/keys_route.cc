@@ -155,7 +155,7 @@ TypePtr<KeepAlive> KeepAliveKeys() {
 TypePtr<Route> RouteKeys() {
   using Engine = ForwardingEngine;
   return Object<Route>({
-      Key::At<&Route::name>("name", RouteNameType(), "in the log and in metrics; no two are equal")
+      Key::At<&Route::name>("name", RouteNameType(), "in the log and in /routes; no two are equal")
           .Required(),
       Key::At<&Route::priority>("priority", IntType("", -1000000, 1000000),
                                 "higher wins; then the more specific match, then the order"),

@@ -33,8 +33,12 @@ TypePtr<ClientAuth> ClientAuthKeys() {
       Key::At<&ClientAuth::crl>("crl", FileType("PEM"), "revocation lists of these CAs"),
       Key::At<&ClientAuth::allow>(
           "allow", ListOf(AllowRuleType()),
-          "who is let in, by any one rule: cn:, ou:, dns:, ip:, uri: or spki: and a pattern; all "
-          "if left out"),
+          "who is let in, by any one rule; all if left out. `cn:` and `ou:` with the whole name; "
+          "`dns:NAME` or `dns:*.NAME` (one label); `ip:ADDRESS`; `uri:spiffe://prod/ns/*/sa/api` "
+          "(`*` within a segment, a last `/**` everything below); `spki:` and the base64 of the "
+          "public key's SHA-256, as `openssl x509 -in "
+          "CERT -pubkey -noout \\| openssl pkey -pubin -outform DER \\| openssl dgst -sha256 "
+          "-binary \\| base64` prints"),
       Key::At<&ClientAuth::observe_only>(
           "observe_only", BoolType(), "let everybody in and log whom the rules would have refused"),
   });
@@ -49,8 +53,11 @@ TypePtr<Tickets> TicketKeys() {
                                                     {"off", TicketMode::kOff}}),
                               "keys of session tickets: random in this process, in a file, derived "
                               "from a secret file so that replicas agree, or no tickets"),
-      Key::At<&Tickets::file>("file", FileType("keys or the secret"),
-                              "for the modes file and shared"),
+      Key::At<&Tickets::file>(
+          "file", FileType("keys or the secret"),
+          "for the mode file: one key a line, 32 to 256 bytes in base64 (`openssl rand -base64 "
+          "48`), 8 at most; the first encrypts, all decrypt. For shared: 32 bytes or more, which a "
+          "new secret replaces at once"),
   });
 }
 
@@ -75,10 +82,13 @@ TypePtr<Route> TlsKeys() {
                                                     "the newest version of TLS"),
       Key::At<&Route::tls, &ServerTls::ciphers>(
           "ciphers", TextType("text"),
-          "ciphers of TLS 1.2, as BoringSSL names them; a safe choice if left out"),
+          "ciphers of TLS 1.2 in the server's order, as BoringSSL names them; if left out ECDHE "
+          "with AES-128-GCM or ChaCha20-Poly1305, then AES-256-GCM. Those of TLS 1.3 are fixed, "
+          "in the client's order"),
       Key::At<&Route::tls, &ServerTls::groups>(
           "groups", TextType("text"),
-          "key exchange groups, as BoringSSL names them; a safe choice if left out"),
+          "key exchange groups, as BoringSSL names them; if left out X25519, P-256, P-384, behind "
+          "the post-quantum hybrid that the library knows"),
       Key::At<&Route::tls, &ServerTls::refuse_unknown_sni>(
           "refuse_unknown_sni", BoolType(),
           "refuse a client whose SNI no certificate fits; else the first certificate answers"),

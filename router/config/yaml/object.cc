@@ -1,6 +1,7 @@
 #include "router/config/yaml/object.h"
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 
 namespace tlsbridge::yaml {
@@ -50,8 +51,12 @@ void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* re
   }
   for (const Key& key : keys_) {
     if (!key.required || lines.contains(key.name)) continue;
-    reading->Add(node.mark, absl::StrCat(path, path.empty() ? "" : ".", key.name),
-                 absl::StrCat("is missing: ", key.doc));
+    // Of a choice, what there is to choose from.
+    const std::string type = key.type->Describe();
+    const bool is_choice = absl::StartsWith(type, "one of ");
+    reading->Add(
+        node.mark, absl::StrCat(path, path.empty() ? "" : ".", key.name),
+        absl::StrCat("is missing: ", is_choice ? type : "", is_choice ? ": " : "", key.doc));
   }
 }
 
