@@ -166,9 +166,24 @@ void Router::Run() {
       .Number("max_connections", admission_.limit())
       .Number("max_handshakes", handshake_limit_.limit())
       .Number("descriptors", budget_.descriptors);
+  WarnOfFewDescriptors();
   loop_->Run();
   for (auto& worker : workers_) worker->Join();
   LogSummary();
+}
+
+void Router::WarnOfFewDescriptors() const {
+  constexpr int64_t kFew = 100;
+  const int64_t wanted = config().limits.connections;
+  const int64_t most = admission_.limit();
+  if (wanted == 0 ? most >= kFew : most >= wanted) return;
+  LogEvent(LogLevel::kWarning, "few_connections")
+      .Number("max_connections", most)
+      .Number("wanted", wanted)
+      .Number("descriptors", budget_.descriptors)
+      .Text("message",
+            "descriptors or memory allow no more; raise the hard limit of open files (ulimit -Hn, "
+            "LimitNOFILE=), two for each connection");
 }
 
 void Router::OnSignal() {

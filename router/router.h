@@ -63,6 +63,7 @@ class Router final : private AdminServer::Source {
   const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
   absl::Status Start(const Clock* clock);
   absl::Status OpenAdmin();
+  void WarnOfFewDescriptors() const;
   void OnSignal();
   void Reload(Reloader::Cause cause);
   std::shared_ptr<const LiveConfig> OnReloaded(const Reloader::Outcome& outcome);

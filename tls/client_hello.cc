@@ -117,11 +117,12 @@ bool TakeExtensions(CBS extensions, ClientHello* hello, bool* has_versions) {
 }
 
 // A client without supported_versions takes any up to its legacy_version, of which TLS 1.2 is the
-// last (RFC 8446 section 4.2.1).
+// last (RFC 8446 section 4.2.1); SSL 3 is none (RFC 7568), unless that is all that it says.
 std::vector<uint16_t> VersionsUpTo(uint16_t legacy_version) {
   std::vector<uint16_t> versions;
   for (uint16_t version = std::min<uint16_t>(legacy_version, TLS1_2_VERSION);
-       version >= SSL3_VERSION; --version) {
+       version >= std::min<uint16_t>(legacy_version, TLS1_VERSION) && version >= SSL3_VERSION;
+       --version) {
     versions.push_back(version);
   }
   return versions;

@@ -128,7 +128,6 @@ Failure TakeFailure() {
   Failure failure;
   if (first == 0) {
     failure.detail = FailureDetail::kInternal;
-    failure.reason = "no error queued";
     return failure;
   }
   failure.detail = FailureDetail::kProtocol;

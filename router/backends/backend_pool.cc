@@ -1,6 +1,7 @@
 #include "router/backends/backend_pool.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <algorithm>
 #include <utility>
@@ -275,11 +276,10 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
     if (!endpoint->ejection.OnFailure(ejection_, now, may_eject)) return;
     length = endpoint->ejection.until() - now;
   }
-  LogEvent(LogLevel::kWarning, "backend_ejected")
-      .Text("route", route_)
-      .Text("backend", endpoint->name)
-      .Number("errno", error)
-      .Milliseconds("for_ms", length);
+  LogEvent event(LogLevel::kWarning, "backend_ejected");
+  event.Text("route", route_).Text("backend", endpoint->name);
+  if (error != 0) event.Text("errno", strerrorname_np(error));
+  event.Milliseconds("for_ms", length);
 }
 
 bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) {

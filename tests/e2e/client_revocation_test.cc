@@ -122,7 +122,7 @@ class ExplainTest : public ClientRevocationTest {
                      "}]\n    client_auth:\n      mode: required\n      ca: ",
                      clients_.authority_certificate(),
                      "\n      crl: ", authority_.MakeCrl("crl.pem"),
-                     "\n      allow: ['cn:bad', 'cn:go*', 'cn:good']\n", lines));
+                     "\n      allow: ['cn:bad', 'cn:goo', 'cn:good']\n", lines));
     return RunProgram({"explain", "--config", path, "--peer", peer});
   }
 };
@@ -144,6 +144,23 @@ TEST_F(ExplainTest, SaysWhyAClientIsRefused) {
   const ProgramResult observed = Explain(revoked_.certificate, "      observe_only: true\n");
   EXPECT_EQ(observed.exit_code, 0) << observed.errors;
   EXPECT_THAT(observed.output, HasSubstr("would be refused (observe-only): revoked"));
+}
+
+TEST_F(ExplainTest, OfSeveralRoutesItChoosesTheOneThatAsksForCertificates) {
+  const std::string second = absl::StrCat(
+      "- name: open\n  match: {domains: [open.internal]}\n  backends: [{address: "
+      "'127.0.0.1:81'}]\n  tls: {certificates: [{cert: ",
+      certificates().Issue().certificate, ", key: ", certificates().Issue().key, "}]}\n");
+  EXPECT_THAT(Explain(good_.certificate, second).output, HasSubstr("let in by cn:good\n"));
+  const std::string third = absl::StrCat(
+      second,
+      "- name: more\n  match: {domains: [more.internal]}\n  backends: [{address: "
+      "'127.0.0.1:82'}]\n  tls: {certificates: [{cert: ",
+      certificates().Issue().certificate, ", key: ", certificates().Issue().key,
+      "}], client_auth: {mode: optional, ca: ", clients_.authority_certificate(), "}}\n");
+  const ProgramResult result = Explain(good_.certificate, third);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.errors, HasSubstr("--route is missing; there are orders, open, more"));
 }
 
 TEST_F(ExplainTest, ExitsWith2WhenItCannotTell) {

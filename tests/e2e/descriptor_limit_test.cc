@@ -66,6 +66,9 @@ TEST_F(DescriptorLimitTest, TheBudgetIsToldAndWhatIsBeyondItIsRefused) {
   const size_t budget = (*ready)["max_connections"];
   ASSERT_GT(budget, 0u);
   ASSERT_LT(budget, 42u);
+  const auto warning = tlsbridge().WaitForEvent("few_connections");
+  ASSERT_TRUE(warning);
+  EXPECT_EQ((*warning)["max_connections"], budget);
   std::vector<TlsClient> clients;
   for (size_t i = 0; i < budget; ++i) {
     auto client = Open();

@@ -121,8 +121,7 @@ TEST(ClientHello, AClientWithoutSupportedVersionsTakesThoseUpToItsLegacyVersion)
   const Bytes tls12 = Hello([](SSL* ssl) { SSL_set_max_proto_version(ssl, TLS1_2_VERSION); });
   ClientHelloReader reader;
   ASSERT_EQ(reader.Feed(tls12), Result::kWhole);
-  EXPECT_THAT(reader.hello().versions,
-              ElementsAre(TLS1_2_VERSION, TLS1_1_VERSION, TLS1_VERSION, SSL3_VERSION));
+  EXPECT_THAT(reader.hello().versions, ElementsAre(TLS1_2_VERSION, TLS1_1_VERSION, TLS1_VERSION));
 }
 
 TEST(ClientHello, GreaseIsLeftOut) {

@@ -35,15 +35,20 @@ constexpr char kUsage[] =
 
 constexpr int kExitRefused = 1;
 
+// Without a name, the only one there is, or that asks its clients for certificates.
 absl::StatusOr<const Route*> RouteOf(const Config& config, const std::string& name) {
   if (name.empty() && config.routes.size() == 1) return &config.routes.front();
-  const auto it = std::find_if(config.routes.begin(), config.routes.end(),
-                               [&name](const Route& route) { return route.name == name; });
-  if (it != config.routes.end()) return &*it;
+  std::vector<const Route*> fitting;
+  for (const Route& route : config.routes) {
+    const bool asks = route.tls.client.mode != ClientCertificateMode::kOff;
+    if (name.empty() ? asks : route.name == name) fitting.push_back(&route);
+  }
+  if (fitting.size() == 1) return fitting.front();
   const std::string names = absl::StrJoin(
       config.routes, ", ", [](std::string* out, const Route& route) { out->append(route.name); });
   return absl::InvalidArgumentError(
-      absl::StrCat("--route: there is no route '", name, "'; there are ", names));
+      name.empty() ? absl::StrCat("--route is missing; there are ", names)
+                   : absl::StrCat("--route: there is no route '", name, "'; there are ", names));
 }
 
 absl::StatusOr<tls::ClientExplanation> Explain(const Config& config) {

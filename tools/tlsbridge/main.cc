@@ -35,7 +35,9 @@ constexpr char kHelp[] =
     "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
     "connection;\n"
     "SIGHUP reads the configuration and all certificates again, as happens when one changes.\n"
-    "Exit codes: 0 stopped as told; 2 bad flags, files or addresses, nothing was started.\n";
+    "Exit codes: 0 stopped as told; 1 from explain alone, for a client that is refused; 2 bad "
+    "flags,\n"
+    "files or addresses, nothing was started.\n";
 
 int Main(absl::Span<char* const> arguments) {
   const absl::string_view command = arguments.size() > 1 ? arguments[1] : "--help";
