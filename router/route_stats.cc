@@ -1,5 +1,6 @@
 #include "router/route_stats.h"
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,25 @@ std::string Members(const RouteStats::Counts& counts) {
       ReasonsJson([&counts](auto reason) { return counts.ended[static_cast<size_t>(reason)]; });
   return absl::StrCat("\"ended\":", ended, ",\"bytes_received\":", counts.bytes_received,
                       ",\"bytes_sent\":", counts.bytes_sent);
+}
+
+// Null for a route that blocks.
+std::string BackendsJson(const BackendPool* pool, absl::Time now) {
+  nlohmann::json list = nlohmann::json::array();
+  if (pool == nullptr) return list.dump();
+  for (const EndpointStatus& endpoint : pool->Endpoints(now)) {
+    const char* state = !endpoint.healthy              ? "unhealthy"
+                        : endpoint.ejected_until > now ? "ejected"
+                        : endpoint.drain               ? "draining"
+                                                       : "good";
+    list.push_back({{"name", endpoint.name},
+                    {"backend", endpoint.backend},
+                    {"state", state},
+                    {"connections", endpoint.connections},
+                    {"dialled", endpoint.leases},
+                    {"failed", endpoint.failures}});
+  }
+  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -47,14 +67,15 @@ void RouteStats::Add(const RouteStats& other) {
   removed_.Add(other.removed_);
 }
 
-std::string RouteStats::ToJson(const LiveConfig& live) const {
+std::string RouteStats::ToJson(const LiveConfig& live, absl::Time now) const {
   // Names are checked when the configuration is read, so that none needs to be escaped.
   std::vector<std::string> routes;
   for (const LiveRoute& route : live.routes()) {
     const auto it = routes_.find(route.settings->name);
     routes.push_back(absl::StrCat("{\"name\":\"", route.settings->name,
                                   "\",\"connections\":", route.admission->connections(), ",",
-                                  Members(it == routes_.end() ? Counts() : it->second), "}"));
+                                  Members(it == routes_.end() ? Counts() : it->second),
+                                  ",\"backends\":", BackendsJson(route.backends.get(), now), "}"));
   }
   return absl::StrCat("{\"routes\":[", absl::StrJoin(routes, ","), "],\"unrouted\":{",
                       Members(unrouted_), "},\"removed\":{", Members(removed_), "}}");

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "bridge/termination_reason.h"
 #include "router/live_config.h"
 
@@ -41,8 +42,9 @@ class RouteStats {
   void Add(const RouteStats& other);
 
   // {"routes":[{"name":...,"connections":N,"ended":{"normal":N,...},...}],"unrouted":{...},
-  // "removed":{...}}: every route of `live`, with the connections that it has now.
-  std::string ToJson(const LiveConfig& live) const;
+  // "removed":{...}}: every route of `live`, with the connections that it has now and how its
+  // backends are.
+  std::string ToJson(const LiveConfig& live, absl::Time now) const;
 
  private:
   absl::flat_hash_map<std::string, Counts> routes_;

@@ -370,7 +370,7 @@ void Router::ConnectionsJson(OnJson done) {
 
 void Router::RoutesJson(OnJson done) {
   AskWorkers(Worker::Detail::kRoutes, [this, done = std::move(done)](const auto& all) mutable {
-    done(all.routes.ToJson(*live_));
+    done(all.routes.ToJson(*live_, loop_->now()));
   });
 }
 

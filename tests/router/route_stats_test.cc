@@ -25,7 +25,7 @@ std::shared_ptr<const LiveConfig> Live(const std::vector<std::string>& routes) {
 }
 
 nlohmann::json Json(const RouteStats& stats, const std::vector<std::string>& routes) {
-  return nlohmann::json::parse(stats.ToJson(*Live(routes)));
+  return nlohmann::json::parse(stats.ToJson(*Live(routes), absl::UnixEpoch() + absl::Hours(1)));
 }
 
 TEST(RouteStats, CountEachRouteByItself) {
@@ -46,6 +46,29 @@ TEST(RouteStats, CountEachRouteByItself) {
   EXPECT_EQ(json["routes"][2]["ended"], nlohmann::json::object());
   EXPECT_EQ(json["unrouted"]["ended"], nlohmann::json({{"no_route", 1}}));
   EXPECT_EQ(json["removed"]["ended"], nlohmann::json::object());
+}
+
+TEST(RouteStats, TellHowTheBackendsAre) {
+  Config config;
+  config.routes.push_back({.name = "orders"});
+  config.routes[0].backends.push_back({{.socket = *SocketAddress::Parse("127.0.0.1:80")}});
+  const auto live = *LiveConfig::Assemble(std::move(config), std::vector<RouteTls>(1), nullptr,
+                                          absl::UnixEpoch());
+  const absl::Time now = absl::UnixEpoch() + absl::Hours(1);
+  BackendPool& pool = *live->routes()[0].backends;
+  const auto json = [&] {
+    return nlohmann::json::parse(RouteStats().ToJson(*live, now))["routes"][0]["backends"];
+  };
+  ASSERT_EQ(json().size(), 1u);
+  EXPECT_EQ(json()[0]["state"], "good");
+  const SocketAddress client = *SocketAddress::Parse("192.0.2.1:1");
+  BackendPool::Lease lease = pool.Pick(client, {}, now, 0);
+  lease.Connected(now);
+  EXPECT_EQ(json()[0]["connections"], 1);
+  EXPECT_EQ(json()[0]["dialled"], 1);
+  EXPECT_EQ(json()[0]["name"], lease.name());
+  pool.SetHealthy(lease.endpoint(), false, now);
+  EXPECT_EQ(json()[0]["state"], "unhealthy");
 }
 
 TEST(RouteStats, WhatIsGoneIsSummedHoweverOftenNamesChange) {
