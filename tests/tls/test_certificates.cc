@@ -71,14 +71,22 @@ void SetTime(ASN1_TIME* target, absl::Time time, int default_offset) {
 }  // namespace
 
 std::string TestCertificate::CrlPem(const std::vector<const TestCertificate*>& revoked,
-                                    absl::Duration next_update, absl::Duration last_update) const {
+                                    absl::Duration next_update, absl::Duration last_update,
+                                    absl::Time now) const {
   bssl::UniquePtr<X509_CRL> crl(X509_CRL_new());
   X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
   X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(certificate.get()));
   bssl::UniquePtr<ASN1_TIME> time(ASN1_TIME_new());
-  X509_gmtime_adj(time.get(), absl::ToInt64Seconds(last_update));
+  const auto set_time = [&time, now](absl::Duration from_now) {
+    if (now == absl::InfinitePast()) {
+      X509_gmtime_adj(time.get(), absl::ToInt64Seconds(from_now));
+    } else {
+      ASN1_TIME_set(time.get(), absl::ToTimeT(now + from_now));
+    }
+  };
+  set_time(last_update);
   X509_CRL_set1_lastUpdate(crl.get(), time.get());
-  X509_gmtime_adj(time.get(), absl::ToInt64Seconds(next_update));
+  set_time(next_update);
   X509_CRL_set1_nextUpdate(crl.get(), time.get());
   for (const TestCertificate* one : revoked) {
     X509_REVOKED* entry = X509_REVOKED_new();

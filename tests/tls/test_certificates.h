@@ -20,7 +20,8 @@ struct TestCertificate {
   // A CRL of this CA that revokes `revoked`; the times are from now, by the real clock.
   std::string CrlPem(const std::vector<const TestCertificate*>& revoked,
                      absl::Duration next_update = absl::Hours(1),
-                     absl::Duration last_update = absl::Hours(-1)) const;
+                     absl::Duration last_update = absl::Hours(-1),
+                     absl::Time now = absl::InfinitePast()) const;  // by the real clock
 
   std::string CertificatePem() const;
   std::string KeyPem() const;

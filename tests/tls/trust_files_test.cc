@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -28,41 +27,53 @@ class TrustFilesTest : public ::testing::Test {
     return std::string(ReadTrustFacts(Options(crl_pem), at).status().message());
   }
 
-  const absl::Time now_ = absl::Now();
-  const TestCertificate root_ = MakeCertificate({.common_name = "root", .ca = true}, nullptr);
-  const TestCertificate other_ = MakeCertificate({.common_name = "other", .ca = true}, nullptr);
+  static TestCertificate Ca(const std::string& name) {
+    return MakeCertificate({.common_name = name,
+                            .ca = true,
+                            .not_before = kNow - absl::Hours(1),
+                            .not_after = kNow + absl::Hours(1)},
+                           nullptr);
+  }
+  static std::string CrlOf(const TestCertificate& ca, absl::Duration until = absl::Hours(1),
+                           absl::Duration from = absl::Hours(-1)) {
+    return ca.CrlPem({}, until, from, kNow);
+  }
+
+  static inline const absl::Time kNow = absl::UnixEpoch() + absl::Hours(500'000);
+  const TestCertificate root_ = Ca("root");
+  const TestCertificate other_ = Ca("other");
 };
 
 TEST_F(TrustFilesTest, ACrlMustBeInForceWhenItIsRead) {
-  const std::string good = root_.CrlPem({});
-  EXPECT_EQ(Error(good, now_), "");
-  EXPECT_EQ(Error(good, now_ + absl::Hours(2)),
+  const std::string good = CrlOf(root_);
+  EXPECT_EQ(Error(good, kNow), "");
+  EXPECT_EQ(Error(good, kNow + absl::Hours(2)),
             "ca.crl: CRL 1 in it has expired (its nextUpdate has passed)");
-  EXPECT_EQ(Error(good, now_ - absl::Hours(2)),
+  EXPECT_EQ(Error(good, kNow - absl::Hours(2)),
             "ca.crl: CRL 1 in it is not valid yet (its lastUpdate is in the future)");
-  EXPECT_EQ(Error(good + root_.CrlPem({}, absl::Seconds(-60)), now_),
+  EXPECT_EQ(Error(good + CrlOf(root_, absl::Seconds(-60)), kNow),
             "ca.crl: CRL 2 in it has expired (its nextUpdate has passed)");
 }
 
 TEST_F(TrustFilesTest, WhatHasExpiredCanStillBeUsedWhereItIsInForceAlready) {
-  EXPECT_TRUE(TrustStore::Create(Options(root_.CrlPem({}, absl::Seconds(-60)))).ok());
+  EXPECT_TRUE(TrustStore::Create(Options(CrlOf(root_, absl::Seconds(-60)))).ok());
 }
 
 TEST_F(TrustFilesTest, TellsUntilWhenCasAndCrlsAreGood) {
-  TrustOptions options = Options(root_.CrlPem({}, absl::Hours(5)));
+  TrustOptions options = Options(CrlOf(root_, absl::Hours(5)));
   options.ca_pem += other_.CertificatePem();
-  const auto facts = ReadTrustFacts(options, now_);
+  const auto facts = ReadTrustFacts(options, kNow);
   ASSERT_TRUE(facts.ok()) << facts.status();
   ASSERT_THAT(facts->cas, SizeIs(2));
-  EXPECT_GT(facts->cas[1].until, now_);
-  EXPECT_LT(facts->cas[1].from, now_);
+  EXPECT_GT(facts->cas[1].until, kNow);
+  EXPECT_LT(facts->cas[1].from, kNow);
   ASSERT_THAT(facts->crls, SizeIs(1));
-  EXPECT_LT(facts->crls[0].until - now_, absl::Hours(5) + absl::Seconds(2));
-  EXPECT_GT(facts->crls[0].until - now_, absl::Hours(5) - absl::Minutes(5));
+  EXPECT_LT(facts->crls[0].until - kNow, absl::Hours(5) + absl::Seconds(2));
+  EXPECT_GT(facts->crls[0].until - kNow, absl::Hours(5) - absl::Minutes(5));
 }
 
 TEST_F(TrustFilesTest, ACrlOfAnotherCaIsOdd) {
-  const auto facts = ReadTrustFacts(Options(root_.CrlPem({}) + other_.CrlPem({})), now_);
+  const auto facts = ReadTrustFacts(Options(CrlOf(root_) + CrlOf(other_)), kNow);
   ASSERT_TRUE(facts.ok()) << facts.status();
   EXPECT_THAT(facts->warnings,
               ElementsAre(AllOf(HasSubstr("ca.crl: CRL 2 in it is of 'CN=other', none of the CAs"),
@@ -70,29 +81,29 @@ TEST_F(TrustFilesTest, ACrlOfAnotherCaIsOdd) {
 }
 
 TEST_F(TrustFilesTest, ACaWithoutACrlIsOddWhereOthersHaveOne) {
-  TrustOptions options = Options(root_.CrlPem({}));
+  TrustOptions options = Options(CrlOf(root_));
   options.ca_pem += other_.CertificatePem();
-  const auto facts = ReadTrustFacts(options, now_);
+  const auto facts = ReadTrustFacts(options, kNow);
   ASSERT_TRUE(facts.ok()) << facts.status();
   EXPECT_THAT(facts->warnings,
               ElementsAre(HasSubstr("ca.crl: has no CRL of 1 of the 2 CAs in ca.crt, such as "
                                     "'CN=other'")));
-  EXPECT_THAT(ReadTrustFacts(Options(root_.CrlPem({})), now_)->warnings, IsEmpty());
-  EXPECT_THAT(ReadTrustFacts(Options(), now_)->warnings, IsEmpty());
+  EXPECT_THAT(ReadTrustFacts(Options(CrlOf(root_)), kNow)->warnings, IsEmpty());
+  EXPECT_THAT(ReadTrustFacts(Options(), kNow)->warnings, IsEmpty());
 }
 
 TEST_F(TrustFilesTest, WhatWasRevokedStaysSo) {
-  const TrustOptions served = Options(root_.CrlPem({}));
+  const TrustOptions served = Options(CrlOf(root_));
   const auto problem = [&served](const TrustOptions& renewed) {
     return std::string(CheckCrlsKept(served, renewed).message());
   };
   EXPECT_EQ(problem(served), "");
-  EXPECT_EQ(problem(Options(root_.CrlPem({}, absl::Hours(2), absl::Minutes(-1)))), "");
-  EXPECT_THAT(problem(Options(root_.CrlPem({}, absl::Hours(2), absl::Hours(-2)))),
+  EXPECT_EQ(problem(Options(CrlOf(root_, absl::Hours(2), absl::Minutes(-1)))), "");
+  EXPECT_THAT(problem(Options(CrlOf(root_, absl::Hours(2), absl::Hours(-2)))),
               HasSubstr("ca.crl: is older than the CRL that is served"));
-  EXPECT_THAT(problem(Options(other_.CrlPem({}))),
+  EXPECT_THAT(problem(Options(CrlOf(other_))),
               HasSubstr("ca.crl: lacks the CRL of a CA that is still trusted"));
-  TrustOptions without_root = Options(other_.CrlPem({}));
+  TrustOptions without_root = Options(CrlOf(other_));
   without_root.ca_pem = other_.CertificatePem();
   EXPECT_EQ(problem(without_root), "");
 }

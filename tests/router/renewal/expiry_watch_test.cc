@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 
-#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "tests/support/log_capture.h"
 #include "tests/tls/test_certificates.h"
@@ -88,7 +87,6 @@ TEST_F(ExpiryWatchTest, OfALongLifetimeTheLastFortnightIsEnough) {
 }
 
 TEST_F(ExpiryWatchTest, ClientsCasAndCrlsAreWatchedLikeCertificates) {
-  clock_.Advance(absl::Now() - clock_.Wall());  // a CRL's dates are the real clock's
   const auto ca = MakeCertificate({.common_name = "CA",
                                    .extended_usage = "",
                                    .ca = true,
@@ -102,7 +100,7 @@ TEST_F(ExpiryWatchTest, ClientsCasAndCrlsAreWatchedLikeCertificates) {
                                     .not_after = clock_.Wall() - absl::Hours(1)},
                                    nullptr);
   std::ofstream(ca_) << old.CertificatePem() << ca.CertificatePem();
-  std::ofstream(crl_) << ca.CrlPem({}, absl::Hours(20));
+  std::ofstream(crl_) << ca.CrlPem({}, absl::Hours(20), absl::Hours(-1), clock_.Wall());
   client_auth_ = {.mode = ClientCertificateMode::kRequired, .ca = ca_, .crl = crl_};
   ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(1000)));
   EXPECT_EQ(Told("client_ca_expired"), 0u) << "its successor is beside it";

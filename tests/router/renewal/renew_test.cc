@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -25,7 +24,6 @@ using ::tlsbridge::testing::TestCertificate;
 class RenewTest : public ::testing::Test {
  protected:
   RenewTest() : ca_(Authority("first CA")), other_ca_(Authority("second CA")) {
-    clock_.Advance(absl::Now() - clock_.Wall());  // the dates of CRLs are the real clock's
     WritePair("orders", "orders 1");
     WritePair("billing", "billing 1");
     Write("ca.pem", ca_.CertificatePem());
@@ -56,6 +54,11 @@ class RenewTest : public ::testing::Test {
     const TestCertificate made = Leaf(common_name, age);
     Write(name + ".crt", made.CertificatePem());
     Write(name + ".key", made.KeyPem());
+  }
+  std::string CrlOf(const TestCertificate& ca, absl::Duration until,
+                    absl::Duration from = absl::Hours(-1),
+                    const std::vector<const TestCertificate*>& revoked = {}) const {
+    return ca.CrlPem(revoked, until, from, clock_.Wall());
   }
   Route RouteOf(const std::string& name) {
     Route route;
@@ -105,7 +108,7 @@ TEST_F(RenewTest, ACrlThatHasExpiredSinceKeepsNothingElseFromBeingRenewed) {
   Config config;
   config.routes.push_back(RouteOf("main"));
   config.routes[0].tls.client.crl = PathOf("ca.crl");
-  Write("ca.crl", ca_.CrlPem({}, absl::Minutes(30)));
+  Write("ca.crl", CrlOf(ca_, absl::Minutes(30)));
   WritePair("orders", "orders 1");
   WritePair("billing", "billing 1");
   Load(config);
@@ -123,7 +126,7 @@ TEST_F(RenewTest, ACrlThatHasExpiredSinceKeepsNothingElseFromBeingRenewed) {
   EXPECT_EQ(tls().files.clients.content, clients);
   EXPECT_NE(Problems().find("has expired"), std::string::npos) << Problems();
 
-  Write("ca.crl", ca_.CrlPem({}, absl::Hours(2)));
+  Write("ca.crl", CrlOf(ca_, absl::Hours(2)));
   ASSERT_TRUE(Renew());
   EXPECT_NE(tls().files.clients.content, clients);
   EXPECT_EQ(Problems(), "");
@@ -238,14 +241,14 @@ TEST_F(RenewTest, AnOlderCrlIsRefused) {
   config.routes.push_back(RouteOf("main"));
   config.routes[0].tls.client.crl = PathOf("crl.pem");
   const TestCertificate revoked = Leaf("revoked");
-  Write("crl.pem", ca_.CrlPem({&revoked}, absl::Hours(1), -absl::Minutes(10)));
+  Write("crl.pem", CrlOf(ca_, absl::Hours(1), -absl::Minutes(10), {&revoked}));
   Load(config);
-  Write("crl.pem", ca_.CrlPem({}, absl::Hours(1), -absl::Minutes(20)));
+  Write("crl.pem", CrlOf(ca_, absl::Hours(1), -absl::Minutes(20)));
   const auto served = tls().server;
   ASSERT_TRUE(Renew());
   EXPECT_EQ(tls().server, served);
   EXPECT_THAT(Problems(), HasSubstr("crl.pem: is older than the CRL that is served: of "));
-  Write("crl.pem", ca_.CrlPem({}, absl::Hours(1), -absl::Minutes(5)));
+  Write("crl.pem", CrlOf(ca_, absl::Hours(1), -absl::Minutes(5)));
   ASSERT_TRUE(Renew());
   EXPECT_EQ(Problems(), "");
 }
@@ -254,8 +257,8 @@ TEST_F(RenewTest, AnEmptyCrlOrOneThatLacksACaRevokesNoLess) {
   Config config;
   config.routes.push_back(RouteOf("main"));
   config.routes[0].tls.client.crl = PathOf("crl.pem");
-  const std::string of_ca = ca_.CrlPem({});
-  const std::string of_other = other_ca_.CrlPem({});
+  const std::string of_ca = CrlOf(ca_, absl::Hours(1));
+  const std::string of_other = CrlOf(other_ca_, absl::Hours(1));
   Write("ca.pem", ca_.CertificatePem() + other_ca_.CertificatePem());
   Write("crl.pem", of_ca + of_other);
   Load(config);
