@@ -146,7 +146,12 @@ absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, 
     }
     auto verifier = tls::ClientVerifier::Create(clients->policy);
     if (!verifier.ok()) return verifier.status();
-    auto facts = tls::ReadTrustFacts(trust, now);
+    // What is served, even if by other settings: its CRLs may have expired meanwhile.
+    const ClientFiles* const known =
+        served == nullptr ? nullptr : served->tls->files.clients.content.get();
+    tls::TrustOptions in_force;
+    if (known != nullptr) in_force = TrustOf(known->policy);
+    auto facts = tls::ReadTrustFacts(trust, now, &in_force);
     if (!facts.ok()) return facts.status();
     clients->trust = *std::move(facts);
     return clients;
@@ -174,6 +179,12 @@ absl::Status ReadTickets(const Tickets& settings, const ServedRoute* served, Rer
     set->content = before->content;
   }
   files->tickets = *std::move(set);
+  if (!settings.file.empty() && tls::AnybodyMayRead(settings.file)) {
+    files->tickets_warning = absl::StrCat(
+        settings.file,
+        ": anybody on this machine may read these ticket secrets, and with them decrypt what is "
+        "recorded of TLS 1.2 and resume what others began; chmod o-r would end that");
+  }
   return absl::OkStatus();
 }
 
@@ -298,28 +309,28 @@ absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* ser
   return loaded;
 }
 
-std::vector<absl::Status> ProblemsOf(const Route& route,
+std::vector<RouteProblem> ProblemsOf(const Route& route,
                                      const tls::TicketSecrets::Clock& wall_clock) {
   const auto whole = LoadRouteTls(route, /*served=*/nullptr, Reread::kAll, wall_clock);
   if (whole.ok()) return {};
-  std::vector<absl::Status> problems;
-  const auto add = [&problems](const absl::Status& status) {
-    if (status.ok() || std::find(problems.begin(), problems.end(), status) != problems.end())
-      return;
-    problems.push_back(status);
+  std::vector<RouteProblem> problems;
+  const auto add = [&problems](std::string part, const absl::Status& status) {
+    if (!status.ok()) problems.push_back({std::move(part), status});
   };
   RouteFiles files;
   ServerTls one = route.tls;
-  for (const CertificateFiles& certificate : route.tls.certificates) {
-    one.certificates = {certificate};
-    add(ReadCertificates(one, nullptr, Reread::kAll, wall_clock(), &files));
+  for (size_t i = 0; i < route.tls.certificates.size(); ++i) {
+    one.certificates = {route.tls.certificates[i]};
+    add(absl::StrCat("tls.certificates[", i, "]"),
+        ReadCertificates(one, nullptr, Reread::kAll, wall_clock(), &files));
   }
-  add(ReadClients(route.tls.client, nullptr, Reread::kAll, wall_clock(), &files));
-  add(ReadTickets(route.tls.tickets, nullptr, Reread::kAll, wall_clock, &files));
+  add("tls.client_auth",
+      ReadClients(route.tls.client, nullptr, Reread::kAll, wall_clock(), &files));
+  add("tls.tickets", ReadTickets(route.tls.tickets, nullptr, Reread::kAll, wall_clock, &files));
   if (route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    add(ReadBackend(route.backend_tls, nullptr, Reread::kAll, wall_clock(), &files));
+    add("backend_tls", ReadBackend(route.backend_tls, nullptr, Reread::kAll, wall_clock(), &files));
   }
-  if (problems.empty()) add(whole.status());  // of all together
+  if (problems.empty()) add("", whole.status());  // of all together
   return problems;
 }
 
@@ -344,34 +355,6 @@ bool IsUnchanged(const RouteTls& before, const RouteTls& after) {
     ++at;
   });
   return same;
-}
-
-std::vector<std::string> RouteTls::Warnings() const {
-  std::vector<std::string> warnings;
-  for (const auto& set : files.certificates) {
-    warnings.insert(warnings.end(), set.content->warnings.begin(), set.content->warnings.end());
-  }
-  for (const std::string& path : files.tickets.paths) {
-    if (!tls::AnybodyMayRead(path)) continue;
-    warnings.push_back(absl::StrCat(path,
-                                    ": anybody on this machine may read these ticket secrets, and "
-                                    "so decrypt what is recorded of resumed connections; chmod o-r "
-                                    "would end that"));
-  }
-  if (files.clients.content != nullptr) {
-    const std::vector<std::string>& more = files.clients.content->trust.warnings;
-    warnings.insert(warnings.end(), more.begin(), more.end());
-  }
-  if (files.backend.content != nullptr) {
-    const std::vector<std::string>& more = files.backend.content->certificate.warnings;
-    warnings.insert(warnings.end(), more.begin(), more.end());
-  }
-  if (backend != nullptr && !backend->verifies()) {
-    warnings.emplace_back(
-        "insecure_skip_verify is on: backends are not verified, and whoever answers in their place "
-        "gets all that clients send");
-  }
-  return warnings;
 }
 
 }  // namespace tlsbridge

@@ -38,6 +38,7 @@ struct RouteFiles {
   std::vector<FileSet<const tls::Credential>> certificates;
   FileSet<const ClientFiles> clients;
   FileSet<tls::TicketSecrets> tickets;
+  std::string tickets_warning;  // what is odd about that file; empty for nothing
   FileSet<const BackendCredentials> backend;
 };
 
@@ -45,9 +46,6 @@ struct RouteTls {
   std::shared_ptr<const tls::ServerContext> server;   // null where TLS is passed through
   std::shared_ptr<const tls::ClientContext> backend;  // null where backends get plaintext
   RouteFiles files;
-
-  // What is odd about it; each names its file.
-  std::vector<std::string> Warnings() const;
 };
 
 // One set, whatever is in it.
@@ -72,8 +70,12 @@ struct ServedRoute {
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
                                       const tls::TicketSecrets::Clock& wall_clock);
 
+struct RouteProblem {
+  std::string part;  // "tls.certificates[1]", "tls.client_auth", ...; empty: the route as a whole
+  absl::Status status;
+};
 // All that is wrong with what `route` names, not just the first; empty if LoadRouteTls() succeeds.
-std::vector<absl::Status> ProblemsOf(const Route& route,
+std::vector<RouteProblem> ProblemsOf(const Route& route,
                                      const tls::TicketSecrets::Clock& wall_clock);
 
 // Whatever the dates of its CRLs; for `tlsbridge explain`, too.

@@ -112,10 +112,11 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
     } else {
       return Refuse(text, "begins with none of cn:, ou:, dns:, ip:, uri:, spki:");
     }
-    // Else it would be taken for a wildcard by whoever reads the rule, and match nobody.
+    // Else it would be taken for a wildcard by whoever reads the rule, and match nobody. But a
+    // common name may itself be that of a wildcard certificate.
     const bool is_whole_name =
         rule.kind == Kind::kCommonName || rule.kind == Kind::kOrganizationalUnit;
-    if (is_whole_name && absl::StrContains(rule.pattern, '*')) {
+    if (is_whole_name && absl::StrContains(absl::StripPrefix(rule.pattern, "*."), '*')) {
       return Refuse(text, "a name is compared whole; * stands for nothing in it");
     }
     parsed.rules_.push_back(std::move(rule));

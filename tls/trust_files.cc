@@ -4,6 +4,7 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "tls/asn1_time.h"
@@ -31,23 +32,48 @@ std::string Display(const X509_NAME* name) {
   return std::string(reinterpret_cast<const char*>(data), length);
 }
 
-absl::Status ReadCrlFacts(const TrustOptions& options, const Crls& crls, absl::Time now,
-                          TrustFacts* facts) {
+TrustFacts::Period PeriodOf(const X509_CRL* crl) {
+  const ASN1_TIME* next_update = X509_CRL_get0_nextUpdate(crl);
+  return {ToTime(X509_CRL_get0_lastUpdate(crl)),
+          next_update == nullptr ? absl::InfiniteFuture() : ToTime(next_update)};
+}
+
+// Whether `expired` is no worse than what `served` has of its CA.
+bool IsNoLoss(const X509_CRL* expired, const Crls& served, absl::Time now) {
+  bool any = false;
+  for (const auto& crl : served) {
+    if (!SameIssuer(crl.get(), expired)) continue;
+    any = true;
+    const TrustFacts::Period period = PeriodOf(crl.get());
+    if (period.until >= now || period.from > PeriodOf(expired).from) return false;
+  }
+  return any;
+}
+
+absl::Status ReadCrlFacts(const TrustOptions& options, const Crls& crls, const Crls& served,
+                          absl::Time now, TrustFacts* facts) {
+  std::vector<std::pair<const X509_CRL*, TrustFacts::Period>> longest;  // of each issuer
   for (size_t i = 0; i < crls.size(); ++i) {
+    const X509_CRL* crl = crls[i].get();
     const auto refuse = [&options, i](absl::string_view why) {
       return absl::InvalidArgumentError(
           absl::StrCat(options.crl_name, ": CRL ", i + 1, " in it ", why));
     };
-    const ASN1_TIME* next_update = X509_CRL_get0_nextUpdate(crls[i].get());
-    const TrustFacts::Period period = {
-        ToTime(X509_CRL_get0_lastUpdate(crls[i].get())),
-        next_update == nullptr ? absl::InfiniteFuture() : ToTime(next_update)};
-    if (period.from > now) {
-      return refuse("is not valid yet (its lastUpdate is in the future)");
+    const TrustFacts::Period period = PeriodOf(crl);
+    if (period.from > now) return refuse("is not valid yet (its lastUpdate is in the future)");
+    if (period.until < now && !IsNoLoss(crl, served, now)) {
+      return refuse("has expired (its nextUpdate has passed)");
     }
-    if (period.until < now) return refuse("has expired (its nextUpdate has passed)");
-    facts->crls.push_back(period);
+    const auto same = std::find_if(longest.begin(), longest.end(), [crl](const auto& other) {
+      return SameIssuer(other.first, crl);
+    });
+    if (same == longest.end()) {
+      longest.emplace_back(crl, period);
+    } else if (period.until > same->second.until) {
+      same->second = period;
+    }
   }
+  for (const auto& [crl, period] : longest) facts->crls.push_back(period);
   return absl::OkStatus();
 }
 
@@ -80,18 +106,30 @@ void WarnOfStrangers(const TrustOptions& options, const Cas& cas, const Crls& cr
 
 }  // namespace
 
-absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Time now) {
+absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Time now,
+                                          const TrustOptions* served) {
   const auto cas = ParseCertificates(options.ca_pem, options.ca_name);
   if (!cas.ok()) return cas.status();
   TrustFacts facts;
   for (const auto& ca : *cas) {
-    facts.cas.push_back(
-        {ToTime(X509_get0_notBefore(ca.get())), ToTime(X509_get0_notAfter(ca.get()))});
+    const absl::Time until = ToTime(X509_get0_notAfter(ca.get()));
+    facts.cas.push_back({ToTime(X509_get0_notBefore(ca.get())), until});
+    if (until >= now) continue;
+    facts.warnings.push_back(
+        absl::StrCat(options.ca_name, ": the CA '", Display(X509_get_subject_name(ca.get())),
+                     "' in it has expired, on ", FormatUtc(until), ": nobody trusts it"));
   }
   if (options.crl_pem.empty()) return facts;
   const auto crls = ParseCrls(options.crl_pem, options.crl_name);
   if (!crls.ok()) return crls.status();
-  if (absl::Status status = ReadCrlFacts(options, *crls, now, &facts); !status.ok()) return status;
+  Crls before;
+  if (served != nullptr && !served->crl_pem.empty()) {
+    auto parsed = ParseCrls(served->crl_pem, served->crl_name);
+    if (parsed.ok()) before = *std::move(parsed);
+  }
+  if (absl::Status status = ReadCrlFacts(options, *crls, before, now, &facts); !status.ok()) {
+    return status;
+  }
   WarnOfStrangers(options, *cas, *crls, &facts.warnings);
   return facts;
 }

@@ -23,12 +23,15 @@ struct TrustFacts {
     absl::Time until;  // the infinite future for a CRL whose CA promises no other
   };
   std::vector<Period> cas;
-  std::vector<Period> crls;
+  std::vector<Period> crls;           // of each issuer the one that lasts longest
   std::vector<std::string> warnings;  // each names its file
 };
 
-// Refuses a CRL that is not in force at `now`.
-absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Time now);
+// Refuses a CRL that is not in force at `now`, unless `served` (null for none) has none of that CA
+// either that is in force, and none newer: one CA whose CRLs have stopped coming shall not keep
+// those of another from being used.
+absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Time now,
+                                          const TrustOptions* served = nullptr);
 
 // Refuses the CRLs of `renewed` where one is older than that of the same CA in `served`, or lacks
 // though the CA is still trusted: what has been revoked must stay so.

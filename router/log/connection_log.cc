@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -67,12 +68,12 @@ ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
       flush_timer_(
           loop, [this] { Flush(); }, Timer::Of::kService) {}
 
-bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, absl::string_view backend,
-                                LogLevel level) {
+bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, std::string kind,
+                                absl::string_view backend, LogLevel level) {
   if (!LogEnabled(level)) return false;
   if (level != LogLevel::kWarning) return true;
   const bool write = folder_->ShouldWrite(
-      {KindOf(record.end), record.routed ? record.route->name : "", std::string(backend)},
+      {std::move(kind), record.routed ? record.route->name : "", std::string(backend)},
       loop_->now());
   if (!flush_timer_.armed()) flush_timer_.ArmAt(folder_->next_flush());
   return write;
@@ -100,7 +101,7 @@ void ConnectionLog::Finish() {
 
 void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
   const LogLevel level = LevelOf(record.end);
-  if (!ShouldWrite(record, /*backend=*/"", level)) return;
+  if (!ShouldWrite(record, KindOf(record.end), /*backend=*/"", level)) return;
   LogEvent event(level, "connection_end");
   event.Number("id", record.id)
       .Text("peer", record.peer.ToString())
@@ -111,7 +112,12 @@ void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
 void ConnectionLog::WriteEnd(const Connection& connection) {
   const ConnectionRecord& record = connection.record();
   const LogLevel level = LevelOf(record.end);
-  if (!ShouldWrite(record, connection.backend(), level)) return;
+  std::string kind = KindOf(record.end);
+  const proxy_protocol::Malformed malformed = connection.malformed_proxy_header();
+  if (malformed != proxy_protocol::Malformed::kNone) {
+    absl::StrAppend(&kind, " (", proxy_protocol::MalformedName(malformed), ")");
+  }
+  if (!ShouldWrite(record, std::move(kind), connection.backend(), level)) return;
 
   const Bridge& bridge = connection.bridge();
   LogEvent event(level, "connection_end");
@@ -121,8 +127,8 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   if (record.routed) event.Text("route", record.route->name);
   if (!connection.backend().empty()) event.Text("backend", connection.backend());
   AppendEnd(record.end, &event);
-  if (connection.malformed_proxy_header() != proxy_protocol::Malformed::kNone) {
-    event.Text("detail", proxy_protocol::MalformedName(connection.malformed_proxy_header()));
+  if (malformed != proxy_protocol::Malformed::kNone) {
+    event.Text("detail", proxy_protocol::MalformedName(malformed));
   }
   event.Milliseconds("duration_ms", loop_->now() - record.accepted_at)
       .Number("bytes_received", bridge.bytes_received())

@@ -6,6 +6,8 @@
 // Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
 #pragma once
 
+#include <string>
+
 #include "absl/strings/string_view.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
@@ -28,7 +30,8 @@ class ConnectionLog {
   void Finish();
 
  private:
-  bool ShouldWrite(const ConnectionRecord& record, absl::string_view backend, LogLevel level);
+  bool ShouldWrite(const ConnectionRecord& record, std::string kind, absl::string_view backend,
+                   LogLevel level);
   void Flush();
   void FlushUntil(absl::Time time);
 

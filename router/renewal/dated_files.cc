@@ -55,7 +55,7 @@ void ForEachDatedFile(const LiveRoute& route, absl::Time now,
   const BackendCredentials& held = *files.backend.content;
   if (!held.certificate.chain.empty()) {
     const tls::Validity validity = tls::ValidityOf(held.certificate);
-    visit({"certificate", held.certificate.name, validity.not_before, validity.not_after,
+    visit({"backend_certificate", held.certificate.name, validity.not_before, validity.not_after,
            files.backend.problem});
   }
   if (!held.trust.cas.empty()) {

@@ -13,7 +13,8 @@
 namespace tlsbridge {
 
 struct DatedFile {
-  const char* kind;  // "certificate", "ocsp", "client_ca", "crl" or "backend_ca"
+  // "certificate", "ocsp", "client_ca", "crl", "backend_certificate" or "backend_ca"
+  const char* kind;
   std::string name;
   absl::Time from;
   // Of several CRLs the first to end, since each is needed. Of several CAs the first to end of

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "router/log/log.h"
+#include "router/tls_warnings.h"
 
 namespace tlsbridge {
 namespace {
@@ -65,9 +66,9 @@ void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {
     std::vector<std::string> known;
     if (before != nullptr) {
       const LiveRoute* const old = before->ByName(route.settings->name);
-      if (old != nullptr) known = old->tls.Warnings();
+      if (old != nullptr) known = TlsWarnings(*old->settings, old->tls);
     }
-    for (const std::string& warning : route.tls.Warnings()) {
+    for (const std::string& warning : TlsWarnings(*route.settings, route.tls)) {
       if (std::find(known.begin(), known.end(), warning) != known.end()) continue;
       LogEvent(LogLevel::kWarning, "tls_warning")
           .Text("route", route.settings->name)

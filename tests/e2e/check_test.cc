@@ -75,8 +75,8 @@ TEST_F(CheckTest, WhatIsWrongInTheFilesIsToldWhereTheyAreNamedAllAtOnce) {
       "    match: {domains: [one.internal]}\n"
       "    tls:\n"
       "      certificates:\n"
-      "        - {cert: localhost.crt, key: other.key}\n"
       "        - {cert: other.crt, key: other.key}\n"
+      "        - {cert: localhost.crt, key: other.key}\n"
       "      client_auth: {mode: required, ca: garbage.pem}\n"
       "      tickets: {mode: shared, file: short.secret}\n"
       "    backends: [{address: \"127.0.0.1:8080\"}]\n"
@@ -88,8 +88,8 @@ TEST_F(CheckTest, WhatIsWrongInTheFilesIsToldWhereTheyAreNamedAllAtOnce) {
   const ProgramResult result = Check(yaml);
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.output, "");
-  EXPECT_THAT(result.errors, HasSubstr("some.yaml:7:"));
-  EXPECT_THAT(result.errors, HasSubstr("routes[0].tls.certificates[0].key: "));
+  EXPECT_THAT(result.errors, HasSubstr("some.yaml:8:"));
+  EXPECT_THAT(result.errors, HasSubstr("routes[0].tls.certificates[1].key: "));
   EXPECT_THAT(result.errors, HasSubstr("some.yaml:9:"));
   EXPECT_THAT(result.errors, HasSubstr("routes[0].tls.client_auth.ca: "));
   EXPECT_THAT(result.errors, HasSubstr("routes[0].tls.tickets.file: "));
@@ -98,7 +98,7 @@ TEST_F(CheckTest, WhatIsWrongInTheFilesIsToldWhereTheyAreNamedAllAtOnce) {
 
   const ProgramResult run = RunProgram({"run", "--config", dir_.PathOf("some.yaml")});
   EXPECT_EQ(run.exit_code, 2);
-  EXPECT_THAT(run.errors, HasSubstr("some.yaml:7:"));
+  EXPECT_THAT(run.errors, HasSubstr("some.yaml:8:"));
   EXPECT_THAT(run.errors, HasSubstr("routes[1].tls.certificates[0].key: "));
   EXPECT_EQ(std::count(run.errors.begin(), run.errors.end(), '\n'), 1) << run.errors;
 }
@@ -111,6 +111,32 @@ TEST_F(CheckTest, WhatIsOddIsAWarning) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.errors, StartsWith("warning: route main: "));
   EXPECT_THAT(result.errors, HasSubstr("localhost.key"));
+}
+
+TEST_F(CheckTest, ACertificateThatCannotFitItsRouteIsOdd) {
+  const Certificates certificates(dir_);
+  certificates.Issue();
+  certificates.Issue({.name = "star", .alt_names = {"DNS:*.wild.internal"}});
+  const auto warnings = [this](const std::string& domain) {
+    return Check(absl::StrCat("listeners: [{address: \"127.0.0.1:8443\"}]\n"
+                              "routes:\n"
+                              "  - name: main\n"
+                              "    match: {domains: [localhost, \"",
+                              domain,
+                              "\"]}\n"
+                              "    tls:\n"
+                              "      certificates:\n"
+                              "        - {cert: localhost.crt, key: localhost.key}\n"
+                              "        - {cert: star.crt, key: star.key}\n"
+                              "    backends: [{address: \"127.0.0.1:8080\"}]\n"))
+        .errors;
+  };
+  EXPECT_EQ(warnings("a.wild.internal"), "");
+  EXPECT_EQ(warnings("*.wild.internal"), "");
+  EXPECT_EQ(warnings("*"), "");
+  EXPECT_THAT(warnings("a.b.wild.internal"), HasSubstr("is for a.b.wild.internal"));
+  EXPECT_THAT(warnings("wild.internal"), HasSubstr("is for wild.internal"));
+  EXPECT_THAT(warnings("*.other.internal"), HasSubstr("is for *.other.internal"));
 }
 
 TEST_F(CheckTest, FilesMayBeNamedByTheEnvironment) {

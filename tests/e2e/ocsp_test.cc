@@ -8,7 +8,6 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/e2e/harness/deadline.h"
 #include "tests/e2e/harness/tcp_backend.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
 #include "tests/e2e/support/authority_files.h"
@@ -51,28 +50,27 @@ TEST_F(OcspTest, AResponseIsStapledUntilItExpires) {
   const CertificateFiles files = certificates().Issue();
   const auto pair = tls::LoadKeyPair(files.certificate, files.key, absl::Now());
   ASSERT_TRUE(pair.ok()) << pair.status();
-  // The time in it has whole seconds. Enough of them for a busy machine to see the staple.
-  const absl::Time expiry = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()) + 5);
-  const std::string response =
-      dir().WriteFile("soon.ocsp", testing::MakeOcspResponse(*pair, expiry));
-  ASSERT_NO_FATAL_FAILURE(StartSidecarWith(files, backend_.address(), {"--ocsp", response}));
-
-  const Deadline deadline(kPatience);
+  // The time in it has whole seconds. Until a busy machine has seen it, one that lasts longer.
   bool seen = false;
-  while (deadline.PollTimeoutMilliseconds() > 0) {
-    const absl::Time before = absl::Now();
-    const std::string output = Run({"-status"}).output;
-    if (absl::StrContains(output, "OCSP Response Status: successful")) {
+  for (absl::Duration life = absl::Seconds(4); !seen && life < absl::Minutes(2); life *= 4) {
+    const absl::Time expiry = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now() + life));
+    const std::string response =
+        dir().WriteFile("soon.ocsp", testing::MakeOcspResponse(*pair, expiry));
+    ASSERT_NO_FATAL_FAILURE(StartSidecarWith(files, backend_.address(), {"--ocsp", response}));
+    while (true) {
+      const absl::Time before = absl::Now();
+      const std::string output = Run({"-status"}).output;
+      if (absl::StrContains(output, "OCSP response: no response sent")) {
+        ASSERT_GE(absl::Now(), expiry);
+        break;
+      }
+      ASSERT_THAT(output, HasSubstr("OCSP Response Status: successful"));
+      ASSERT_LT(before, expiry) << "it never expired";
       seen = true;
-      ASSERT_LT(before, expiry);
-    } else {
-      ASSERT_THAT(output, HasSubstr("OCSP response: no response sent"));
-      ASSERT_GE(absl::Now(), expiry);
-      break;
     }
+    EXPECT_EQ(tlsbridge().Stop(), 0);
   }
   EXPECT_TRUE(seen);
-  EXPECT_GT(deadline.PollTimeoutMilliseconds(), 0) << "it never expired";
 }
 
 TEST_F(OcspTest, WithoutAResponseNoneIsStapled) {

@@ -168,6 +168,7 @@ TEST(AllowRulesTest, SaysWhatIsWrongWithARule) {
             "rule 'spki:abc': is not the base64 of a SHA-256: 44 characters and nothing else");
   EXPECT_EQ(message("cn:orders*"),
             "rule 'cn:orders*': a name is compared whole; * stands for nothing in it");
+  EXPECT_EQ(message("cn:*.orders.internal"), "") << "a wildcard certificate's own name";
   EXPECT_EQ(message("ou:*"), "rule 'ou:*': a name is compared whole; * stands for nothing in it");
 }
 

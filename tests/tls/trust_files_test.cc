@@ -56,7 +56,9 @@ TEST_F(TrustFilesTest, ACrlMustBeInForceWhenItIsRead) {
 }
 
 TEST_F(TrustFilesTest, WhatHasExpiredCanStillBeUsedWhereItIsInForceAlready) {
-  EXPECT_TRUE(TrustStore::Create(Options(CrlOf(root_, absl::Seconds(-60)))).ok());
+  // A TrustStore asks the real clock.
+  const std::string past = root_.CrlPem({}, absl::Hours(2), absl::Hours(1), absl::UnixEpoch());
+  EXPECT_TRUE(TrustStore::Create(Options(past)).ok());
 }
 
 TEST_F(TrustFilesTest, TellsUntilWhenCasAndCrlsAreGood) {
@@ -70,6 +72,39 @@ TEST_F(TrustFilesTest, TellsUntilWhenCasAndCrlsAreGood) {
   ASSERT_THAT(facts->crls, SizeIs(1));
   EXPECT_LT(facts->crls[0].until - kNow, absl::Hours(5) + absl::Seconds(2));
   EXPECT_GT(facts->crls[0].until - kNow, absl::Hours(5) - absl::Minutes(5));
+}
+
+TEST_F(TrustFilesTest, ACrlThatHadExpiredAlreadyDoesNotKeepAnothersFromBeingUsed) {
+  const std::string expired = CrlOf(other_, absl::Minutes(-10), absl::Hours(-2));
+  TrustOptions served = Options(CrlOf(root_) + expired);
+  served.ca_pem += other_.CertificatePem();
+  TrustOptions renewed = served;
+  renewed.crl_pem = CrlOf(root_, absl::Hours(3), absl::Minutes(-1)) + expired;
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow).ok()) << "nothing is served";
+  EXPECT_TRUE(ReadTrustFacts(renewed, kNow, &served).ok());
+  const TrustOptions none = {};
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow, &none).ok());
+  // But one that is in force is not given up for one that is not.
+  served.crl_pem = CrlOf(root_) + CrlOf(other_, absl::Hours(1), absl::Hours(-2));
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow, &served).ok());
+  // Nor one that revoked more for an older one.
+  served.crl_pem = CrlOf(root_) + CrlOf(other_, absl::Minutes(-5), absl::Hours(-1));
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow, &served).ok());
+}
+
+TEST_F(TrustFilesTest, OfTwoCrlsOfOneCaTheOneThatLastsLongerCounts) {
+  const auto facts =
+      ReadTrustFacts(Options(CrlOf(root_, absl::Hours(2)) + CrlOf(root_, absl::Hours(5))), kNow);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  ASSERT_THAT(facts->crls, SizeIs(1));
+  EXPECT_EQ(facts->crls[0].until, kNow + absl::Hours(5));
+}
+
+TEST_F(TrustFilesTest, ACaThatHasExpiredIsOdd) {
+  const auto facts = ReadTrustFacts(Options(), kNow + absl::Hours(2));
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_THAT(facts->warnings,
+              ElementsAre(HasSubstr("ca.crt: the CA 'CN=root' in it has expired")));
 }
 
 TEST_F(TrustFilesTest, ACrlOfAnotherCaIsOdd) {

@@ -11,6 +11,7 @@
 #include "router/config/yaml/describe.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
+#include "tools/tlsbridge/core_dumps.h"
 #include "tools/tlsbridge/exit_codes.h"
 #include "tools/tlsbridge/named_files.h"
 
@@ -43,6 +44,7 @@ int Check(const std::string& path) {
     fprintf(stderr, "%s\n", problem.ToString().c_str());
   }
   if (!parsed.problems.empty()) return kExitUsage;
+  ForbidCoreDumps();
   const NamedFilesReport files = ReadNamedFiles(parsed, SystemClock());
   for (const Problem& problem : files.problems) {
     fprintf(stderr, "%s\n", problem.ToString().c_str());

@@ -4,17 +4,19 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "router/credentials.h"
+#include "router/tls_warnings.h"
 
 namespace tlsbridge {
 namespace {
 
-// Where a message's file is named: it begins with that. What is wrong with a route as a whole is
-// told at the first file that it names.
-Problem At(const ParsedConfig& parsed, size_t route, absl::string_view message) {
-  const std::string prefix = absl::StrCat("routes[", route, "].");
+// Where the part names the file that the message begins with, or else its first file.
+Problem At(const ParsedConfig& parsed, size_t route, const RouteProblem& problem) {
+  const absl::string_view message = problem.status.message();
+  const std::string path =
+      absl::StrCat("routes[", route, "]", problem.part.empty() ? "" : ".", problem.part);
   const NamedFile* first = nullptr;
   for (const NamedFile& named : parsed.files) {
-    if (!absl::StartsWith(named.where.path, prefix)) continue;
+    if (!absl::StartsWith(named.where.path, path + ".")) continue;
     if (first == nullptr) first = &named;
     if (!absl::StartsWith(message, absl::StrCat(named.file, ":"))) continue;
     Problem found = named.where;
@@ -23,7 +25,7 @@ Problem At(const ParsedConfig& parsed, size_t route, absl::string_view message) 
   }
   Problem found;
   if (first != nullptr) found = first->where;
-  found.path = absl::StrCat("routes[", route, "]");
+  found.path = path;
   found.message = std::string(message);
   return found;
 }
@@ -35,8 +37,8 @@ NamedFilesReport ReadNamedFiles(const ParsedConfig& parsed, const Clock& clock) 
   const auto wall_clock = [&clock] { return clock.Wall(); };
   const std::vector<Route>& routes = parsed.config.routes;
   for (size_t i = 0; i < routes.size(); ++i) {
-    for (const absl::Status& status : ProblemsOf(routes[i], wall_clock)) {
-      report.problems.push_back(At(parsed, i, status.message()));
+    for (const RouteProblem& problem : ProblemsOf(routes[i], wall_clock)) {
+      report.problems.push_back(At(parsed, i, problem));
     }
   }
   SortByPosition(&report.problems);
@@ -44,7 +46,7 @@ NamedFilesReport ReadNamedFiles(const ParsedConfig& parsed, const Clock& clock) 
   for (const Route& route : routes) {
     const auto loaded = LoadRouteTls(route, nullptr, Reread::kAll, wall_clock);
     if (!loaded.ok()) continue;  // has become bad since
-    for (const std::string& warning : loaded->Warnings()) {
+    for (const std::string& warning : TlsWarnings(route, *loaded)) {
       report.warnings.push_back(absl::StrCat("route ", route.name, ": ", warning));
     }
   }

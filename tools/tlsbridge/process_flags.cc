@@ -1,9 +1,7 @@
 #include "tools/tlsbridge/process_flags.h"
 
-#include <sys/prctl.h>
-#include <sys/resource.h>
-
 #include "absl/flags/flag.h"
+#include "tools/tlsbridge/core_dumps.h"
 
 ABSL_FLAG(
     bool, watch_files, true,
@@ -20,17 +18,7 @@ FlagGroup ProcessFlagGroup() { return {"Process", {"watch-files", "core-dumps"}}
 bool WatchFilesFlag() { return absl::GetFlag(FLAGS_watch_files); }
 
 void ApplyCoreDumpFlag() {
-  if (absl::GetFlag(FLAGS_core_dumps)) return;
-  // Not 0: where the system pipes cores to a program, that alone is ignored, and 1 alone is obeyed
-  // (core(5), fs/coredump.c). A file needs a page at least, so that there is none either.
-  rlimit limit;
-  if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
-  if (limit.rlim_max == 0) {
-    prctl(PR_SET_DUMPABLE, 0);  // which hides more of the process than its core
-    return;
-  }
-  limit.rlim_cur = 1;
-  setrlimit(RLIMIT_CORE, &limit);
+  if (!absl::GetFlag(FLAGS_core_dumps)) ForbidCoreDumps();
 }
 
 }  // namespace tlsbridge

@@ -52,8 +52,8 @@ class Writer {
                                : key.type->is_list() ? "list, see below"
                                                      : "see below";
       absl::StrAppend(&page_, "| `", key.name, "` | ", type, " | ",
-                      DefaultText(key, properties.value("default", Json())), " | ", key.doc,
-                      " |\n");
+                      DefaultText(key, properties.value("default", Json())), " | ",
+                      absl::StrReplaceAll(key.doc, {{"|", "\\|"}}), " |\n");
       if (has_keys) nested.emplace_back(&key, key_path);
     }
     for (const auto& [key, key_path] : nested) {

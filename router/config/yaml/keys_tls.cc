@@ -37,8 +37,8 @@ TypePtr<ClientAuth> ClientAuthKeys() {
           "`dns:NAME` or `dns:*.NAME` (one label); `ip:ADDRESS`; `uri:spiffe://prod/ns/*/sa/api` "
           "(`*` within a segment, a last `/**` everything below); `spki:` and the base64 of the "
           "public key's SHA-256, as `openssl x509 -in "
-          "CERT -pubkey -noout \\| openssl pkey -pubin -outform DER \\| openssl dgst -sha256 "
-          "-binary \\| base64` prints"),
+          "CERT -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 "
+          "-binary | base64` prints"),
       Key::At<&ClientAuth::observe_only>(
           "observe_only", BoolType(), "let everybody in and log whom the rules would have refused"),
   });
