@@ -159,7 +159,7 @@ TEST_F(ProxyPeersTest, WhoMustSendAHeaderAndDoesNotIsRefused) {
   EXPECT_EQ((*end)["reason"], "proxy_header");
 }
 
-TEST_F(ProxyPeersTest, WhoMayNotSendAHeaderIsNoTlsClient) {
+TEST_F(ProxyPeersTest, WhoMayNotSendAHeaderIsRefusedForIt) {
   HttpBackend backend;
   ASSERT_NO_FATAL_FAILURE(
       StartTlsbridge(backend.address(), ", proxy_protocol_from: [127.0.0.5]", ""));
@@ -169,7 +169,8 @@ TEST_F(ProxyPeersTest, WhoMayNotSendAHeaderIsNoTlsClient) {
   (void)liar->ReadToEnd();
   const auto end = EndOf("127.0.0.6");
   ASSERT_TRUE(end);
-  EXPECT_EQ((*end)["reason"], "tls_handshake_failed");
+  EXPECT_EQ((*end)["reason"], "proxy_header");
+  EXPECT_EQ((*end)["detail"], "unexpected");
 }
 
 // Where the program behind listens, and which version it gets.
