@@ -69,6 +69,7 @@ ALL = [
                     Column("base_mib", "MiB before"), Column("connections", "connections")]),
     _storm("storm", "a storm of full handshakes (ECDSA P-256), 64 at once"),
     _storm("storm_rsa", "a storm of full handshakes (RSA-2048), 64 at once", certificate="rsa", only_tls=True),
+    _storm("paced_ecdsa", "1000 full handshakes (ECDSA P-256) a second", "--storm_rate=1000"),
     _storm("paced_rsa", "900 full handshakes (RSA-2048) a second", "--storm_rate=900", certificate="rsa",
            only_tls=True),
 ]
