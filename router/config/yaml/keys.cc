@@ -15,7 +15,8 @@ TypePtr<Listener> ListenerKeys() {
   return Object<Listener>({
       Key::At<&Listener::address>("address", AddressType(),
                                   "where to listen: HOST:PORT with a numeric host, [IPV6]:PORT, "
-                                  "unix:/PATH or unix:@NAME (abstract)")
+                                  "unix:/PATH, with the permissions that the umask leaves, or "
+                                  "unix:@NAME (abstract)")
           .Required(),
       Key::At<&Listener::proxy_protocol_from>(
           "proxy_protocol_from", ListOf(CidrType()),
