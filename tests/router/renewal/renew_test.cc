@@ -1,5 +1,7 @@
 // What a route serves when its files change: each set by itself, and never a worse one.
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 #include <memory>
@@ -7,16 +9,19 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/live_config.h"
+#include "router/tls_warnings.h"
 #include "tests/tls/test_certificates.h"
 
 namespace tlsbridge {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::tlsbridge::testing::CertificateShape;
 using ::tlsbridge::testing::MakeCertificate;
 using ::tlsbridge::testing::TestCertificate;
@@ -137,6 +142,24 @@ TEST_F(RenewTest, ACrlThatHasExpiredSinceKeepsNothingElseFromBeingRenewed) {
   ASSERT_TRUE(Renew());
   EXPECT_NE(tls().files.clients.content, clients);
   EXPECT_EQ(Problems(), "");
+}
+
+TEST_F(RenewTest, TicketSecretsThatAnybodyMayReadAreOddFromThenOn) {
+  const auto warnings = [this] {
+    const LiveRoute& route = live_->routes()[0];
+    return absl::StrJoin(TlsWarnings(*route.settings, route.tls), "\n");
+  };
+  ASSERT_EQ(chmod(PathOf("tickets").c_str(), 0600), 0);
+  LoadOneRoute();
+  const auto before = live_;
+  EXPECT_THAT(warnings(), Not(HasSubstr("ticket secrets")));
+  ASSERT_EQ(chmod(PathOf("tickets").c_str(), 0644), 0);
+  ASSERT_TRUE(Renew());
+  EXPECT_THAT(warnings(), HasSubstr("/tickets: anybody on this machine may read these"));
+  const LiveRoute& old = before->routes()[0];
+  EXPECT_THAT(absl::StrJoin(TlsWarnings(*old.settings, old.tls), "\n"),
+              Not(HasSubstr("ticket secrets")))
+      << "so that the log can tell what is new";
 }
 
 TEST_F(RenewTest, NothingIsMadeAnewWhereNoFileChanged) {
