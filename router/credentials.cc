@@ -309,10 +309,8 @@ absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* ser
   return loaded;
 }
 
-std::vector<RouteProblem> ProblemsOf(const Route& route,
+std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& first,
                                      const tls::TicketSecrets::Clock& wall_clock) {
-  const auto whole = LoadRouteTls(route, /*served=*/nullptr, Reread::kAll, wall_clock);
-  if (whole.ok()) return {};
   std::vector<RouteProblem> problems;
   const auto add = [&problems](std::string part, const absl::Status& status) {
     if (!status.ok()) problems.push_back({std::move(part), status});
@@ -330,7 +328,7 @@ std::vector<RouteProblem> ProblemsOf(const Route& route,
   if (route.tls_mode == TlsMode::kTerminateAndReencrypt) {
     add("backend_tls", ReadBackend(route.backend_tls, nullptr, Reread::kAll, wall_clock(), &files));
   }
-  if (problems.empty()) add("", whole.status());  // of all together
+  if (problems.empty()) add("", first);  // of all together
   return problems;
 }
 

@@ -74,8 +74,8 @@ struct RouteProblem {
   std::string part;  // "tls.certificates[1]", "tls.client_auth", ...; empty: the route as a whole
   absl::Status status;
 };
-// All that is wrong with what `route` names, not just the first; empty if LoadRouteTls() succeeds.
-std::vector<RouteProblem> ProblemsOf(const Route& route,
+// All that is wrong with what `route` names, where LoadRouteTls() has told the first of it.
+std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& first,
                                      const tls::TicketSecrets::Clock& wall_clock);
 
 // Whatever the dates of its CRLs; for `tlsbridge explain`, too.

@@ -1,6 +1,5 @@
 #include "tls/certificate_chain.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -8,18 +7,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "tls/asn1_time.h"
+#include "tls/distinguished_name.h"
 
 namespace tlsbridge::tls {
 namespace {
 
 // "certificate 2 (CN=Some CA,O=Somebody)"
 std::string Describe(const std::vector<bssl::UniquePtr<X509>>& chain, size_t i) {
-  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(bio.get(), X509_get_subject_name(chain[i].get()), 0, XN_FLAG_RFC2253);
-  const uint8_t* data = nullptr;
-  size_t length = 0;
-  BIO_mem_contents(bio.get(), &data, &length);
-  const absl::string_view subject(reinterpret_cast<const char*>(data), length);
+  const std::string subject = DistinguishedName(X509_get_subject_name(chain[i].get()));
   return subject.empty() ? absl::StrCat("certificate ", i + 1)
                          : absl::StrCat("certificate ", i + 1, " (", subject, ")");
 }

@@ -1,6 +1,5 @@
 #include "tls/trust_files.h"
 
-#include <openssl/bio.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tls/asn1_time.h"
+#include "tls/distinguished_name.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -21,15 +21,6 @@ bool SameIssuer(const X509_CRL* a, const X509_CRL* b) {
 
 bool IsOf(const X509_CRL* crl, const X509* ca) {
   return X509_NAME_cmp(X509_get_subject_name(ca), X509_CRL_get_issuer(crl)) == 0;
-}
-
-std::string Display(const X509_NAME* name) {
-  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(bio.get(), name, /*indent=*/0, XN_FLAG_RFC2253);
-  const uint8_t* data;
-  size_t length;
-  if (!BIO_mem_contents(bio.get(), &data, &length)) return "";
-  return std::string(reinterpret_cast<const char*>(data), length);
 }
 
 TrustFacts::Period PeriodOf(const X509_CRL* crl) {
@@ -85,8 +76,8 @@ void WarnOfStrangers(const TrustOptions& options, const Cas& cas, const Crls& cr
     if (std::any_of(cas.begin(), cas.end(), [crl](const auto& ca) { return IsOf(crl, ca.get()); }))
       continue;
     warnings->push_back(absl::StrCat(
-        options.crl_name, ": CRL ", i + 1, " in it is of '", Display(X509_CRL_get_issuer(crl)),
-        "', none of the CAs in ", options.ca_name,
+        options.crl_name, ": CRL ", i + 1, " in it is of '",
+        DistinguishedName(X509_CRL_get_issuer(crl)), "', none of the CAs in ", options.ca_name,
         ": it revokes nothing, unless clients send the certificate of a CA of that name"));
   }
   size_t without = 0;
@@ -100,7 +91,7 @@ void WarnOfStrangers(const TrustOptions& options, const Cas& cas, const Crls& cr
   if (without == 0) return;
   warnings->push_back(absl::StrCat(options.crl_name, ": has no CRL of ", without, " of the ",
                                    cas.size(), " CAs in ", options.ca_name, ", such as '",
-                                   Display(X509_get_subject_name(first)),
+                                   DistinguishedName(X509_get_subject_name(first)),
                                    "': none of its certificates is revoked"));
 }
 
@@ -115,9 +106,9 @@ absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Tim
     const absl::Time until = ToTime(X509_get0_notAfter(ca.get()));
     facts.cas.push_back({ToTime(X509_get0_notBefore(ca.get())), until});
     if (until >= now) continue;
-    facts.warnings.push_back(
-        absl::StrCat(options.ca_name, ": the CA '", Display(X509_get_subject_name(ca.get())),
-                     "' in it has expired, on ", FormatUtc(until), ": nobody trusts it"));
+    facts.warnings.push_back(absl::StrCat(
+        options.ca_name, ": the CA '", DistinguishedName(X509_get_subject_name(ca.get())),
+        "' in it has expired, on ", FormatUtc(until), ": nobody trusts it"));
   }
   if (options.crl_pem.empty()) return facts;
   const auto crls = ParseCrls(options.crl_pem, options.crl_name);

@@ -37,19 +37,19 @@ NamedFilesReport ReadNamedFiles(const ParsedConfig& parsed, const Clock& clock) 
   const auto wall_clock = [&clock] { return clock.Wall(); };
   const std::vector<Route>& routes = parsed.config.routes;
   for (size_t i = 0; i < routes.size(); ++i) {
-    for (const RouteProblem& problem : ProblemsOf(routes[i], wall_clock)) {
-      report.problems.push_back(At(parsed, i, problem));
+    const auto loaded = LoadRouteTls(routes[i], /*served=*/nullptr, Reread::kAll, wall_clock);
+    if (!loaded.ok()) {
+      for (const RouteProblem& problem : ProblemsOf(routes[i], loaded.status(), wall_clock)) {
+        report.problems.push_back(At(parsed, i, problem));
+      }
+      continue;
+    }
+    for (const std::string& warning : TlsWarnings(routes[i], *loaded)) {
+      report.warnings.push_back(absl::StrCat("route ", routes[i].name, ": ", warning));
     }
   }
   SortByPosition(&report.problems);
-  if (!report.problems.empty()) return report;
-  for (const Route& route : routes) {
-    const auto loaded = LoadRouteTls(route, nullptr, Reread::kAll, wall_clock);
-    if (!loaded.ok()) continue;  // has become bad since
-    for (const std::string& warning : TlsWarnings(route, *loaded)) {
-      report.warnings.push_back(absl::StrCat("route ", route.name, ": ", warning));
-    }
-  }
+  if (!report.problems.empty()) report.warnings.clear();
   return report;
 }
 
