@@ -219,7 +219,7 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
     case Outcome::kTruncated:
       if (deferred_end_ != nullptr) {
         CutShort();
-      } else if (options_->accept_truncation) {
+      } else if (options_->AcceptsTruncation(from.side())) {
         StreamEnded(from);
       } else if (!stream_ended(from.side())) {
         ReportEnd(End::OfBoth(from.side() == Side::kIncoming

@@ -97,8 +97,13 @@ class Bridge final : private Endpoint::Owner {
     TcpOptions tcp;
     // How long a socket may take to end gracefully before it is destroyed.
     absl::Duration grace = absl::Seconds(1);
-    // FIN without close_notify: false cuts the other peer off with RST, true passes it on as FIN.
+    // FIN without close_notify: false cuts the other peer off, true passes it on as an end. Of the
+    // client; of a backend that speaks TLS.
     bool accept_truncation = false;
+    bool accept_backend_truncation = false;
+    bool AcceptsTruncation(Side of) const {
+      return of == Side::kIncoming ? accept_truncation : accept_backend_truncation;
+    }
 
     bool operator==(const Options&) const = default;
   };

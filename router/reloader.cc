@@ -40,7 +40,10 @@ std::string Differences(const Route& before, const Route& after) {
   const Bridge::Options& is = after.bridge;
   if (!(was.tcp == is.tcp)) keys.emplace_back("tcp");
   if (was.grace != is.grace) keys.emplace_back("close_grace");
-  if (was.accept_truncation != is.accept_truncation) keys.emplace_back("truncation");
+  if (was.accept_truncation != is.accept_truncation) keys.emplace_back("tls.truncation");
+  if (was.accept_backend_truncation != is.accept_backend_truncation) {
+    keys.emplace_back("backend_tls.truncation");
+  }
   return absl::StrCat("(", absl::StrJoin(keys, ","), ")");
 }
 

@@ -69,6 +69,7 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--tcp-keepalive", "-1s"},
       {"--tcp-user-timeout", "-1s"},
       {"--truncation", "ignore"},
+      {"--backend-truncation", "ignore"},
       {"--max-connections", "-1"},
       {"--max-connections-per-ip", "-1"},
       {"--max-new-per-ip-per-minute", "-1"},

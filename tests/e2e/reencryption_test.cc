@@ -129,19 +129,45 @@ TEST_F(ReencryptionTest, ABackendThatSpeaksNoTlsGetsNothing) {
   EXPECT_EQ(EndOfUnserved()["reason"], "backend_tls_failed");
 }
 
-TEST_F(ReencryptionTest, ABackendThatIsCutOffLooksCompleteToNobody) {
-  ASSERT_NO_FATAL_FAILURE(StartBackend(orders_));
-  ASSERT_NO_FATAL_FAILURE(Start());
-  auto client = TlsClient::Open(tlsbridge().address());
-  ASSERT_TRUE(client.ok()) << client.status();
-  ASSERT_EQ(Reversed(*client), "cba\n");
-  backend_->process().SendSignal(SIGKILL);  // its kernel sends a FIN, and nobody a close_notify
-  EXPECT_EQ(client->ReadToEnd().value_or(""), "");
-  EXPECT_NE(client->end(), TlsEnd::kCloseNotify);
-  EXPECT_NE(client->end(), TlsEnd::kOpen);
-  const auto ended = tlsbridge().WaitForConnections(1);
-  ASSERT_EQ(ended.size(), 1u);
-  EXPECT_EQ(ended[0]["reason"], "backend_truncated") << ended[0];
+// How the client's stream ends when a backend is cut off that has answered a line.
+class CutOffBackendTest : public ReencryptionTest {
+ protected:
+  void CutOff(const std::vector<std::string>& arguments) {
+    ASSERT_NO_FATAL_FAILURE(StartBackend(orders_));
+    ASSERT_NO_FATAL_FAILURE(Start(arguments));
+    auto client = TlsClient::Open(tlsbridge().address());
+    ASSERT_TRUE(client.ok()) << client.status();
+    ASSERT_EQ(Reversed(*client), "cba\n");
+    backend_->process().SendSignal(SIGKILL);  // its kernel sends a FIN, and nobody a close_notify
+    EXPECT_EQ(client->ReadToEnd().value_or(""), "");
+    end_ = client->end();
+    (void)client->SendCloseNotify();
+    client->socket().Close();
+    const auto ended = tlsbridge().WaitForConnections(1);
+    ASSERT_EQ(ended.size(), 1u);
+    reason_ = ended[0]["reason"];
+  }
+
+  TlsEnd end_ = TlsEnd::kOpen;
+  std::string reason_;
+};
+
+TEST_F(CutOffBackendTest, LooksCompleteToNobody) {
+  ASSERT_NO_FATAL_FAILURE(CutOff({}));
+  EXPECT_EQ(end_, TlsEnd::kReset);
+  EXPECT_EQ(reason_, "backend_truncated");
+}
+
+TEST_F(CutOffBackendTest, LooksCompleteToNobodyWhateverIsAllowedToClients) {
+  ASSERT_NO_FATAL_FAILURE(CutOff({"--truncation=fin"}));
+  EXPECT_EQ(end_, TlsEnd::kReset);
+  EXPECT_EQ(reason_, "backend_truncated");
+}
+
+TEST_F(CutOffBackendTest, IsAnEndLikeAnyOtherWhereThatIsAllowed) {
+  ASSERT_NO_FATAL_FAILURE(CutOff({"--backend-truncation=fin"}));
+  EXPECT_EQ(end_, TlsEnd::kCloseNotify);
+  EXPECT_EQ(reason_, "closed_outgoing");
 }
 
 // Behind the program under test another one ends the second TLS.

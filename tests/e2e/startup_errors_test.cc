@@ -211,6 +211,7 @@ TEST_F(StartupErrorsTest, AValueThatIsNotAllowedIsNamedWithThoseThatAre) {
       {"--keep-alive-multiplier", "0.5", "1 or more"},
       {"--keep-alive-multiplier", "nan", "1 or more"},
       {"--truncation", "ignore", "reset or fin"},
+      {"--backend-truncation", "ignore", "reset or fin"},
       {"--max-connections", "-1", "0 or more"},
       {"--max-connections", "many", "whole number"},
       {"--max-connections-per-ip", "-1", "0 or more"},
@@ -225,6 +226,11 @@ TEST_F(StartupErrorsTest, AValueThatIsNotAllowedIsNamedWithThoseThatAre) {
     EXPECT_THAT(Refusal({{flag, one[1]}}),
                 AllOf(HasSubstr(flag), HasSubstr(one[1]), HasSubstr(one[2])));
   }
+}
+
+TEST_F(StartupErrorsTest, TheTruncationOfABackendThatSpeaksNoTlsIsAContradiction) {
+  EXPECT_THAT(Refusal({{"--backend-truncation", "fin"}}),
+              AllOf(HasSubstr("--backend-truncation"), HasSubstr("--backend-ca is missing")));
 }
 
 TEST_F(StartupErrorsTest, AValueWithANewlineStillMakesOneLine) {

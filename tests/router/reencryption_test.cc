@@ -164,6 +164,47 @@ TEST_P(Reencryption, ABackendThatIsCutOffLooksCompleteToNobody) {
   ExpectEnd(EndedAs::Both(Reason::kBackendTruncated));
 }
 
+// Each side has its own setting: what is allowed to one is not allowed to the other.
+TEST_P(Reencryption, ABackendThatIsCutOffLooksCompleteToNobodyThoughClientsMayBe) {
+  route_.bridge.accept_truncation = true;
+  ASSERT_NO_FATAL_FAILURE(ConnectToGood());
+  tls_backend_->Send("half an ans");
+  tls_backend_->socket().Fin();
+  ASSERT_TRUE(UntilBackend([this] { return client_->end() != StreamEnd::kOpen; }));
+  EXPECT_EQ(client_->received(), "half an ans");
+  EXPECT_FALSE(client_->close_notify_received());
+  EXPECT_EQ(client_->end(), StreamEnd::kReset);
+  ASSERT_TRUE(UntilBackend([this] { return live_connections() == 0; }));
+  ExpectEnd(EndedAs::Both(Reason::kBackendTruncated));
+}
+
+TEST_P(Reencryption, ABackendMayEndWithoutCloseNotifyWhereThatIsAllowed) {
+  route_.bridge.accept_backend_truncation = true;
+  ASSERT_NO_FATAL_FAILURE(ConnectToGood());
+  tls_backend_->Send("all of it");
+  tls_backend_->socket().Fin();
+  ASSERT_TRUE(UntilBackend([this] { return client_->end() != StreamEnd::kOpen; }));
+  EXPECT_EQ(client_->received(), "all of it");
+  EXPECT_TRUE(client_->close_notify_received());
+  client_->SendCloseNotify();
+  client_->socket().Fin();
+  ASSERT_TRUE(UntilBackend([this] { return live_connections() == 0; }));
+  ExpectEnd({Reason::kClosedOutgoing, Reason::kProxyEnd, Reason::kProxyEnd, "", ""});
+}
+
+TEST_P(Reencryption, AClientThatIsCutOffLooksCompleteToNobodyThoughBackendsMayBe) {
+  route_.bridge.accept_backend_truncation = true;
+  ASSERT_NO_FATAL_FAILURE(ConnectToGood());
+  client_->Send("half a requ");
+  client_->socket().Fin();
+  ASSERT_TRUE(UntilBackend([this] { return tls_backend_->end() != StreamEnd::kOpen; }));
+  EXPECT_EQ(tls_backend_->received(), "half a requ");
+  EXPECT_FALSE(tls_backend_->close_notify_received());
+  EXPECT_EQ(tls_backend_->end(), StreamEnd::kReset);
+  ASSERT_TRUE(UntilBackend([this] { return live_connections() == 0; }));
+  ExpectEnd(EndedAs::Both(Reason::kTruncated));
+}
+
 TEST_P(Reencryption, AClientThatIsCutOffLooksCompleteToNobody) {
   ASSERT_NO_FATAL_FAILURE(ConnectToGood());
   client_->Send("half a requ");

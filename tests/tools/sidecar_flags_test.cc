@@ -164,16 +164,17 @@ TEST(SidecarFlags, PeersOfProxyHeadersThatCannotComeAreRefused) {
 }
 
 TEST(SidecarFlags, ThoseOfABackendThatSpeaksTlsMakeTheSameAsTheirKeys) {
-  ExpectSame(FromFlags({"--listen=0.0.0.0:8443", "--backend=10.0.0.7:8443", "--cert=/tls.crt",
-                        "--key=/tls.key", "--backend-ca=/backends.crt", "--backend-name=orders.svc",
-                        "--backend-cert=/us.crt", "--backend-key=/us.key"}),
-             FromFile(R"(
+  ExpectSame(
+      FromFlags({"--listen=0.0.0.0:8443", "--backend=10.0.0.7:8443", "--cert=/tls.crt",
+                 "--key=/tls.key", "--backend-ca=/backends.crt", "--backend-name=orders.svc",
+                 "--backend-cert=/us.crt", "--backend-key=/us.key", "--backend-truncation=fin"}),
+      FromFile(R"(
 listeners: [{address: "0.0.0.0:8443"}]
 routes:
   - name: sidecar
     tls: {mode: terminate-and-reencrypt, certificates: [{cert: /tls.crt, key: /tls.key}]}
     backends: [{address: "10.0.0.7:8443"}]
-    backend_tls: {ca: /backends.crt, verify_name: orders.svc, cert: /us.crt, key: /us.key}
+    backend_tls: {ca: /backends.crt, verify_name: orders.svc, cert: /us.crt, key: /us.key, truncation: fin}
 )"));
 }
 

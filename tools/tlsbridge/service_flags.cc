@@ -41,9 +41,6 @@ ABSL_FLAG(
     absl::Duration, tcp_user_timeout, tlsbridge::TcpOptions().user_timeout,
     "How long a peer may leave sent bytes unacknowledged or take none (TCP_USER_TIMEOUT); 0 is "
     "the kernel's own limit.");
-ABSL_FLAG(std::string, truncation, "reset",
-          "When a client's bytes end without close_notify: reset cuts the backend off, so that a "
-          "truncated stream does not look complete; fin passes it on as a normal end.");
 
 ABSL_FLAG(int64_t, max_connections, 0,
           "Connections in all; 0 is what descriptors and memory allow.");
@@ -136,7 +133,7 @@ std::vector<FlagGroup> ServiceFlagGroups() {
       {"Timeouts (30s, 5m, 4h; 0 switches off where it says so)",
        {"handshake-timeout", "connect-timeout", "initial-data-timeout", "inactivity-timeout",
         "half-close-timeout", "max-lifetime", "keep-alive", "keep-alive-multiplier",
-        "keep-alive-warning", "close-grace", "tcp-keepalive", "tcp-user-timeout", "truncation"}},
+        "keep-alive-warning", "close-grace", "tcp-keepalive", "tcp-user-timeout"}},
       {"Limits",
        {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute",
         "max-handshakes"}},
@@ -161,7 +158,6 @@ absl::Status ApplyServiceFlags(Config* config) {
   Route& route = config->routes.front();
   constexpr absl::Duration kOff = absl::ZeroDuration();
   constexpr absl::Duration kLeast = absl::Milliseconds(1);
-  const std::string truncation = absl::GetFlag(FLAGS_truncation);
   absl::Status status;
   status.Update(SetDuration("handshake-timeout", absl::GetFlag(FLAGS_handshake_timeout), kLeast,
                             &route.timeouts.handshake));
@@ -184,10 +180,6 @@ absl::Status ApplyServiceFlags(Config* config) {
                             &route.bridge.tcp.keepalive_idle));
   status.Update(SetDuration("tcp-user-timeout", absl::GetFlag(FLAGS_tcp_user_timeout), kOff,
                             &route.bridge.tcp.user_timeout));
-  if (truncation != "reset" && truncation != "fin") {
-    status.Update(NotAllowed("truncation", truncation, "reset or fin"));
-  }
-  route.bridge.accept_truncation = truncation == "fin";
   status.Update(SetCount("max-connections", absl::GetFlag(FLAGS_max_connections),
                          &config->limits.connections));
   status.Update(SetCount("max-connections-per-ip", absl::GetFlag(FLAGS_max_connections_per_ip),

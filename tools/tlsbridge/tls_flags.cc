@@ -33,6 +33,10 @@ ABSL_FLAG(
     "line; the first encrypts), shared:PATH (derived from one secret and the clock, so that "
     "replicas agree) or off.");
 
+ABSL_FLAG(std::string, truncation, "reset",
+          "When a client's bytes end without close_notify: reset cuts the backend off, so that a "
+          "truncated stream does not look complete; fin passes it on as a normal end.");
+
 ABSL_FLAG(std::string, client_ca, "",
           "PEM file with the CAs of client certificates. Clients must then present one.");
 ABSL_FLAG(std::string, client_cert, "",
@@ -60,6 +64,9 @@ ABSL_FLAG(std::string, backend_cert, "", "PEM file with the certificate to show 
 ABSL_FLAG(std::string, backend_key, "", "PEM file with its private key.");
 ABSL_FLAG(bool, backend_insecure, false,
           "Speak TLS to the backend without verifying it: whoever answers gets all.");
+ABSL_FLAG(std::string, backend_truncation, "reset",
+          "When the bytes of a backend that speaks TLS end without close_notify: reset cuts the "
+          "client off; fin passes it on as a normal end. --truncation is for the client's bytes.");
 
 namespace tlsbridge {
 namespace {
@@ -96,6 +103,12 @@ absl::Status SetCertificates(ServerTls* tls) {
 absl::Status SetVersion(absl::string_view flag, const std::string& value, TlsVersion* version) {
   if (value != "1.2" && value != "1.3") return Wrong(flag, value, "1.2 or 1.3");
   *version = value == "1.2" ? TlsVersion::kTls12 : TlsVersion::kTls13;
+  return absl::OkStatus();
+}
+
+absl::Status SetTruncation(absl::string_view flag, const std::string& value, bool* accept) {
+  if (value != "reset" && value != "fin") return Wrong(flag, value, "reset or fin");
+  *accept = value == "fin";
   return absl::OkStatus();
 }
 
@@ -157,7 +170,14 @@ absl::Status SetBackendTls(Route* route) {
   tls.cert = absl::GetFlag(FLAGS_backend_cert);
   tls.key = absl::GetFlag(FLAGS_backend_key);
   tls.insecure_skip_verify = absl::GetFlag(FLAGS_backend_insecure);
+  const absl::Status truncation =
+      SetTruncation("backend-truncation", absl::GetFlag(FLAGS_backend_truncation),
+                    &route->bridge.accept_backend_truncation);
+  if (!truncation.ok()) return truncation;
   if (ca.empty() && !tls.insecure_skip_verify) {
+    if (route->bridge.accept_backend_truncation) {
+      return Missing("backend-ca", ": --backend-truncation is for a backend that speaks TLS");
+    }
     if (tls.verify_name.empty() && tls.cert.empty() && tls.key.empty()) return absl::OkStatus();
     return Missing("backend-ca", ": without it no backend can be verified");
   }
@@ -181,12 +201,13 @@ std::vector<FlagGroup> TlsFlagGroups() {
   return {
       {"TLS",
        {"cert", "key", "ocsp", "refuse-unknown-sni", "alpn", "min-tls", "max-tls", "ciphers",
-        "groups", "tickets"}},
+        "groups", "tickets", "truncation"}},
       {"Clients (each --allow may be repeated)",
        {"client-ca", "client-cert", "client-crl", "observe-only", "allow-cn", "allow-ou",
         "allow-dns", "allow-ip", "allow-uri", "allow-spki"}},
       {"TLS to the backend",
-       {"backend-ca", "backend-name", "backend-cert", "backend-key", "backend-insecure"}},
+       {"backend-ca", "backend-name", "backend-cert", "backend-key", "backend-insecure",
+        "backend-truncation"}},
   };
 }
 
@@ -203,6 +224,8 @@ absl::Status ApplyTlsFlags(Route* route) {
     status = Wrong("max-tls", absl::GetFlag(FLAGS_max_tls), "the version of --min-tls, or a newer");
   }
   status.Update(SetTickets(&tls.tickets));
+  status.Update(SetTruncation("truncation", absl::GetFlag(FLAGS_truncation),
+                              &route->bridge.accept_truncation));
   status.Update(SetClients(&tls.client));
   status.Update(SetBackendTls(route));
   return status;

@@ -14,7 +14,7 @@ const ObjectOf<Config>& ConfigKeys();
 // Its parts, a file each.
 TypePtr<Route> RouteKeys();
 TypePtr<Route> TlsKeys();
-TypePtr<BackendTls> BackendTlsKeys();
+TypePtr<Route> BackendTlsKeys();
 TypePtr<Limits> RouteLimitKeys();
 
 }  // namespace tlsbridge::yaml

@@ -61,6 +61,8 @@ TypePtr<Tickets> TicketKeys() {
   });
 }
 
+TypePtr<bool> TruncationType() { return EnumType<bool>({{"reset", false}, {"fin", true}}); }
+
 }  // namespace
 
 TypePtr<Route> TlsKeys() {
@@ -96,28 +98,35 @@ TypePtr<Route> TlsKeys() {
                                                "certificates of clients"),
       Key::At<&Route::tls, &ServerTls::tickets>("tickets", TicketKeys(), "resumption of sessions"),
       Key::At<&Route::bridge, &Bridge::Options::accept_truncation>(
-          "truncation", EnumType<bool>({{"reset", false}, {"fin", true}}),
+          "truncation", TruncationType(),
           "when a client's bytes end without close_notify: cut the backend off, or pass it on as a "
           "normal end"),
   });
 }
 
-TypePtr<BackendTls> BackendTlsKeys() {
-  return Object<BackendTls>({
-      Key::At<&BackendTls::ca>("ca", FileType("PEM"),
-                               "the CAs of the backends' certificates; the system's if left out"),
-      Key::At<&BackendTls::verify_name>("verify_name", VerifyNameType(),
-                                        "whom the backend's certificate must be for"),
-      Key::At<&BackendTls::sni>("sni", ServerNameType(),
-                                "the name to ask for; verify_name if left out, and if that is no "
-                                "IP address"),
-      Key::At<&BackendTls::cert>("cert", FileType("PEM"), "our certificate, then its chain"),
-      Key::At<&BackendTls::key>("key", FileType("PEM"), "its private key, unencrypted"),
-      Key::At<&BackendTls::alpn>("alpn", ListOf(ProtocolType()),
-                                 "protocols to offer, in order of preference"),
-      Key::At<&BackendTls::insecure_skip_verify>(
+TypePtr<Route> BackendTlsKeys() {
+  return Object<Route>({
+      Key::At<&Route::backend_tls, &BackendTls::ca>(
+          "ca", FileType("PEM"), "the CAs of the backends' certificates; the system's if left out"),
+      Key::At<&Route::backend_tls, &BackendTls::verify_name>(
+          "verify_name", VerifyNameType(), "whom the backend's certificate must be for"),
+      Key::At<&Route::backend_tls, &BackendTls::sni>(
+          "sni", ServerNameType(),
+          "the name to ask for; verify_name if left out, and if that is no "
+          "IP address"),
+      Key::At<&Route::backend_tls, &BackendTls::cert>("cert", FileType("PEM"),
+                                                      "our certificate, then its chain"),
+      Key::At<&Route::backend_tls, &BackendTls::key>("key", FileType("PEM"),
+                                                     "its private key, unencrypted"),
+      Key::At<&Route::backend_tls, &BackendTls::alpn>("alpn", ListOf(ProtocolType()),
+                                                      "protocols to offer, in order of preference"),
+      Key::At<&Route::backend_tls, &BackendTls::insecure_skip_verify>(
           "insecure_skip_verify", BoolType(),
           "let any certificate pass: whoever is in between can then read and change everything"),
+      Key::At<&Route::bridge, &Bridge::Options::accept_backend_truncation>(
+          "truncation", TruncationType(),
+          "when a backend's bytes end without close_notify: cut the client off, or pass it on as a "
+          "normal end"),
   });
 }
 

@@ -114,6 +114,7 @@ Route FullRoute() {
   route.bridge.tcp.user_timeout = absl::Seconds(14);
   route.bridge.grace = absl::Seconds(7);
   route.bridge.accept_truncation = true;
+  route.bridge.accept_backend_truncation = true;
   route.limits = {16, 17, 18};
   return route;
 }
