@@ -9,7 +9,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tls/peer_identity.h"
-#include "tls/session.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -53,15 +52,14 @@ absl::StatusOr<std::unique_ptr<ClientVerifier>> ClientVerifier::Create(const Cli
       new ClientVerifier(*std::move(trust), *std::move(rules), policy));
 }
 
-absl::Status ClientVerifier::Install(const ClientPolicy& policy, SSL_CTX* ctx) {
+absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CTX* ctx) {
   if (policy.mode == ClientCertificates::kOff) return absl::OkStatus();
   auto verifier = Create(policy);
   if (!verifier.ok()) return verifier.status();
   for (const auto& ca : (*verifier)->trust_->cas()) SSL_CTX_add_client_CA(ctx, ca.get());
   const bool insist = (*verifier)->required() && !policy.observe_only;
   SSL_CTX_set_custom_verify(
-      ctx, SSL_VERIFY_PEER | (insist ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-      [](SSL* ssl, uint8_t* alert) { return Session::VerifyClient(ssl, alert); });
+      ctx, SSL_VERIFY_PEER | (insist ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), ask);
   SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
   // A ticket is resumed only under the policy under which it was given.
   const std::string digest = PolicyDigest(policy);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <openssl/base.h>
+#include <openssl/ssl.h>
 #include <openssl/stack.h>
 
 #include <memory>
@@ -55,8 +56,11 @@ class ClientVerifier {
   // REQUIRES: policy.mode is not kOff.
   static absl::StatusOr<std::unique_ptr<ClientVerifier>> Create(const ClientPolicy& policy);
 
-  // Makes `ctx` ask for certificates as `policy` says. Nothing is changed for kOff.
-  static absl::Status Install(const ClientPolicy& policy, SSL_CTX* ctx);
+  // BoringSSL's question during a handshake.
+  using Ask = ssl_verify_result_t (*)(SSL* ssl, uint8_t* alert);
+  // Makes `ctx` ask for certificates as `policy` says, and put them before `ask`. Nothing is
+  // changed for kOff.
+  static absl::Status Install(const ClientPolicy& policy, Ask ask, SSL_CTX* ctx);
   // That of `ssl`'s context; null if it asks for no certificate.
   static const ClientVerifier* Of(const SSL* ssl);
 

@@ -51,7 +51,7 @@ absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& option
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   Session::ObserveRejections(ctx.get());
   status = InstallAlpn(options.alpn, ctx.get());
-  if (status.ok()) status = ClientVerifier::Install(options.clients, ctx.get());
+  if (status.ok()) status = ClientVerifier::Install(options.clients, &Session::VerifyClient, ctx.get());
   if (!status.ok()) return status;
   return ctx;
 }
