@@ -14,9 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "router/limits/usable_cores.h"
+#include "router/live/renewal/renewal_log.h"
 #include "router/log/log.h"
-#include "router/renewal/renewal_log.h"
-#include "router/route_stats.h"
+#include "router/stats/route_stats.h"
 
 namespace tlsbridge {
 namespace {

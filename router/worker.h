@@ -13,11 +13,11 @@
 #include "absl/status/statusor.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/worker_memory.h"
-#include "router/connection_manager.h"
+#include "router/connections/connection_manager.h"
 #include "router/limits/admission.h"
-#include "router/live_config.h"
-#include "router/route_stats.h"
-#include "router/termination_stats.h"
+#include "router/live/live_config.h"
+#include "router/stats/route_stats.h"
+#include "router/stats/termination_stats.h"
 
 namespace tlsbridge {
 

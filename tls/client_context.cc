@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "tls/protocol_options.h"
+#include "tls/hello/protocol_options.h"
 #include "tls/session.h"
 #include "tls/version_name.h"
 

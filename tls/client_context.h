@@ -14,10 +14,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "tls/key_pair.h"
+#include "tls/certificates/key_pair.h"
 #include "tls/protocol_version.h"
-#include "tls/session_cache.h"
-#include "tls/trust_store.h"
+#include "tls/tickets/session_cache.h"
+#include "tls/trust/trust_store.h"
 
 namespace tlsbridge::tls {
 

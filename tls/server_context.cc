@@ -11,8 +11,8 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "tls/alpn.h"
-#include "tls/key_kind.h"
+#include "tls/certificates/key_kind.h"
+#include "tls/hello/alpn.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {
@@ -51,7 +51,8 @@ absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& option
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   Session::ObserveRejections(ctx.get());
   status = InstallAlpn(options.alpn, ctx.get());
-  if (status.ok()) status = ClientVerifier::Install(options.clients, &Session::VerifyClient, ctx.get());
+  if (status.ok())
+    status = ClientVerifier::Install(options.clients, &Session::VerifyClient, ctx.get());
   if (!status.ok()) return status;
   return ctx;
 }

@@ -17,14 +17,14 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "tls/certificate_index.h"
-#include "tls/client_hello.h"
-#include "tls/client_verifier.h"
-#include "tls/credential.h"
+#include "tls/certificates/certificate_index.h"
+#include "tls/certificates/credential.h"
+#include "tls/certificates/key_matcher.h"
+#include "tls/certificates/key_pair.h"
 #include "tls/failure.h"
-#include "tls/key_matcher.h"
-#include "tls/key_pair.h"
-#include "tls/protocol_options.h"
+#include "tls/hello/client_hello.h"
+#include "tls/hello/protocol_options.h"
+#include "tls/trust/client_verifier.h"
 
 namespace tlsbridge::tls {
 

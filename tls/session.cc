@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "tls/client_verifier.h"
-#include "tls/peer_identity.h"
+#include "tls/certificates/peer_identity.h"
+#include "tls/trust/client_verifier.h"
 
 namespace tlsbridge::tls {
 namespace {

@@ -23,7 +23,7 @@
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_connection.h"
 #include "router/admin/http.h"
-#include "router/listener.h"
+#include "router/listeners/listener.h"
 
 namespace tlsbridge {
 

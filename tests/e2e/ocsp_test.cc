@@ -14,7 +14,7 @@
 #include "tests/e2e/support/openssl.h"
 #include "tests/e2e/support/run_program.h"
 #include "tests/tls/test_ocsp.h"
-#include "tls/key_pair.h"
+#include "tls/certificates/key_pair.h"
 
 namespace tlsbridge::e2e {
 namespace {

@@ -11,7 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "tests/fuzz/fuzz_check.h"
-#include "tls/allow_rules.h"
+#include "tls/trust/allow_rules.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "tests/fuzz/fuzz_check.h"
-#include "tls/client_hello.h"
+#include "tls/hello/client_hello.h"
 
 namespace {
 

@@ -7,7 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "tests/fuzz/fuzz_check.h"
-#include "tls/key_pair.h"
+#include "tls/certificates/key_pair.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view pem(reinterpret_cast<const char*>(data), size);

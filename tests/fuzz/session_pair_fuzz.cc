@@ -16,7 +16,7 @@
 #include "absl/strings/match.h"
 #include "tests/fuzz/fuzz_check.h"
 #include "tests/tls/memory_client.h"
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 #include "tls/session.h"
 
 namespace {

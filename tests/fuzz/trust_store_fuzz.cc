@@ -13,7 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "tests/fuzz/fuzz_check.h"
-#include "tls/trust_store.h"
+#include "tls/trust/trust_store.h"
 
 namespace {
 

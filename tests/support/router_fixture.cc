@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 
 namespace tlsbridge::testing {
 namespace {

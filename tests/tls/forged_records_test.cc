@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {

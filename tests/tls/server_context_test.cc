@@ -14,7 +14,7 @@
 #include "tests/tls/memory_client.h"
 #include "tests/tls/test_certificates.h"
 #include "tests/tls/test_ocsp.h"
-#include "tls/peer_identity.h"
+#include "tls/certificates/peer_identity.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {

@@ -7,7 +7,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 
 namespace tlsbridge::tls {
 namespace {

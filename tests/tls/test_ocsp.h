@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "tls/key_pair.h"
+#include "tls/certificates/key_pair.h"
 
 namespace tlsbridge::testing {
 

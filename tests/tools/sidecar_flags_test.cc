@@ -8,7 +8,7 @@
 
 #include "absl/flags/reflection.h"
 #include "gtest/gtest.h"
-#include "router/config/yaml/parse_config.h"
+#include "router/yaml/parse_config.h"
 
 namespace tlsbridge {
 namespace {

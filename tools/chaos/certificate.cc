@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 
 namespace tlsbridge::chaos {
 namespace {

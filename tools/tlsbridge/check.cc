@@ -8,7 +8,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/event/clock.h"
-#include "router/config/yaml/describe.h"
+#include "router/yaml/describe.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
 #include "tools/tlsbridge/core_dumps.h"

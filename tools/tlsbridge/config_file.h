@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "router/config/yaml/parse_config.h"
+#include "router/yaml/parse_config.h"
 
 namespace tlsbridge {
 

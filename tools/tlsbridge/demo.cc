@@ -18,7 +18,7 @@
 #include "absl/time/clock.h"
 #include "bridge/socket_address.h"
 #include "router/router.h"
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 #include "tls/server_context.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/demo_backend.h"

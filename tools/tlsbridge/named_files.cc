@@ -3,8 +3,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "router/credentials.h"
-#include "router/tls_warnings.h"
+#include "router/live/credentials.h"
+#include "router/live/tls_warnings.h"
 
 namespace tlsbridge {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bridge/event/clock.h"
-#include "router/config/yaml/parse_config.h"
+#include "router/yaml/parse_config.h"
 
 namespace tlsbridge {
 

@@ -11,7 +11,7 @@
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "router/live_config.h"
+#include "router/live/live_config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
 #include "tools/tlsbridge/named_files.h"

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "router/config/config.h"
-#include "router/reloader.h"
+#include "router/live/reloader.h"
 #include "router/router.h"
 #include "tools/tlsbridge/exit_codes.h"
 

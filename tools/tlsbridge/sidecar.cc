@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "router/live_config.h"
+#include "router/live/live_config.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/sidecar_flags.h"

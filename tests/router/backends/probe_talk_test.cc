@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 #include "tls/server_context.h"
 #include "tls/session.h"
 

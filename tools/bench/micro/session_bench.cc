@@ -13,7 +13,7 @@
 
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
-#include "tls/development_ca.h"
+#include "tls/certificates/development_ca.h"
 #include "tls/session.h"
 #include "tools/bench/micro/client.h"
 

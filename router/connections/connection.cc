@@ -1,0 +1,319 @@
+#include "router/connections/connection.h"
+
+#include <errno.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "bridge/socket_options.h"
+#include "router/connections/connection_manager.h"
+#include "router/connections/deadlines.h"
+#include "router/connections/proxy_header.h"
+#include "router/log/log.h"
+#include "tls/alert_record.h"
+
+namespace tlsbridge {
+namespace {
+
+// The reason for a backend that could not be reached.
+TerminationReason ConnectFailure(int error) {
+  if (error == EMFILE || error == ENFILE) return TerminationReason::kFdLimit;
+  // A UNIX socket whose file is gone, or whose backlog is full, is as closed as a port that nobody
+  // listens on.
+  if (error == ENOENT || error == EAGAIN) return TerminationReason::kEconnrefused;
+  return ReasonForErrno(Side::kOutgoing, error);
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveConfig> live,
+                       ConnectionRecord record, int fd, Admission::Token token, EventLoop* loop,
+                       WorkerMemory* memory)
+    : manager_(manager),
+      loop_(loop),
+      memory_(memory),
+      live_record_(&memory->live.records),
+      live_(std::move(live)),
+      route_(&live_->unrouted()),
+      token_(std::move(token)),
+      record_(std::move(record)),
+      bridge_(fd, &route_->settings->bridge, this, loop, memory),
+      timer_(loop, [this] { MeetDeadlines(); }) {
+  record_.route = route_->settings;
+}
+
+// ---- The way in.
+
+absl::Span<const uint8_t> Connection::OnFirstBytes(absl::Span<const uint8_t> bytes) {
+  if (greeting_ == nullptr) {
+    greeting_ =
+        std::make_unique<Greeting>(live_->ExpectsProxyHeader(*record_.listener, record_.peer));
+  }
+  const Greeting::Result result = greeting_->Feed(bytes);
+  if (!TakeProxyHeader()) return {};
+  switch (result) {
+    case Greeting::Result::kNeedMore:
+      return {};
+    case Greeting::Result::kBadProxyHeader:
+      Refuse(TerminationReason::kProxyHeader, /*alert=*/0);
+      break;
+    case Greeting::Result::kWhole:
+      ChooseRoute(*greeting_->hello());
+      break;
+    case Greeting::Result::kNotHello:
+      // BoringSSL knows best what is wrong, and how to say it.
+      if (const LiveRoute* any = live_->AnyThatTerminates(record_.listener->port())) {
+        bridge_.Terminate(tls::Session::Reject(*any->tls.server, &memory_->tls));
+      } else {
+        Refuse(TerminationReason::kTlsHandshakeFailed, tls::kDecodeErrorAlert,
+               {.detail = tls::FailureDetail::kNotTls});
+      }
+      break;
+  }
+  return greeting_->raw();
+}
+
+// From now on the client is whom the header names, for limits, rules and the log. False if that
+// client is refused.
+bool Connection::TakeProxyHeader() {
+  const proxy_protocol::Header* header = greeting_->proxy_header();
+  if (header == nullptr || record_.proxied != nullptr) return true;
+  const bool names_client = header->source.family() != AF_UNSPEC;
+  record_.proxied = std::make_unique<ConnectionRecord::Proxied>();
+  record_.proxied->by = record_.peer;
+  record_.proxied->destination =
+      names_client ? header->destination : SocketAddress::LocalOf(bridge_.incoming().fd());
+  if (!names_client) return true;
+  record_.peer = header->source;
+  const TerminationReason refusal = manager_->Readmit(record_.peer, &token_);
+  if (refusal == TerminationReason::kNone) return true;
+  Refuse(refusal, tls::kInternalErrorAlert);
+  return false;
+}
+
+void Connection::ChooseRoute(const tls::ClientHello& hello) {
+  record_.server_name = hello.server_name;
+  const LiveRoute* route = live_->Find(record_.listener->port(), record_.peer, hello);
+  if (route == nullptr) return Refuse(TerminationReason::kNoRoute, tls::kUnrecognizedNameAlert);
+  Enter(*route);
+  if (record_.cleanup_started) return;  // its deadline had come
+  const Route& settings = *route->settings;
+  const auto lists = [this](const std::vector<Cidr>& blocks) {
+    return std::any_of(blocks.begin(), blocks.end(),
+                       [this](const Cidr& block) { return block.Contains(record_.peer); });
+  };
+  if (lists(settings.deny_ip) || (!settings.allow_ip.empty() && !lists(settings.allow_ip))) {
+    return Refuse(TerminationReason::kDenied, tls::kAccessDeniedAlert);
+  }
+  if (settings.action == RouteAction::kBlock) {
+    return Refuse(TerminationReason::kDenied,
+                  settings.block_with_alert ? tls::kAccessDeniedAlert : uint8_t{0});
+  }
+  const TerminationReason refusal =
+      route->admission->Admit(record_.peer, loop_->now(), &route_token_);
+  if (refusal != TerminationReason::kNone) return Refuse(refusal, tls::kInternalErrorAlert);
+  if (route->tls.server == nullptr) return bridge_.PassThrough();
+  const tls::ServerContext::Choice choice = route->tls.server->Choose(hello, loop_->clock().Wall());
+  if (choice.credential == nullptr) {
+    return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
+  }
+  handshake_place_ = manager_->TakeHandshakePlace();
+  if (!handshake_place_) {
+    return Refuse(TerminationReason::kHandshakeLimit, tls::kInternalErrorAlert);
+  }
+  credential_ = choice.credential;
+  staple_ = choice.staple;
+  bridge_.AwaitTurn();
+}
+
+void Connection::OnHandshakeInput() { manager_->handshakes().Add(this); }
+
+void Connection::TakeTurn() {
+  if (bridge_.state() == BridgeState::kPeeking) {
+    if (!bridge_.ClientStays()) return;
+    manager_->handshakes().CountBegun();
+    bridge_.Terminate(tls::Session::Accept(*route_->tls.server,
+                                           {.credential = credential_, .staple = staple_},
+                                           &memory_->tls, &manager_->signer()));
+  }
+  bridge_.StepHandshake();
+}
+
+void Connection::Enter(const LiveRoute& route) {
+  route_ = &route;
+  record_.route = route.settings;
+  record_.routed = true;
+  record_.lifetime = manager_->DrawLifetime(route.settings->timeouts.max_lifetime);
+  bridge_.set_options(&route.settings->bridge);
+  MeetDeadlines();
+}
+
+void Connection::Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure) {
+  End end = End::OfBoth(reason);
+  end.alert = alert;
+  end.failure = failure;
+  manager_->InitiateCleanupOnce(record_, end);
+}
+
+// ---- Deadlines.
+
+void Connection::StopWatching() {
+  handshake_place_.GiveBack();
+  timer_.Cancel();
+  manager_->handshakes().Remove(this);
+}
+
+void Connection::MeetDeadlines() {
+  while (!record_.cleanup_started) {
+    WithdrawWarningIfActive();
+    const bool any_bytes = bridge_.bytes_received() + bridge_.bytes_sent() > 0;
+    const Deadline next =
+        NextDeadline(record_, {bridge_.state(), bridge_.last_activity(), any_bytes});
+    if (next.at > loop_->now()) {
+      if (next.at < absl::InfiniteFuture()) timer_.ArmAt(next.at);
+      return;
+    }
+    const bool for_silence = next.reason == TerminationReason::kInactivity ||
+                             next.reason == TerminationReason::kHalfCloseTimeout;
+    if (for_silence && bridge_.LookForProgress()) {
+      bridge_.NoteActivity();
+      continue;
+    }
+    const bool may_drain = next.reason == TerminationReason::kMaxLifetime ||
+                           next.reason == TerminationReason::kRouteRemoved;
+    if (may_drain && DrainsFirst()) continue;
+    if (next.reason != TerminationReason::kNone) {
+      manager_->InitiateCleanupOnce(record_, End::OfBoth(next.reason));
+      return;
+    }
+    if (bridge_.state() == BridgeState::kConnecting) {
+      bridge_.AbandonBackend();
+    } else if (bridge_.state() == BridgeState::kHalfClosed) {
+      TightenKeepalive();
+    } else {
+      WarnOfInactivity();
+    }
+  }
+}
+
+void Connection::GiveBackPlaces() {
+  Admission::Token().swap(token_);
+  Admission::Token().swap(route_token_);
+}
+
+void Connection::Retire() {
+  if (std::exchange(record_.retired, true)) return;
+  record_.lifetime = loop_->now() - record_.accepted_at;
+  MeetDeadlines();
+}
+
+void Connection::TightenKeepalive() {
+  record_.keepalive_tightened = true;
+  bridge_.LookForProgress();  // for a later look to compare with
+  for (const Endpoint* endpoint : {&bridge_.incoming(), bridge_.outgoing()}) {
+    if (endpoint != nullptr) TightenForHalfClose(endpoint->fd(), record_.route->bridge.tcp);
+  }
+}
+
+void Connection::WarnOfInactivity() {
+  record_.inactivity_warned_at = loop_->now();
+  const absl::Time end = bridge_.last_activity() +
+                         EffectiveInactivity(record_.route->timeouts, record_.route->keep_alive);
+  LogEvent(LogLevel::kWarning, "inactivity_warning")
+      .Number("id", record_.id)
+      .Text("peer", record_.peer.ToString())
+      .Milliseconds("idle_ms", loop_->now() - bridge_.last_activity())
+      .Milliseconds("closes_in_ms", end - loop_->now());
+}
+
+void Connection::WithdrawWarningIfActive() {
+  if (record_.inactivity_warned_at >= bridge_.last_activity() ||
+      record_.inactivity_warned_at == absl::InfinitePast()) {
+    return;
+  }
+  record_.inactivity_warned_at = absl::InfinitePast();
+  LogEvent(LogLevel::kInfo, "inactivity_warning_withdrawn")
+      .Number("id", record_.id)
+      .Text("peer", record_.peer.ToString())
+      .Milliseconds("active_before_ms", loop_->now() - bridge_.last_activity());
+}
+
+bool Connection::DrainsFirst() {
+  const absl::Time latest = record_.accepted_at + record_.lifetime + manager_->drain_timeout();
+  if (loop_->now() >= latest || IdleSince(loop_->now() - kDrainIdle)) return false;
+  record_.next_drain_look = std::min(latest, loop_->now() + kDrainLook);
+  return true;
+}
+
+bool Connection::IdleSince(absl::Time time) const {
+  if (bridge_.state() != BridgeState::kBridging || bridge_.last_activity() > time) return false;
+  const bool awaits_answer =
+      bridge_.bytes_received() > 0 && bridge_.last_sender() == Side::kIncoming;
+  return !awaits_answer && bridge_.queued_to_client() == 0 && bridge_.queued_to_backend() == 0;
+}
+
+// ---- The backend.
+
+absl::string_view Connection::backend() const {
+  return lease_ ? absl::string_view(lease_.name()) : absl::string_view();
+}
+
+void Connection::OnClientReady() {
+  handshake_place_.GiveBack();
+  record_.client_ready_at = record_.connecting_since = loop_->now();
+  BackendPool::Lease lease = NextBackend();
+  if (!lease) return Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);
+  Dial(std::move(lease));
+}
+
+BackendPool::Lease Connection::NextBackend() {
+  return route_->backends->Pick(record_.peer, tried_, loop_->now(), manager_->Random());
+}
+
+void Connection::Dial(BackendPool::Lease lease) {
+  lease_ = std::move(lease);
+  tried_.push_back(lease_.endpoint());
+  // Those that are left share the rest of the time, so that one that never answers does not use up
+  // all.
+  record_.attempt_ends_at = absl::InfiniteFuture();
+  if (const size_t others = route_->backends->Untried(tried_, loop_->now()); others > 0) {
+    const absl::Time budget_ends = record_.connecting_since + record_.route->timeouts.connect;
+    record_.attempt_ends_at =
+        loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
+  }
+  std::unique_ptr<tls::Session> session;
+  if (route_->tls.backend != nullptr) {
+    session = tls::Session::Connect(route_->tls.backend, &memory_->tls, lease_.name());
+  }
+  bridge_.ConnectBackend(lease_.addresses(), std::move(session),
+                         ProxyHeaderFor(record_, credential_, bridge_));
+  MeetDeadlines();
+}
+
+void Connection::OnBackendConnected() {
+  record_.connected_at = loop_->now();
+  lease_.Connected(loop_->now());
+  std::vector<EndpointId>().swap(tried_);
+  greeting_.reset();
+  MeetDeadlines();
+}
+
+void Connection::OnConnectFailed(int error, const tls::Failure& failure) {
+  lease_.Failed(error, loop_->now());
+  if (BackendPool::Lease next = NextBackend()) return Dial(std::move(next));
+  End end =
+      End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed, error);
+  end.failure = failure;
+  manager_->InitiateCleanupOnce(record_, end);
+}
+
+void Connection::OnHalfClosed() {
+  record_.half_closed_at = loop_->now();
+  MeetDeadlines();
+}
+
+void Connection::OnEnded(const End& end) { manager_->InitiateCleanupOnce(record_, end); }
+
+void Connection::OnClosed() { manager_->Forget(this); }
+
+}  // namespace tlsbridge

@@ -1,0 +1,113 @@
+// One client's connection: its record, its bridge, and the one timer that watches over both.
+//
+// It chooses a route when the ClientHello is whole, and a backend when the client is ready; it asks
+// the ConnectionManager to end it, and ends only through InitiateCleanupOnce.
+//
+// Thread: the worker's. Owner: the ConnectionManager, which outlives it. Failure: reported as an
+// End.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bridge/bridge.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "bridge/live_counters.h"
+#include "bridge/worker_memory.h"
+#include "router/backends/backend_pool.h"
+#include "router/connections/connection_record.h"
+#include "router/connections/greeting.h"
+#include "router/handshakes/handshake_limit.h"
+#include "router/handshakes/handshake_queue.h"
+#include "router/limits/admission.h"
+#include "router/live/live_config.h"
+
+namespace tlsbridge {
+
+class ConnectionManager;
+
+// While draining, how often to look for connections that have fallen idle, and how long makes one
+// idle.
+inline constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
+inline constexpr absl::Duration kDrainIdle = absl::Seconds(1);
+
+class Connection final : public DeferredDeletable,
+                         private Bridge::Observer,
+                         private HandshakeQueue::Waiter {
+ public:
+  // Takes over `fd`. `record` has its id, peer, listener, route and times.
+  Connection(ConnectionManager* manager, std::shared_ptr<const LiveConfig> live,
+             ConnectionRecord record, int fd, Admission::Token token, EventLoop* loop,
+             WorkerMemory* memory);
+
+  // Arms the timer for the next deadline, or acts on one that has come.
+  void MeetDeadlines();
+  void StopWatching();
+  // Its sockets are gone: it no longer counts against limits.
+  void GiveBackPlaces();
+  // Its route is gone: it ends when it falls idle, or when the time to drain has passed.
+  void Retire();
+
+  // The last byte went to the client, or none went at all, and nothing is under way: nobody waits
+  // for an answer.
+  bool IdleSince(absl::Time time) const;
+
+  ConnectionRecord& record() { return record_; }
+  const ConnectionRecord& record() const { return record_; }
+  Bridge& bridge() { return bridge_; }
+  const Bridge& bridge() const { return bridge_; }
+  const Timer& timer() const { return timer_; }
+  // The one that serves it, or the last one that was dialled; empty if none was.
+  absl::string_view backend() const;
+  // Why its PROXY header is none; kNone otherwise.
+  proxy_protocol::Malformed malformed_proxy_header() const {
+    return greeting_ ? greeting_->malformed() : proxy_protocol::Malformed::kNone;
+  }
+  // What the client asked for; null before its ClientHello is whole, and once it is served.
+  const tls::ClientHello* hello() const { return greeting_ ? greeting_->hello() : nullptr; }
+
+ private:
+  absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override;
+  void OnHandshakeInput() override;
+  void OnClientReady() override;
+  void OnBackendConnected() override;
+  void OnConnectFailed(int error, const tls::Failure& failure) override;
+  void OnHalfClosed() override;
+  void OnEnded(const End& end) override;
+  void OnClosed() override;
+
+  void TakeTurn() override;
+
+  bool TakeProxyHeader();
+  void ChooseRoute(const tls::ClientHello& hello);
+  void Enter(const LiveRoute& route);
+  void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
+  BackendPool::Lease NextBackend();
+  void Dial(BackendPool::Lease lease);
+  void WarnOfInactivity();
+  void WithdrawWarningIfActive();
+  // Too old, but not idle: true if it has some time left to become so.
+  bool DrainsFirst();
+  void TightenKeepalive();
+
+  ConnectionManager* const manager_;  // Not owned.
+  EventLoop* const loop_;             // Not owned.
+  WorkerMemory* const memory_;        // Not owned.
+  LiveCount live_record_;
+  const std::shared_ptr<const LiveConfig> live_;
+  const LiveRoute* route_;                       // in live_
+  Admission::Token token_;                       // of the program
+  Admission::Token route_token_;                 // of the route
+  HandshakeLimit::Place handshake_place_;        // until the handshake is done
+  std::unique_ptr<Greeting> greeting_;           // until the client is served
+  const tls::Credential* credential_ = nullptr;  // in route_
+  bool staple_ = false;                          // send its OCSP response
+  BackendPool::Lease lease_;
+  std::vector<EndpointId> tried_;  // none is tried again
+  ConnectionRecord record_;
+  Bridge bridge_;
+  Timer timer_;
+};
+
+}  // namespace tlsbridge

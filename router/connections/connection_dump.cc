@@ -1,0 +1,63 @@
+#include "router/connections/connection_dump.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tlsbridge {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json Pauses(const Endpoint* endpoint) {
+  Json reasons = Json::array();
+  if (endpoint == nullptr) return reasons;
+  if (endpoint->pauses() & Endpoint::kOtherSideFull) reasons.push_back("other_side_full");
+  if (endpoint->pauses() & Endpoint::kStreamEnded) reasons.push_back("stream_ended");
+  if (endpoint->pauses() & Endpoint::kNotStarted) reasons.push_back("connecting");
+  if (endpoint->pauses() & Endpoint::kAwaitsTurn) reasons.push_back("awaits_turn");
+  return reasons;
+}
+
+double Seconds(absl::Duration duration) {
+  return absl::ToDoubleSeconds(absl::Trunc(duration, absl::Milliseconds(1)));
+}
+
+}  // namespace
+
+std::string DumpConnection(const Connection& connection, absl::Time now) {
+  const ConnectionRecord& record = connection.record();
+  const Bridge& bridge = connection.bridge();
+  Json json;
+  json["id"] = record.id;
+  json["peer"] = record.peer.ToString();
+  json["listener"] = record.listener == nullptr ? "-" : record.listener->ToString();
+  json["route"] = record.route->name;
+  json["backend"] = std::string(connection.backend().data(), connection.backend().size());
+  json["state"] = BridgeStateName(bridge.state());
+  if (record.cleanup_started) {
+    const absl::string_view reason = TerminationReasonName(record.end.reason);
+    json["reason"] = std::string(reason.data(), reason.size());
+  }
+  json["age_seconds"] = Seconds(now - record.accepted_at);
+  json["idle_seconds"] = Seconds(now - bridge.last_activity());
+  json["bytes_received"] = bridge.bytes_received();
+  json["bytes_sent"] = bridge.bytes_sent();
+  json["queued_to_client"] = bridge.queued_to_client();
+  json["queued_to_backend"] = bridge.queued_to_backend();
+  json["client_reads_paused"] = Pauses(&bridge.incoming());
+  json["backend_reads_paused"] = Pauses(bridge.outgoing());
+  Json timers = Json::array();
+  if (connection.timer().armed()) {
+    timers.push_back(
+        {{"timer", "deadline"}, {"in_seconds", Seconds(connection.timer().deadline() - now)}});
+  }
+  if (bridge.closing_timer_armed()) timers.push_back({{"timer", "grace"}});
+  json["timers"] = std::move(timers);
+  if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
+    json["tls"] = session->version();
+    json["cipher"] = session->cipher();
+  }
+  json["sni"] = record.server_name;
+  return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+}
+
+}  // namespace tlsbridge

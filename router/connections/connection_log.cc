@@ -1,0 +1,159 @@
+#include "router/connections/connection_log.h"
+
+#include <string.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tls/version_name.h"
+
+namespace tlsbridge {
+namespace {
+
+LogLevel LevelOf(const End& end) {
+  if (IsOrderly(end.reason)) return LogLevel::kInfo;
+  return end.failure.detail == tls::FailureDetail::kTcpProbe ? LogLevel::kDebug
+                                                             : LogLevel::kWarning;
+}
+
+std::string KindOf(const End& end) {
+  const absl::string_view reason = TerminationReasonName(end.reason);
+  if (end.failure.detail == tls::FailureDetail::kNone) return std::string(reason);
+  return absl::StrCat(reason, " (", tls::Describe(end.failure), ")");
+}
+
+std::string VersionNames(const std::vector<uint16_t>& versions) {
+  return absl::StrJoin(versions, ",", [](std::string* out, uint16_t version) {
+    absl::StrAppend(out, tls::VersionName(version));
+  });
+}
+
+void AppendEnd(const End& end, LogEvent* event) {
+  event->Text("reason", TerminationReasonName(end.reason))
+      .Text("incoming", TerminationReasonName(end.incoming))
+      .Text("outgoing", TerminationReasonName(end.outgoing));
+  if (end.failure.detail != tls::FailureDetail::kNone) {
+    event->Text("detail", tls::Describe(end.failure));
+    if (*end.failure.reason != '\0') event->Text("tls_error", end.failure.reason);
+  }
+  if (end.error != 0) event->Text("errno", strerrorname_np(end.error));
+}
+
+void AppendClient(const tls::Session& session, LogEvent* event) {
+  if (!session.client_identity().empty()) {
+    event->Text("client", session.client_identity());
+    if (!session.allowed_by().empty()) event->Text("allowed_by", session.allowed_by());
+  }
+  if (!session.refused_identity().empty()) {
+    event->Text("refused_client", session.refused_identity());
+  }
+  if (session.would_refuse().detail != tls::FailureDetail::kNone) {
+    event->Text("would_refuse", tls::Describe(session.would_refuse()));
+  }
+  if (!session.handshake_done()) return;
+  event->Text("tls", session.version())
+      .Text("cipher", session.cipher())
+      .Text("group", session.group())
+      .Flag("resumed", session.resumed());
+  if (!session.alpn().empty()) event->Text("alpn", session.alpn());
+}
+
+}  // namespace
+
+ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
+    : loop_(loop),
+      folder_(folder),
+      flush_timer_(
+          loop, [this] { Flush(); }, Timer::Of::kService) {}
+
+bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, std::string kind,
+                                absl::string_view backend, LogLevel level) {
+  if (!LogEnabled(level)) return false;
+  if (level != LogLevel::kWarning) return true;
+  const bool write = folder_->ShouldWrite(
+      {std::move(kind), record.routed ? record.route->name : "", std::string(backend)},
+      loop_->now());
+  if (!flush_timer_.armed()) flush_timer_.ArmAt(folder_->next_flush());
+  return write;
+}
+
+void ConnectionLog::FlushUntil(absl::Time time) {
+  folder_->Flush(time, [](const FailureFolder::Kind& kind, int64_t more) {
+    LogEvent event(LogLevel::kWarning, "folded");
+    event.Text("kind", kind.what);
+    if (!kind.route.empty()) event.Text("route", kind.route);
+    if (!kind.backend.empty()) event.Text("backend", kind.backend);
+    event.Number("more", more).Text("message", absl::StrCat("and ", more, " more like it in 60 s"));
+  });
+}
+
+void ConnectionLog::Flush() {
+  FlushUntil(loop_->now());
+  if (folder_->next_flush() < absl::InfiniteFuture()) flush_timer_.ArmAt(folder_->next_flush());
+}
+
+void ConnectionLog::Finish() {
+  flush_timer_.Cancel();
+  FlushUntil(absl::InfiniteFuture());
+}
+
+void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
+  const LogLevel level = LevelOf(record.end);
+  if (!ShouldWrite(record, KindOf(record.end), /*backend=*/"", level)) return;
+  LogEvent event(level, "connection_end");
+  event.Number("id", record.id)
+      .Text("peer", record.peer.ToString())
+      .Text("listener", record.listener->ToString());
+  AppendEnd(record.end, &event);
+}
+
+void ConnectionLog::WriteEnd(const Connection& connection) {
+  const ConnectionRecord& record = connection.record();
+  const LogLevel level = LevelOf(record.end);
+  std::string kind = KindOf(record.end);
+  const proxy_protocol::Malformed malformed = connection.malformed_proxy_header();
+  if (malformed != proxy_protocol::Malformed::kNone) {
+    absl::StrAppend(&kind, " (", proxy_protocol::MalformedName(malformed), ")");
+  }
+  if (!ShouldWrite(record, std::move(kind), connection.backend(), level)) return;
+
+  const Bridge& bridge = connection.bridge();
+  LogEvent event(level, "connection_end");
+  event.Number("id", record.id).Text("peer", record.peer.ToString());
+  if (record.proxied != nullptr) event.Text("proxied_by", record.proxied->by.ToString());
+  event.Text("listener", record.listener->ToString());
+  if (record.routed) event.Text("route", record.route->name);
+  if (!connection.backend().empty()) event.Text("backend", connection.backend());
+  AppendEnd(record.end, &event);
+  if (malformed != proxy_protocol::Malformed::kNone) {
+    event.Text("detail", proxy_protocol::MalformedName(malformed));
+  }
+  event.Milliseconds("duration_ms", loop_->now() - record.accepted_at)
+      .Number("bytes_received", bridge.bytes_received())
+      .Number("bytes_sent", bridge.bytes_sent());
+  if (bridge.dropped_bytes() > 0) event.Number("bytes_dropped", bridge.dropped_bytes());
+  event.Text("sni", record.server_name);
+  if (const tls::ClientHello* hello = connection.hello(); hello != nullptr) {
+    event.Text("alpn_offered", absl::StrJoin(hello->alpn, ","))
+        .Text("versions_offered", VersionNames(hello->versions));
+  }
+  if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
+    AppendClient(*session, &event);
+    if (session->handshake_done()) {
+      event.Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
+    }
+  }
+  if (record.connected_at < absl::InfiniteFuture()) {
+    event.Milliseconds("connect_ms", record.connected_at - record.connecting_since);
+  }
+  if (const tls::Session* session = bridge.backend_tls();
+      session != nullptr && session->handshake_done()) {
+    event.Text("backend_tls", session->version())
+        .Text("backend_cipher", session->cipher())
+        .Flag("backend_resumed", session->resumed());
+  }
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,43 @@
+// The line that each connection leaves behind when it ends.
+//
+// Orderly ends are always written. Failures of one kind, at one route and backend, are written a
+// few times a minute and then counted; a TCP probe is a matter for the debug log.
+//
+// Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "router/connections/connection.h"
+#include "router/connections/connection_record.h"
+#include "router/log/failure_folder.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+
+class ConnectionLog {
+ public:
+  ConnectionLog(EventLoop* loop, FailureFolder* folder);
+
+  void WriteEnd(const Connection& connection);
+  // For one that was refused before it had a bridge.
+  void WriteRefusal(const ConnectionRecord& record);
+
+  // Tells what has been folded so far, before its time is up: nothing more will come.
+  void Finish();
+
+ private:
+  bool ShouldWrite(const ConnectionRecord& record, std::string kind, absl::string_view backend,
+                   LogLevel level);
+  void Flush();
+  void FlushUntil(absl::Time time);
+
+  EventLoop* const loop_;        // Not owned.
+  FailureFolder* const folder_;  // Not owned.
+  Timer flush_timer_;
+};
+
+}  // namespace tlsbridge

@@ -1,0 +1,164 @@
+#include "router/connections/connection_manager.h"
+
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "router/connections/connection_dump.h"
+#include "router/connections/deadlines.h"
+
+namespace tlsbridge {
+
+ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
+                                     HandshakeLimit* handshake_limit, FailureFolder* folder,
+                                     EventLoop* loop, WorkerMemory* memory, uint64_t first_id,
+                                     uint64_t id_step)
+    : live_(std::move(live)),
+      admission_(admission),
+      handshake_limit_(handshake_limit),
+      loop_(loop),
+      memory_(memory),
+      signer_(loop),
+      handshakes_(loop, &signer_),
+      log_(loop, folder),
+      random_(std::random_device()()),
+      next_id_(first_id),
+      id_step_(id_step),
+      drain_timer_(
+          loop, [this] { DrainIdle(); }, Timer::Of::kService) {}
+
+void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAddress* listener) {
+  ConnectionRecord record;
+  record.id = next_id_;
+  next_id_ += id_step_;
+  record.peer = peer;
+  record.listener = listener;
+  record.route = live_->unrouted().settings;
+  record.accepted_at = loop_->now();
+
+  Admission::Token token;
+  const TerminationReason refusal = admission_->Admit(peer, loop_->now(), &token);
+  if (refusal != TerminationReason::kNone) {
+    close(fd);
+    record.end = {refusal, refusal, TerminationReason::kNone};
+    CountEnd(record.end);
+    route_stats_.unrouted().Count(refusal, /*received=*/0, /*sent=*/0);
+    log_.WriteRefusal(record);
+    if (on_gone_) on_gone_();
+    return;
+  }
+
+  const uint64_t id = record.id;
+  auto connection = std::make_unique<Connection>(this, live_, std::move(record), fd,
+                                                 std::move(token), loop_, memory_);
+  Connection* const started = connection.get();
+  connections_.emplace(id, std::move(connection));
+  started->MeetDeadlines();
+}
+
+TerminationReason ConnectionManager::Readmit(const SocketAddress& client, Admission::Token* token) {
+  Admission::Token().swap(*token);
+  return admission_->Admit(client, loop_->now(), token);
+}
+
+absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {
+  return WithJitter(max_lifetime, std::uniform_real_distribution<double>(0, 1)(random_));
+}
+
+void ConnectionManager::Adopt(std::shared_ptr<const LiveConfig> live) {
+  live_ = std::move(live);
+  route_stats_.Keep([this](absl::string_view route) { return live_->ByName(route) != nullptr; });
+  for (const auto& [id, connection] : connections_) {
+    if (!connection->record().routed) continue;
+    if (live_->ByName(connection->record().route->name) == nullptr) connection->Retire();
+  }
+}
+
+bool ConnectionManager::InitiateCleanupOnce(ConnectionRecord& record, const End& end) {
+  if (std::exchange(record.cleanup_started, true)) return false;
+  record.end = end;
+  // A side that never was has not ended.
+  if (record.connecting_since == absl::InfiniteFuture()) {
+    record.end.outgoing = TerminationReason::kNone;
+  }
+  CleanupConnection(*connections_.at(record.id));
+  return true;
+}
+
+void ConnectionManager::CleanupConnection(Connection& connection) {
+  connection.StopWatching();
+  Bridge& bridge = connection.bridge();
+  const End& end = connection.record().end;
+  Endings endings = EndingsFor(end.reason, bridge.backend_connected());
+  if (end.alert == 0) return bridge.Cleanup(endings);
+  endings.incoming = Ending::kAlert;
+  bridge.Cleanup(endings, end.alert);
+}
+
+void ConnectionManager::Forget(Connection* connection) {
+  const auto it = connections_.find(connection->record().id);
+  CountEnd(connection->record().end);
+  CountsOf(connection->record())
+      .Count(connection->record().end.reason, connection->bridge().bytes_received(),
+             connection->bridge().bytes_sent());
+  connection->GiveBackPlaces();  // before the log tells that there is room
+  log_.WriteEnd(*connection);
+  loop_->DeleteLater(std::move(it->second));
+  connections_.erase(it);
+  if (on_gone_) on_gone_();
+  if (connections_.empty() && on_empty_) on_empty_();
+}
+
+void ConnectionManager::CountEnd(const End& end) {
+  stats_.IncrementConnections(end.reason);
+  stats_.IncrementTerminationStat(Side::kIncoming, end.incoming);
+  if (end.outgoing != TerminationReason::kNone) {
+    stats_.IncrementTerminationStat(Side::kOutgoing, end.outgoing);
+  }
+}
+
+RouteStats::Counts& ConnectionManager::CountsOf(const ConnectionRecord& record) {
+  if (!record.routed) return route_stats_.unrouted();
+  const std::string& route = record.route->name;
+  return live_->ByName(route) != nullptr ? route_stats_.Of(route) : route_stats_.removed();
+}
+
+void ConnectionManager::BeginDrain() { DrainIdle(); }
+
+void ConnectionManager::DrainIdle() {
+  std::vector<Connection*> idle;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->IdleSince(loop_->now() - kDrainIdle)) idle.push_back(connection.get());
+  }
+  for (Connection* connection : idle) {
+    InitiateCleanupOnce(connection->record(), End::OfBoth(TerminationReason::kShutdown));
+  }
+  if (!connections_.empty()) drain_timer_.ArmAfter(kDrainLook);
+}
+
+void ConnectionManager::EndAll(TerminationReason reason) {
+  drain_timer_.Cancel();
+  std::vector<Connection*> all;
+  all.reserve(connections_.size());
+  for (const auto& [id, connection] : connections_) all.push_back(connection.get());
+  // What is forgotten meanwhile lives on until this turn's end.
+  for (Connection* connection : all) InitiateCleanupOnce(connection->record(), End::OfBoth(reason));
+}
+
+size_t ConnectionManager::QueuedBytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, connection] : connections_) {
+    bytes += connection->bridge().queued_to_client() + connection->bridge().queued_to_backend();
+  }
+  return bytes;
+}
+
+std::string ConnectionManager::DumpRecords() const {
+  return absl::StrJoin(connections_, ",", [this](std::string* out, const auto& entry) {
+    out->append(DumpConnection(*entry.second, loop_->now()));
+  });
+}
+
+}  // namespace tlsbridge

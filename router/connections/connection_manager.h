@@ -1,0 +1,115 @@
+// Owns the connections of one worker, and is the only way out for each of them.
+//
+// InitiateCleanupOnce(record, end) -> CleanupConnection -> Bridge::Cleanup ->
+// Endpoint::CleanupSocket -> Forget. The first call wins; the rest happens at once, on this loop,
+// without a queue.
+//
+// Thread: the worker's. Owner: the worker. Loop, memory, limits and configuration outlive it.
+// Failure: reasons, counted and logged.
+#pragma once
+
+#include <stdint.h>
+
+#include <memory>
+#include <random>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "bridge/worker_memory.h"
+#include "router/connections/connection.h"
+#include "router/connections/connection_log.h"
+#include "router/handshakes/handshake_limit.h"
+#include "router/handshakes/handshake_queue.h"
+#include "router/limits/admission.h"
+#include "router/live/live_config.h"
+#include "router/stats/route_stats.h"
+#include "router/stats/termination_stats.h"
+
+namespace tlsbridge {
+
+class ConnectionManager {
+ public:
+  // Ids are `first_id`, `first_id` + `id_step`, ..., so that those of several workers differ.
+  ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
+                    HandshakeLimit* handshake_limit, FailureFolder* folder, EventLoop* loop,
+                    WorkerMemory* memory, uint64_t first_id = 1, uint64_t id_step = 1);
+  ConnectionManager(const ConnectionManager&) = delete;
+  ConnectionManager& operator=(const ConnectionManager&) = delete;
+
+  // Takes over an accepted `fd`: makes its record, or refuses and closes it.
+  void Accept(int fd, const SocketAddress& peer, const SocketAddress* listener);
+
+  // New connections are served as `live` says. Those of routes that are gone drain.
+  void Adopt(std::shared_ptr<const LiveConfig> live);
+
+  // Ends a connection for `end`. The first call for a record wins and returns true.
+  bool InitiateCleanupOnce(ConnectionRecord& record, const End& end);
+
+  // Ends connections as they fall idle. The rest go on until EndAll().
+  void BeginDrain();
+  void EndAll(TerminationReason reason);
+
+  // Counts, logs and destroys a connection whose sockets are gone.
+  void Forget(Connection* connection);
+
+  // How long a connection that has to end may go on until it falls idle.
+  absl::Duration drain_timeout() const { return live_->config().shutdown.drain_timeout; }
+  // `max_lifetime` with its jitter.
+  absl::Duration DrawLifetime(absl::Duration max_lifetime);
+  // For a connection whose client is another than its peer seemed: gives back what `token` held.
+  TerminationReason Readmit(const SocketAddress& client, Admission::Token* token);
+  HandshakeLimit::Place TakeHandshakePlace() { return handshake_limit_->Take(); }
+  uint64_t Random() { return random_(); }
+  HandshakeQueue& handshakes() { return handshakes_; }
+  tls::Signer& signer() { return signer_; }
+  const HandshakeQueue& handshakes() const { return handshakes_; }
+
+  size_t GetConnectionCount() const { return connections_.size(); }
+  const TerminationStats& termination_stats() const { return stats_; }
+  const RouteStats& route_stats() const { return route_stats_; }
+  const LiveCounters& live() const { return memory_->live; }
+  size_t live_timers() const { return loop_->connection_timers().armed(); }
+
+  // What stalled peers have not taken yet, both ways.
+  size_t QueuedBytes() const;
+
+  // All live records as JSON objects, separated by commas.
+  std::string DumpRecords() const;
+
+  // Tells what the log has folded. REQUIRES: the loop has stopped.
+  void FinishLog() { log_.Finish(); }
+
+  // Called whenever the last connection has gone.
+  void set_on_empty(absl::AnyInvocable<void()> on_empty) { on_empty_ = std::move(on_empty); }
+  // Called for each connection that has gone, refused ones included.
+  void set_on_gone(absl::AnyInvocable<void()> on_gone) { on_gone_ = std::move(on_gone); }
+
+ private:
+  void CleanupConnection(Connection& connection);
+  void CountEnd(const End& end);
+  RouteStats::Counts& CountsOf(const ConnectionRecord& record);
+  void DrainIdle();
+
+  std::shared_ptr<const LiveConfig> live_;
+  Admission* const admission_;             // Not owned.
+  HandshakeLimit* const handshake_limit_;  // Not owned.
+  EventLoop* const loop_;                  // Not owned.
+  WorkerMemory* const memory_;             // Not owned.
+  SigningThread signer_;
+  HandshakeQueue handshakes_;
+  ConnectionLog log_;
+  TerminationStats stats_;
+  RouteStats route_stats_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::minstd_rand random_;
+  uint64_t next_id_;
+  const uint64_t id_step_;
+  Timer drain_timer_;
+  absl::AnyInvocable<void()> on_empty_;
+  absl::AnyInvocable<void()> on_gone_;
+};
+
+}  // namespace tlsbridge

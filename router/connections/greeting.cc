@@ -1,0 +1,49 @@
+#include "router/connections/greeting.h"
+
+namespace tlsbridge {
+namespace {
+
+bool BeginsLikeProxyHeader(absl::Span<const uint8_t> bytes) {
+  constexpr size_t kEnoughToTell = 6;  // "PROXY "
+  if (bytes.size() < kEnoughToTell) return false;
+  proxy_protocol::Decoder decoder;
+  const proxy_protocol::Decoder::Result result = decoder.Feed(bytes);
+  return result.verdict != proxy_protocol::Decoder::Verdict::kMalformed ||
+         result.reason != proxy_protocol::Malformed::kNoSignature;
+}
+
+}  // namespace
+
+Greeting::Result Greeting::Feed(absl::Span<const uint8_t> bytes) {
+  if (decoder_.has_value() && !proxy_header_whole_) {
+    const proxy_protocol::Decoder::Result result = decoder_->Feed(bytes);
+    switch (result.verdict) {
+      case proxy_protocol::Decoder::Verdict::kNeedMore:
+        return Result::kNeedMore;
+      case proxy_protocol::Decoder::Verdict::kMalformed:
+        malformed_ = result.reason;
+        return Result::kBadProxyHeader;
+      case proxy_protocol::Decoder::Verdict::kWhole:
+        proxy_header_whole_ = true;
+        bytes.remove_prefix(result.consumed_bytes);
+        break;
+    }
+  }
+  if (bytes.empty()) return Result::kNeedMore;
+  switch (reader_.Feed(bytes)) {
+    case tls::ClientHelloReader::Result::kNeedMore:
+      return Result::kNeedMore;
+    case tls::ClientHelloReader::Result::kWhole:
+      whole_ = true;
+      return Result::kWhole;
+    case tls::ClientHelloReader::Result::kNotHello:
+      break;
+  }
+  if (!decoder_.has_value() && BeginsLikeProxyHeader(reader_.raw())) {
+    malformed_ = proxy_protocol::Malformed::kUnexpected;
+    return Result::kBadProxyHeader;
+  }
+  return Result::kNotHello;
+}
+
+}  // namespace tlsbridge

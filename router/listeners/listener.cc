@@ -1,0 +1,155 @@
+#include "router/listeners/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+namespace {
+
+// The kernel cuts this to net.core.somaxconn.
+constexpr int kBacklog = 65535;
+
+// Accepted in one turn at most, so that a burst of clients does not hold up those that are served.
+constexpr int kAcceptsPerTurn = 16;
+// And before the listener closes: as many as the kernel's queue holds by default.
+constexpr int kLastRounds = 4096 / kAcceptsPerTurn;
+
+// How long to leave the queue alone once descriptors have run out.
+constexpr absl::Duration kPause = absl::Milliseconds(250);
+
+absl::Status CannotListen(const SocketAddress& address, int error) {
+  absl::string_view hint;
+  if (error == EADDRINUSE) hint = "; stop what listens there, or choose another address";
+  if (error == EACCES && address.is_unix()) hint = "; the folder must be writable";
+  if (error == EACCES && !address.is_unix()) hint = "; ports below 1024 need CAP_NET_BIND_SERVICE";
+  if (error == EADDRNOTAVAIL) hint = "; no interface of this machine has that address";
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot listen on ", address.ToString(), ": ", strerror(error), hint));
+}
+
+// A path left over from a process that is gone refuses connections.
+void RemoveStaleUnixSocket(const SocketAddress& address) {
+  const std::string path = address.unix_path();
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return;
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  if (connect(fd, address.get(), address.length()) != 0 && errno == ECONNREFUSED) {
+    unlink(path.c_str());
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(const SocketAddress& address,
+                                                                       const TcpOptions& options) {
+  const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return CannotListen(address, errno);
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  const int on = 1;
+  if (address.is_unix()) {
+    RemoveStaleUnixSocket(address);
+  } else {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    ApplyTcpOptions(fd, options);
+  }
+  if (address.family() == AF_INET6) {
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  }
+  if (bind(fd, address.get(), address.length()) != 0 || listen(fd, kBacklog) != 0) {
+    return CannotListen(address, errno);
+  }
+  std::move(close_fd).Cancel();
+  return std::unique_ptr<ListeningSocket>(new ListeningSocket(fd, SocketAddress::LocalOf(fd)));
+}
+
+ListeningSocket::~ListeningSocket() { Close(); }
+
+void ListeningSocket::Close() {
+  if (fd_ < 0) return;
+  // In this order: once closed, the path could be that of a process that takes over.
+  if (address_.is_unix()) unlink(address_.unix_path().c_str());
+  close(std::exchange(fd_, -1));
+}
+
+Acceptor::Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_accept)
+    : socket_(socket),
+      on_accept_(std::move(on_accept)),
+      loop_(loop),
+      resume_timer_(
+          loop, [this] { readable_.Enable(); }, Timer::Of::kService),
+      readable_(loop, socket->fd(), [this] { AcceptSome(); }) {}
+
+void Acceptor::AcceptAll() {
+  for (int round = 0; round < kLastRounds && !paused() && AcceptSome(); ++round) {
+  }
+}
+
+// True if there may be more.
+bool Acceptor::AcceptSome() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+    auto* address = reinterpret_cast<sockaddr*>(&storage);
+    const int fd = accept4(socket_->fd(), address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      if (paused_since_ < absl::InfiniteFuture()) Resumed();
+      on_accept_(fd, SocketAddress::From(address, length));
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return false;
+      case EINTR:
+      case ECONNABORTED:
+      case EPROTO:
+      case ENETDOWN:
+      case ENOPROTOOPT:
+      case EHOSTDOWN:
+      case ENONET:
+      case EHOSTUNREACH:
+      case EOPNOTSUPP:
+      case ENETUNREACH:
+        // The client has left the queue, or the network had an error to tell (accept(2)): on to the
+        // next.
+        break;
+      default:  // no descriptors, no memory, or no right: it may pass
+        Pause(errno);
+        return false;
+    }
+  }
+  return true;
+}
+
+// However long it lasts, one line tells of its beginning and one of its end.
+void Acceptor::Pause(int error) {
+  if (paused_since_ == absl::InfiniteFuture()) {
+    paused_since_ = loop_->now();
+    LogEvent(LogLevel::kError, "accept_paused")
+        .Text("listener", socket_->address().ToString())
+        .Text("errno", strerrorname_np(error));
+  }
+  readable_.Disable();
+  resume_timer_.ArmAfter(kPause);
+}
+
+void Acceptor::Resumed() {
+  LogEvent(LogLevel::kWarning, "accept_resumed")
+      .Text("listener", socket_->address().ToString())
+      .Milliseconds("paused_ms", loop_->now() - paused_since_);
+  paused_since_ = absl::InfiniteFuture();
+}
+
+}  // namespace tlsbridge

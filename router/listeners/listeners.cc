@@ -1,0 +1,99 @@
+#include "router/listeners/listeners.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tlsbridge {
+namespace {
+
+bool Wants(absl::Span<const Listener> wanted, const SocketAddress& address) {
+  return std::any_of(wanted.begin(), wanted.end(),
+                     [&address](const Listener& l) { return l.address == address; });
+}
+
+}  // namespace
+
+Listeners::Listeners(EventLoop* accept_loop, std::vector<Worker*> workers)
+    : accept_loop_(accept_loop), workers_(std::move(workers)) {}
+
+Listeners::~Listeners() = default;
+
+absl::Status Listeners::Open(absl::Span<const Listener> wanted, const TcpOptions& options) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::unique_ptr<Entry>> opened;
+  std::vector<Entry*> kept;
+  for (const Listener& listener : wanted) {
+    const auto it = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+      return !entry->closed && entry->wanted == listener.address;
+    });
+    if (it != entries_.end()) {
+      kept.push_back(it->get());
+      continue;
+    }
+    auto socket = ListeningSocket::Open(listener.address, options);
+    if (!socket.ok()) return socket.status();
+    opened.push_back(std::make_unique<Entry>());
+    opened.back()->wanted = listener.address;
+    opened.back()->socket = *std::move(socket);
+  }
+  for (Entry* entry : kept) entry->open = true;
+  for (auto& entry : opened) entries_.push_back(std::move(entry));
+  return absl::OkStatus();
+}
+
+void Listeners::Start() {
+  for (auto& entry : entries_) {
+    if (entry->open) StartAccepting(entry.get());
+  }
+}
+
+void Listeners::StartAccepting(Entry* entry) {
+  accept_loop_->Post([this, entry] {
+    if (entry->acceptor != nullptr) return;
+    entry->acceptor = std::make_unique<Acceptor>(accept_loop_, entry->socket.get(),
+                                                 [this, entry](int fd, const SocketAddress& peer) {
+                                                   Dispatch(fd, peer, &entry->socket->address());
+                                                 });
+  });
+}
+
+void Listeners::Dispatch(int fd, const SocketAddress& peer, const SocketAddress* listener) {
+  Worker* least = *std::min_element(workers_.begin(), workers_.end(),
+                                    [](Worker* a, Worker* b) { return a->load() < b->load(); });
+  least->Accept(fd, peer, listener);
+}
+
+void Listeners::CloseOthers(absl::Span<const Listener> wanted,
+                            absl::AnyInvocable<void()> on_closed) {
+  std::vector<Entry*> closing;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& entry : entries_) {
+      if (!entry->open || Wants(wanted, entry->wanted)) continue;
+      entry->open = false;
+      closing.push_back(entry.get());
+    }
+  }
+  accept_loop_->Post(
+      [this, closing = std::move(closing), on_closed = std::move(on_closed)]() mutable {
+        for (Entry* entry : closing) {
+          if (entry->acceptor != nullptr) entry->acceptor->AcceptAll();
+          const std::lock_guard lock(mutex_);
+          if (entry->open || entry->closed) continue;
+          entry->acceptor.reset();
+          entry->socket->Close();
+          entry->closed = true;
+        }
+        on_closed();
+      });
+}
+
+std::vector<SocketAddress> Listeners::addresses() const {
+  std::vector<SocketAddress> addresses;
+  for (const auto& entry : entries_) {
+    if (entry->open) addresses.push_back(entry->socket->address());
+  }
+  return addresses;
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,84 @@
+// Reads the files that a route's TLS is made of, now and whenever they change.
+//
+// Thread: any. Failure: a Status that names the file and the reason; nothing is half-made.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "router/config/config.h"
+#include "router/live/renewal/file_set.h"
+#include "tls/certificates/credential.h"
+#include "tls/client_context.h"
+#include "tls/server_context.h"
+#include "tls/tickets/ticket_secrets.h"
+#include "tls/trust/trust_files.h"
+
+namespace tlsbridge {
+
+// What a route shows to its backends, and whom it trusts there.
+struct BackendCredentials {
+  std::string ca_pem;        // empty: the system's
+  tls::TrustFacts trust;     // of ca_pem
+  tls::KeyPair certificate;  // without a key: none
+};
+
+// What is asked of a route's clients.
+struct ClientFiles {
+  tls::ClientPolicy policy;
+  tls::TrustFacts trust;  // of its CAs and CRLs
+};
+
+// Each set is renewed by itself: a bad one does not keep a good one from being served.
+struct RouteFiles {
+  std::vector<FileSet<const tls::Credential>> certificates;
+  FileSet<const ClientFiles> clients;
+  FileSet<tls::TicketSecrets> tickets;
+  std::string tickets_warning;  // what is odd about that file; empty for nothing
+  FileSet<const BackendCredentials> backend;
+};
+
+struct RouteTls {
+  std::shared_ptr<const tls::ServerContext> server;   // null where TLS is passed through
+  std::shared_ptr<const tls::ClientContext> backend;  // null where backends get plaintext
+  RouteFiles files;
+};
+
+// One set, whatever is in it.
+struct FileSetState {
+  absl::string_view what;  // "certificate", "clients", "tickets" or "backend"
+  absl::Span<const std::string> paths;
+  uint64_t stamp;
+  absl::string_view problem;
+};
+void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit);
+// Whether all that is served, and all that is known of the files, is the same.
+bool IsUnchanged(const RouteTls& before, const RouteTls& after);
+
+// A route that is served.
+struct ServedRoute {
+  const Route* settings;
+  const RouteTls* tls;
+};
+
+// `served` is the route of the same name, or null. Of that is kept what has not changed; and where
+// files have become bad, what they held before.
+absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
+                                      const tls::TicketSecrets::Clock& wall_clock);
+
+struct RouteProblem {
+  std::string part;  // "tls.certificates[1]", "tls.client_auth", ...; empty: the route as a whole
+  absl::Status status;
+};
+// All that is wrong with what `route` names, where LoadRouteTls() has told the first of it.
+std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& first,
+                                     const tls::TicketSecrets::Clock& wall_clock);
+
+// Whatever the dates of its CRLs; for `tlsbridge explain`, too.
+absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings);
+
+}  // namespace tlsbridge

@@ -1,0 +1,87 @@
+// The configuration as it is served: every file read, every backend known, ready for connections.
+//
+// A reload makes a new one, which takes over what must outlive it: a route's counts, the health of
+// its backends, and what files held that have become bad. Connections keep the one that they
+// started on.
+//
+// Thread: made on one, then immutable and read by all; what is shared through its pointers guards
+// itself. Owner: everybody who serves from it, by shared_ptr. Failure: Load() returns a Status that
+// names the file or field; nothing of a configuration that fails is used.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "bridge/event/clock.h"
+#include "router/backends/backend_pool.h"
+#include "router/config/config.h"
+#include "router/limits/admission.h"
+#include "router/live/credentials.h"
+#include "router/routes/route_table.h"
+#include "tls/hello/client_hello.h"
+
+namespace tlsbridge {
+
+struct LiveRoute {
+  const Route* settings = nullptr;  // in LiveConfig::config()
+  RouteTls tls;
+  std::shared_ptr<BackendPool> backends;  // null for a route that blocks
+  std::shared_ptr<Admission> admission;   // this route's own limits
+};
+
+class LiveConfig {
+ public:
+  // Reads what `config` names. `previous` may be null. `clock` decides which certificates are
+  // valid, and when session tickets get new keys; it must outlive every session.
+  static absl::StatusOr<std::shared_ptr<const LiveConfig>> Load(Config config,
+                                                                const LiveConfig* previous,
+                                                                const Clock* clock);
+  // The same configuration with what its files hold now; `current` itself, if no file has changed.
+  // Files that have become bad are told of in their FileSet, which goes on serving.
+  static std::shared_ptr<const LiveConfig> Renew(std::shared_ptr<const LiveConfig> current,
+                                                 const Clock* clock);
+  // The same with TLS that is there already, one for each route.
+  static absl::StatusOr<std::shared_ptr<const LiveConfig>> Assemble(Config config,
+                                                                    std::vector<RouteTls> tls,
+                                                                    const LiveConfig* previous,
+                                                                    absl::Time now);
+
+  LiveConfig(const LiveConfig&) = delete;
+  LiveConfig& operator=(const LiveConfig&) = delete;
+
+  const Config& config() const { return *config_; }
+  const std::vector<LiveRoute>& routes() const { return routes_; }
+
+  // The route of a client that asks for `hello` on the listener's `port`; null for none.
+  const LiveRoute* Find(uint16_t port, const SocketAddress& client,
+                        const tls::ClientHello& hello) const;
+  // One whose BoringSSL may tell a client on `port` what is wrong with its first bytes; null if
+  // none of its routes ends TLS.
+  const LiveRoute* AnyThatTerminates(uint16_t port) const;
+  // Whether a peer on a listener, by the address that that was bound to, begins with a PROXY
+  // header.
+  bool ExpectsProxyHeader(const SocketAddress& listener, const SocketAddress& peer) const;
+  const LiveRoute* ByName(absl::string_view name) const;
+
+  // What applies to a connection until it has a route: the most patient of all routes.
+  const LiveRoute& unrouted() const { return unrouted_; }
+
+ private:
+  LiveConfig(std::shared_ptr<const Config> config, std::shared_ptr<const RouteTable> table);
+
+  void AddRoute(LiveRoute route);
+
+  // Shared by all that were renewed from one.
+  const std::shared_ptr<const Config> config_;
+  Route unrouted_settings_;
+  LiveRoute unrouted_;
+  const std::shared_ptr<const RouteTable> table_;
+  std::vector<LiveRoute> routes_;
+  absl::flat_hash_map<absl::string_view, size_t> by_name_;
+};
+
+}  // namespace tlsbridge

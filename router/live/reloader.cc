@@ -1,0 +1,185 @@
+#include "router/live/reloader.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace tlsbridge {
+namespace {
+
+// The keys whose values differ, as the file has them: "(limits,timeouts)".
+std::string Differences(const Route& before, const Route& after) {
+  std::vector<absl::string_view> keys;
+  const auto look = [&](absl::string_view key, auto... members) {
+    if (((before.*members == after.*members) && ...)) return;
+    keys.push_back(key);
+  };
+  look("priority", &Route::priority);
+  look("match", &Route::match);
+  look("deny_ip", &Route::deny_ip);
+  look("allow_ip", &Route::allow_ip);
+  look("action", &Route::action, &Route::block_with_alert);
+  look("tls", &Route::tls_mode, &Route::tls);
+  look("backends", &Route::backends, &Route::unsafe_backend);
+  look("balance", &Route::balance);
+  look("health_check", &Route::health);
+  look("ejection", &Route::ejection);
+  look("slow_start", &Route::slow_start);
+  look("dns", &Route::dns);
+  look("backend_tls", &Route::backend_tls);
+  look("send_proxy_protocol", &Route::send_proxy);
+  look("timeouts", &Route::timeouts);
+  look("keep_alive", &Route::keep_alive);
+  look("limits", &Route::limits);
+  const Bridge::Options& was = before.bridge;
+  const Bridge::Options& is = after.bridge;
+  if (!(was.tcp == is.tcp)) keys.emplace_back("tcp");
+  if (was.grace != is.grace) keys.emplace_back("close_grace");
+  if (was.accept_truncation != is.accept_truncation) keys.emplace_back("tls.truncation");
+  if (was.accept_backend_truncation != is.accept_backend_truncation) {
+    keys.emplace_back("backend_tls.truncation");
+  }
+  return absl::StrCat("(", absl::StrJoin(keys, ","), ")");
+}
+
+std::string Differences(const Listener&, const Listener&) { return ""; }
+
+template <typename Item, typename Name>
+void Compare(const std::vector<Item>& before, const std::vector<Item>& after, Name name,
+             std::vector<std::string>* changes) {
+  std::map<std::string, const Item*> old;
+  for (const Item& item : before) old.emplace(name(item), &item);
+  std::map<std::string, std::string> found;
+  for (const Item& item : after) {
+    const std::string key = name(item);
+    const auto it = old.find(key);
+    if (it == old.end()) {
+      found[key] = absl::StrCat("+", key);
+    } else {
+      if (!(*it->second == item))
+        found[key] = absl::StrCat("~", key, Differences(*it->second, item));
+      old.erase(it);
+    }
+  }
+  for (const auto& [gone, item] : old) found[gone] = absl::StrCat("-", gone);
+  for (const auto& [key, change] : found) changes->push_back(change);
+}
+
+}  // namespace
+
+Reloader::Reloader(EventLoop* loop, Source source, std::vector<std::string> source_files,
+                   uint64_t source_stamp, Receiver receiver)
+    : loop_(loop),
+      receiver_(std::move(receiver)),
+      source_(std::move(source)),
+      source_files_(std::move(source_files)),
+      source_stamp_(source_stamp),
+      thread_([this] { Run(); }) {}
+
+Reloader::~Reloader() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
+  if (at_work_) {
+    again_ = std::max(again_.value_or(cause), cause);
+    return;
+  }
+  at_work_ = true;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    job_ = Job{std::move(current), cause};
+  }
+  changed_.notify_one();
+}
+
+void Reloader::Run() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return ending_ || job_.has_value(); });
+    if (ending_) return;
+    const Job job = *std::exchange(job_, std::nullopt);
+    lock.unlock();
+    Outcome outcome = Work(job);
+    loop_->Post([this, outcome = std::move(outcome)] { Finish(outcome); });
+    lock.lock();
+  }
+}
+
+Reloader::Outcome Reloader::Work(const Job& job) {
+  Outcome outcome;
+  outcome.asked = job.cause == Cause::kAsked;
+  // What was refused may be good by now: a file that it names has come, an address is free.
+  outcome.reloaded = outcome.asked || refused_ || StampOf(source_files_) != source_stamp_;
+  outcome.renewed = LiveConfig::Renew(job.current, &loop_->clock());
+  if (outcome.reloaded) {
+    outcome.live = AskSource(job.current.get());
+  } else {
+    outcome.live = outcome.renewed;
+  }
+  // Both, since it is not known yet which will be served.
+  outcome.watch = PlanFor(*outcome.renewed);
+  if (outcome.live.ok()) {
+    for (const auto& [folder, names] : PlanFor(**outcome.live)) {
+      outcome.watch[folder].insert(names.begin(), names.end());
+    }
+  }
+  return outcome;
+}
+
+// Again, if its files change meanwhile: the beginning of one may look like a whole.
+Reloader::Result Reloader::AskSource(const LiveConfig* current) {
+  constexpr int kAttempts = 5;
+  Result result = absl::UnavailableError("");
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    source_stamp_ = StampOf(source_files_);
+    result = source_(current, &loop_->clock());
+    if (StampOf(source_files_) == source_stamp_) return result;
+  }
+  return absl::UnavailableError(absl::StrCat(absl::StrJoin(source_files_, ", "),
+                                             ": changed again and again while being read"));
+}
+
+void Reloader::Finish(const Outcome& outcome) {
+  std::shared_ptr<const LiveConfig> current = receiver_(outcome);
+  if (outcome.reloaded) refused_ = !outcome.live.ok() || current != *outcome.live;
+  at_work_ = false;
+  if (const auto cause = std::exchange(again_, std::nullopt)) Start(std::move(current), *cause);
+}
+
+WatchPlan Reloader::PlanFor(const LiveConfig& live) const {
+  std::vector<std::string> paths = source_files_;
+  for (const LiveRoute& route : live.routes()) {
+    ForEachFileSet(route.tls, [&paths](const FileSetState& set) {
+      paths.insert(paths.end(), set.paths.begin(), set.paths.end());
+    });
+  }
+  return PlanWatches(paths);
+}
+
+std::string DescribeChanges(const Config& before, const Config& after) {
+  std::vector<std::string> changes;
+  Compare(
+      before.listeners, after.listeners, [](const Listener& l) { return l.address.ToString(); },
+      &changes);
+  Compare(
+      before.routes, after.routes, [](const Route& r) { return r.name; }, &changes);
+  if (!(before.limits == after.limits)) changes.emplace_back("~limits");
+  if (!(before.shutdown == after.shutdown)) changes.emplace_back("~shutdown");
+  if (before.admin != after.admin) changes.emplace_back("~admin");
+  if (before.workers != after.workers) changes.emplace_back("~workers");
+  if (!(before.log == after.log)) changes.emplace_back("~log");
+  return absl::StrJoin(changes, " ");
+}
+
+}  // namespace tlsbridge

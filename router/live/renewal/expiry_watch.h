@@ -1,0 +1,50 @@
+// Which certificates, and what goes with them, are in use, and which of them should have been
+// renewed by now.
+//
+// Thread: the control loop's. Owner: the router; the loop outlives it. Failure: none.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "router/live/live_config.h"
+
+namespace tlsbridge {
+
+// Every certificate of every route as JSON: its file, names, validity, and why what its files hold
+// now is not served, if that is so. OCSP responses, CAs and CRLs likewise, as "others".
+std::string CertificatesJson(const LiveConfig& live, absl::Time now);
+
+class ExpiryWatch {
+ public:
+  // Renewal is due at two thirds of a lifetime, mostly; who has missed that by far is told.
+  static constexpr double kLastPart = 0.1;                             // of its lifetime,
+  static constexpr absl::Duration kMostNotice = absl::Hours(14 * 24);  // but this at most
+  static constexpr absl::Duration kLooksEvery = absl::Hours(1);    // sooner where something is due,
+  static constexpr absl::Duration kLeastPause = absl::Minutes(1);  // but not sooner than this
+  static constexpr absl::Duration kTellsEvery = absl::Hours(24);   // of one certificate
+
+  // `served` is asked whenever it looks.
+  ExpiryWatch(EventLoop* loop, absl::AnyInvocable<const LiveConfig&()> served);
+
+  // Logs `certificate_expires_soon` or `certificate_expired`, or the same of another kind of
+  // DatedFile. By itself it looks every hour, and when one is due.
+  void Look();
+
+ private:
+  struct Told {
+    absl::Time when;
+    bool expired;
+  };
+
+  EventLoop* const loop_;  // Not owned.
+  absl::AnyInvocable<const LiveConfig&()> served_;
+  std::map<std::string, Told> told_;  // by kind and file
+  Timer timer_;
+};
+
+}  // namespace tlsbridge

@@ -1,0 +1,21 @@
+#include "router/live/renewal/file_set.h"
+
+#include <sys/stat.h>
+
+#include "absl/hash/hash.h"
+
+namespace tlsbridge {
+
+uint64_t StampOf(absl::Span<const std::string> paths) {
+  uint64_t stamp = 0;
+  for (const std::string& path : paths) {
+    struct stat info = {};
+    const bool there = stat(path.c_str(), &info) == 0;
+    // The change time tells of a rename as well, the inode of a symbolic link that leads elsewhere.
+    stamp = absl::HashOf(stamp, there, info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                         info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+  }
+  return stamp;
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,80 @@
+#include "router/live/renewal/renewal_log.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "router/live/tls_warnings.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+namespace {
+
+// Of each kind.
+constexpr int kMostLines = 100;
+
+// Lines of one event, and how many more there would have been.
+class Lines {
+ public:
+  Lines(LogLevel level, const char* event) : level_(level), event_(event) {}
+  void Tell(const LiveRoute& route, absl::string_view key, absl::string_view text) {
+    if (++count_ > kMostLines) return;
+    LogEvent(level_, event_).Text("route", route.settings->name).Text(key, text);
+  }
+  ~Lines() {
+    if (count_ > kMostLines) LogEvent(level_, event_).Number("more", count_ - kMostLines);
+  }
+
+ private:
+  const LogLevel level_;
+  const char* const event_;
+  int count_ = 0;
+};
+
+std::string FilesOf(const FileSetState& set) { return absl::StrJoin(set.paths, " "); }
+
+}  // namespace
+
+void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems which) {
+  Lines refusals(LogLevel::kError, "renewal_refused");
+  Lines renewals(LogLevel::kInfo, "renewed");
+  for (const LiveRoute& route : after.routes()) {
+    const LiveRoute* const old = before.ByName(route.settings->name);
+    if (old == nullptr) continue;
+    absl::flat_hash_map<std::string, FileSetState> states;
+    const auto key = [](const FileSetState& set) { return absl::StrCat(set.what, FilesOf(set)); };
+    ForEachFileSet(old->tls, [&](const FileSetState& set) { states.emplace(key(set), set); });
+    ForEachFileSet(route.tls, [&](const FileSetState& set) {
+      const auto found = states.find(key(set));
+      if (found == states.end()) return;  // the configuration's change is told of
+      const FileSetState& was = found->second;
+      if (!set.problem.empty()) {
+        if (which == TellProblems::kNew && set.problem == was.problem) return;
+        refusals.Tell(route, "message", set.problem);
+      } else if (set.stamp != was.stamp || !was.problem.empty()) {
+        renewals.Tell(route, "files", FilesOf(set));
+      }
+    });
+  }
+}
+
+void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {
+  for (const LiveRoute& route : live.routes()) {
+    std::vector<std::string> known;
+    if (before != nullptr) {
+      const LiveRoute* const old = before->ByName(route.settings->name);
+      if (old != nullptr) known = TlsWarnings(*old->settings, old->tls);
+    }
+    for (const std::string& warning : TlsWarnings(*route.settings, route.tls)) {
+      if (std::find(known.begin(), known.end(), warning) != known.end()) continue;
+      LogEvent(LogLevel::kWarning, "tls_warning")
+          .Text("route", route.settings->name)
+          .Text("message", warning);
+    }
+  }
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,148 @@
+#include "router/yaml/checks.h"
+
+#include <netinet/in.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "router/routes/route_table.h"
+#include "router/routes/unreachable.h"
+
+namespace tlsbridge::yaml {
+namespace {
+
+std::string Indexed(absl::string_view list, size_t index) {
+  return absl::StrCat(list, "[", index, "]");
+}
+
+bool IsWildcard(const SocketAddress& address) {
+  if (address.family() == AF_INET) {
+    return reinterpret_cast<const sockaddr_in*>(address.get())->sin_addr.s_addr == INADDR_ANY;
+  }
+  return address.family() == AF_INET6 &&
+         IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(address.get())->sin6_addr);
+}
+
+// Whether both cannot be bound. An IPv6 listener takes no IPv4 (IPV6_V6ONLY), and port 0 is another
+// free one each time.
+bool Collide(const SocketAddress& a, const SocketAddress& b) {
+  if (a.family() != b.family() || a.family() == AF_UNSPEC) return false;
+  if (a == b) return a.is_unix() || a.port() != 0;
+  if (a.is_unix() || a.port() != b.port() || a.port() == 0) return false;
+  return IsWildcard(a) || IsWildcard(b);
+}
+
+class ConfigChecks {
+ public:
+  ConfigChecks(const Config& config, Reading* reading) : config_(config), reading_(reading) {}
+
+  void Run() {
+    CheckAddresses();
+    for (size_t i = 0; i < config_.listeners.size(); ++i) CheckProxyProtocol(i);
+    CheckNames();
+    for (size_t i = 0; i < config_.routes.size(); ++i) CheckRoute(config_, i, reading_);
+    CheckReachable();
+  }
+
+ private:
+  void Add(absl::string_view path, absl::string_view message) {
+    reading_->Add(reading_->MarkOf(path), path, message);
+  }
+
+  void CheckAddresses() {
+    std::vector<std::pair<std::string, const SocketAddress*>> taken;
+    // The wildcard of a port, and any other address of it, so that the cost is not quadratic.
+    absl::flat_hash_map<std::string, size_t> exact;
+    absl::flat_hash_map<std::string, std::pair<int, size_t>> by_port[2];
+    const auto check = [&](std::string path, const SocketAddress& address) {
+      if (!reading_->Given(path) || !reading_->Sound(path)) return;
+      const size_t self = taken.size();
+      taken.emplace_back(std::move(path), &address);
+      const std::string port = absl::StrCat(address.family(), "/", address.port());
+      const bool wildcard = IsWildcard(address);
+      size_t other = self;
+      if (const auto same = exact.find(address.ToString()); same != exact.end()) {
+        other = same->second;
+      } else if (const auto w = by_port[1].find(port); w != by_port[1].end()) {
+        other = w->second.second;
+      } else if (const auto s = by_port[0].find(port); wildcard && s != by_port[0].end()) {
+        other = s->second.second;
+      }
+      exact.emplace(address.ToString(), self);
+      if (!address.is_unix()) by_port[wildcard ? 1 : 0].emplace(port, std::pair(0, self));
+      if (other == self || !Collide(*taken[other].second, address)) return;
+      Add(taken[self].first, absl::StrCat("overlaps ", taken[other].second->ToString(), " of ",
+                                          taken[other].first, ": both cannot be listened on"));
+    };
+    for (size_t i = 0; i < config_.listeners.size(); ++i) {
+      check(absl::StrCat(Indexed("listeners", i), ".address"), config_.listeners[i].address);
+    }
+    if (!config_.admin.has_value()) return;
+    check("admin.address", *config_.admin);
+    if (reading_->Sound("admin") && !config_.admin->is_loopback()) {
+      Add("admin.address", absl::StrCat(config_.admin->ToString(),
+                                        " is not allowed: it asks nobody who they are; use a "
+                                        "loopback address, unix:/PATH or unix:@NAME"));
+    }
+  }
+
+  void CheckProxyProtocol(size_t index) {
+    const Listener& listener = config_.listeners[index];
+    const std::string path = Indexed("listeners", index);
+    if (!reading_->Sound(path)) return;
+    if (listener.address.is_unix() && !listener.proxy_protocol_from.empty()) {
+      Add(path + ".proxy_protocol_from",
+          "peers on a UNIX socket have no IP address; use proxy_protocol_from_unix: true");
+    }
+    if (!listener.address.is_unix() && listener.proxy_protocol_from_unix) {
+      Add(path + ".proxy_protocol_from_unix",
+          "the listener is no UNIX socket; list the peers in proxy_protocol_from");
+    }
+  }
+
+  void CheckNames() {
+    absl::flat_hash_map<absl::string_view, size_t> first;
+    for (size_t i = 0; i < config_.routes.size(); ++i) {
+      const std::string path = absl::StrCat(Indexed("routes", i), ".name");
+      if (!reading_->Given(path) || !reading_->Sound(path)) continue;
+      const auto [entry, inserted] = first.emplace(config_.routes[i].name, i);
+      if (inserted) continue;
+      Add(path, absl::StrCat(Quoted(config_.routes[i].name), " is already the name of ",
+                             Indexed("routes", entry->second)));
+    }
+  }
+
+  void CheckReachable() {
+    for (size_t i = 0; i < config_.routes.size(); ++i) {
+      const std::string path = Indexed("routes", i);
+      if (reading_->Malformed(path) || !reading_->Sound(path + ".match") ||
+          !reading_->Sound(path + ".priority")) {
+        return;
+      }
+    }
+    if (const auto table = RouteTable::Create(config_.routes); !table.ok()) {
+      Add("routes", table.status().message());
+      return;
+    }
+    for (const UnreachableRoute& found : FindUnreachable(config_.routes)) {
+      Add(Indexed("routes", found.route),
+          absl::StrCat("no connection ever takes this route, because ",
+                       Indexed("routes", found.winner), " (",
+                       Quoted(config_.routes[found.winner].name),
+                       ") matches all that it matches and wins; give this one a higher priority, "
+                       "or narrow the other's match"));
+    }
+  }
+
+  const Config& config_;
+  Reading* const reading_;  // Not owned.
+};
+
+}  // namespace
+
+void CheckConfig(const Config& config, Reading* reading) { ConfigChecks(config, reading).Run(); }
+
+}  // namespace tlsbridge::yaml

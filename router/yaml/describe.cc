@@ -1,0 +1,93 @@
+#include "router/yaml/describe.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "router/yaml/keys.h"
+#include "router/yaml/parse_config.h"
+
+namespace tlsbridge {
+namespace {
+
+using yaml::Json;
+using yaml::Key;
+using yaml::ObjectType;
+
+constexpr char kIntroduction[] = R"(# The configuration file
+
+Every key that `tlsbridge run --config FILE` takes. This page is made from the parser's own table of keys:
+`tlsbridge check --reference` prints it, `tlsbridge check --json-schema` prints the same for editors.
+
+- **Unknown keys, contradictions and values out of bounds are errors**, never ignored. `tlsbridge check --config FILE`
+  tells all of them at once, with their positions.
+- **Durations** are numbers with units, one or several: `500ms`, `30s`, `5m`, `1h30m`.
+- **Files** are relative to the folder of the configuration file. In their names, and nowhere else, `${NAME}` is
+  replaced by the variable of the environment, which must be set; `${NAME:-default}` has a default.
+- **Addresses** are `HOST:PORT` with a numeric host, `[IPV6]:PORT`, `unix:/PATH` or `unix:@NAME` (abstract).
+- **Blocks** of addresses are written `10.0.0.0/8`, `2001:db8::/32` or as one address.
+- Anchors, aliases and the merge key `<<` of YAML may be used; tags and several documents may not.
+)";
+
+std::string DefaultText(const Key& key, const Json& value) {
+  if (key.required) return "(must be given)";
+  if (value.is_null()) return "";
+  return absl::StrCat("`", value.is_string() ? value.get<std::string>() : value.dump(), "`");
+}
+
+class Writer {
+ public:
+  // `defaults` is what a struct of these keys has when nothing is given.
+  void Section(const std::string& path, const ObjectType& object, const Json& schema) {
+    absl::StrAppend(&page_, "\n## ", path.empty() ? "The file" : absl::StrCat("`", path, "`"),
+                    "\n\n| key | type | default | |\n| --- | --- | --- | --- |\n");
+    std::vector<std::pair<const Key*, std::string>> nested;
+    for (const Key& key : object.keys()) {
+      const std::string key_path =
+          absl::StrCat(path, path.empty() ? "" : ".", key.name, key.type->is_list() ? "[]" : "");
+      paths_.push_back(absl::StrCat(path, path.empty() ? "" : ".", key.name));
+      const Json& properties = schema.at("properties").at(key.name);
+      const bool has_keys = key.type->object() != nullptr;
+      const std::string type = !has_keys             ? key.type->Describe()
+                               : key.type->is_list() ? "list, see below"
+                                                     : "see below";
+      absl::StrAppend(&page_, "| `", key.name, "` | ", type, " | ",
+                      DefaultText(key, properties.value("default", Json())), " | ",
+                      absl::StrReplaceAll(key.doc, {{"|", "\\|"}}), " |\n");
+      if (has_keys) nested.emplace_back(&key, key_path);
+    }
+    for (const auto& [key, key_path] : nested) {
+      const Json& properties = schema.at("properties").at(key->name);
+      Section(key_path, *key->type->object(),
+              key->type->is_list() ? properties.at("items") : properties);
+    }
+  }
+
+  std::string TakePage() { return std::move(page_); }
+  std::vector<std::string> TakePaths() { return std::move(paths_); }
+
+ private:
+  std::string page_ = kIntroduction;
+  std::vector<std::string> paths_;
+};
+
+Writer Described() {
+  Writer writer;
+  writer.Section("", yaml::ConfigKeys(), yaml::ConfigKeys().Schema());
+  return writer;
+}
+
+}  // namespace
+
+std::string ConfigJsonSchema() {
+  Json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"},
+                 {"title", "tlsbridge configuration"}};
+  schema.update(yaml::ConfigKeys().Schema());
+  return schema.dump(2) + "\n";
+}
+
+std::string ConfigReference() { return Described().TakePage(); }
+
+std::vector<std::string> ConfigKeyPaths() { return Described().TakePaths(); }
+
+}  // namespace tlsbridge

@@ -1,0 +1,115 @@
+#include "router/yaml/keys.h"
+
+#include <stdint.h>
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "router/yaml/values.h"
+
+namespace tlsbridge::yaml {
+namespace {
+
+TypePtr<Listener> ListenerKeys() {
+  return Object<Listener>({
+      Key::At<&Listener::address>("address", AddressType(),
+                                  "where to listen: HOST:PORT with a numeric host, [IPV6]:PORT, "
+                                  "unix:/PATH, with the permissions that the umask leaves, or "
+                                  "unix:@NAME (abstract)")
+          .Required(),
+      Key::At<&Listener::proxy_protocol_from>(
+          "proxy_protocol_from", ListOf(CidrType()),
+          "peers that must begin with a PROXY protocol header (version 1 or 2); others must not"),
+      Key::At<&Listener::proxy_protocol_from_unix>(
+          "proxy_protocol_from_unix", BoolType(),
+          "whether everybody on this UNIX listener must begin with a PROXY protocol header"),
+  });
+}
+
+TypePtr<Shutdown> ShutdownKeys() {
+  return Object<Shutdown>({
+      Key::At<&Shutdown::drain_delay>(
+          "drain_delay", DurationType(absl::ZeroDuration()),
+          "after SIGTERM, accepting goes on for this long, while load balancers take notice"),
+      Key::At<&Shutdown::drain_timeout>(
+          "drain_timeout", DurationType(absl::ZeroDuration()),
+          "then connections have this long to end by themselves; also those that are too old"),
+  });
+}
+
+TypePtr<LogSettings> LogKeys() {
+  return Object<LogSettings>({
+      Key::At<&LogSettings::level>("level",
+                                   EnumType<LogLevel>({{"debug", LogLevel::kDebug},
+                                                       {"info", LogLevel::kInfo},
+                                                       {"warning", LogLevel::kWarning},
+                                                       {"error", LogLevel::kError},
+                                                       {"off", LogLevel::kOff}}),
+                                   "the least level that is logged"),
+      Key::At<&LogSettings::format>(
+          "format", EnumType<LogFormat>({{"text", LogFormat::kText}, {"json", LogFormat::kJson}}),
+          "lines as text for people or as JSON for machines"),
+  });
+}
+
+TypePtr<Config> AdminKeys() {
+  return Object<Config>({
+      Key::At<&Config::admin>(
+          "address", Optional(AddressType()),
+          "where /live, /ready, /connections, /routes and /certificates are served over HTTP: a "
+          "loopback address, unix:/PATH or unix:@NAME")
+          .Required(),
+  });
+}
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+std::vector<Key> LimitKeys(const std::string& zero_connections) {
+  return {
+      Key::At<&Limits::connections>("connections",
+                                    CountType("connections", 0, kMost, zero_connections),
+                                    "how many there may be at a time"),
+      Key::At<&Limits::connections_per_ip>(
+          "connections_per_ip", CountType("connections", 0, kMost, "is no limit"),
+          "how many one client address may have (IPv6: one /64); behind a gateway all clients "
+          "share one"),
+      Key::At<&Limits::new_per_ip_per_minute>("rate_per_ip_per_minute",
+                                              CountType("connections", 0, kMost, "is no limit"),
+                                              "how many one client address may begin in a minute"),
+  };
+}
+
+TypePtr<Limits> ProgramLimitKeys() {
+  std::vector<Key> keys = LimitKeys("is what descriptors and memory allow");
+  keys.push_back(Key::At<&Limits::handshakes>(
+      "handshakes", CountType("handshakes", 0, kMost, "is 5000 for each worker"),
+      "how many may be in progress at a time, waiting ones included; one more is refused at once"));
+  return Object<Limits>(std::move(keys));
+}
+
+}  // namespace
+
+TypePtr<Limits> RouteLimitKeys() { return Object<Limits>(LimitKeys("is no limit")); }
+
+const ObjectOf<Config>& ConfigKeys() {
+  static const auto* const keys = new ObjectOf<Config>({
+      Key::At<&Config::listeners>("listeners", ListOf(ListenerKeys(), 1),
+                                  "where connections come in")
+          .Required(),
+      Key::At<&Config::routes>("routes", ListOf(RouteKeys(), 1),
+                               "what becomes of connections: the route that matches and wins")
+          .Required(),
+      Key::Group("admin", AdminKeys(), "the interface for operators; none if left out"),
+      Key::At<&Config::limits>("limits", ProgramLimitKeys(), "limits of the whole program"),
+      Key::At<&Config::shutdown>("shutdown", ShutdownKeys(), "how the program stops"),
+      Key::At<&Config::workers>(
+          "workers",
+          IntType("threads", 0, kMostWorkers, "is one for each core that the program may use"),
+          "threads that serve connections"),
+      Key::At<&Config::log>("log", LogKeys(), "the log on standard error"),
+  });
+  return *keys;
+}
+
+}  // namespace tlsbridge::yaml

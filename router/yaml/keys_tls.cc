@@ -1,0 +1,133 @@
+#include "router/yaml/keys.h"
+#include "router/yaml/values.h"
+
+namespace tlsbridge::yaml {
+namespace {
+
+TypePtr<TlsVersion> VersionType() {
+  return EnumType<TlsVersion>({{"1.2", TlsVersion::kTls12}, {"1.3", TlsVersion::kTls13}});
+}
+
+TypePtr<CertificateFiles> CertificateKeys() {
+  return Object<CertificateFiles>({
+      Key::At<&CertificateFiles::cert>("cert", FileType("PEM"), "the leaf, then its chain")
+          .Required(),
+      Key::At<&CertificateFiles::key>("key", FileType("PEM"),
+                                      "its private key, unencrypted; may be the same file")
+          .Required(),
+      Key::At<&CertificateFiles::ocsp>("ocsp", FileType("DER"), "an OCSP response to staple"),
+  });
+}
+
+TypePtr<ClientAuth> ClientAuthKeys() {
+  using Mode = ClientCertificateMode;
+  return Object<ClientAuth>({
+      Key::At<&ClientAuth::mode>(
+          "mode",
+          EnumType<Mode>(
+              {{"off", Mode::kOff}, {"optional", Mode::kOptional}, {"required", Mode::kRequired}}),
+          "whether clients present a certificate; with optional, one that "
+          "is presented must pass")
+          .Required(),
+      Key::At<&ClientAuth::ca>("ca", FileType("PEM"), "the CAs of client certificates"),
+      Key::At<&ClientAuth::crl>("crl", FileType("PEM"), "revocation lists of these CAs"),
+      Key::At<&ClientAuth::allow>(
+          "allow", ListOf(AllowRuleType()),
+          "who is let in, by any one rule; all if left out. `cn:` and `ou:` with the whole name; "
+          "`dns:NAME` or `dns:*.NAME` (one label); `ip:ADDRESS`; `uri:spiffe://prod/ns/*/sa/api` "
+          "(`*` within a segment, a last `/**` everything below); `spki:` and the base64 of the "
+          "public key's SHA-256, as `openssl x509 -in "
+          "CERT -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 "
+          "-binary | base64` prints"),
+      Key::At<&ClientAuth::observe_only>(
+          "observe_only", BoolType(), "let everybody in and log whom the rules would have refused"),
+  });
+}
+
+TypePtr<Tickets> TicketKeys() {
+  return Object<Tickets>({
+      Key::At<&Tickets::mode>("mode",
+                              EnumType<TicketMode>({{"auto", TicketMode::kAuto},
+                                                    {"file", TicketMode::kFile},
+                                                    {"shared", TicketMode::kShared},
+                                                    {"off", TicketMode::kOff}}),
+                              "keys of session tickets: random in this process, in a file, derived "
+                              "from a secret file so that replicas agree, or no tickets"),
+      Key::At<&Tickets::file>(
+          "file", FileType("keys or the secret"),
+          "for the mode file: one key a line, 32 to 256 bytes in base64 (`openssl rand -base64 "
+          "48`), 8 at most; the first encrypts, all decrypt. For shared: 32 bytes or more, which a "
+          "new secret replaces at once"),
+  });
+}
+
+TypePtr<bool> TruncationType() { return EnumType<bool>({{"reset", false}, {"fin", true}}); }
+
+}  // namespace
+
+TypePtr<Route> TlsKeys() {
+  return Object<Route>({
+      Key::At<&Route::tls_mode>(
+          "mode",
+          EnumType<TlsMode>({{"terminate", TlsMode::kTerminate},
+                             {"passthrough", TlsMode::kPassthrough},
+                             {"terminate-and-reencrypt", TlsMode::kTerminateAndReencrypt}}),
+          "end TLS here, hand it through untouched, or end it and speak TLS to the backend, too"),
+      Key::At<&Route::tls, &ServerTls::certificates>(
+          "certificates", ListOf(CertificateKeys(), 1),
+          "the one that fits the client's SNI, key types and chain is presented"),
+      Key::At<&Route::tls, &ServerTls::alpn>("alpn", ListOf(ProtocolType()),
+                                             "protocols to negotiate, in order of preference"),
+      Key::At<&Route::tls, &ServerTls::min_version>("min_version", VersionType(),
+                                                    "the oldest version of TLS"),
+      Key::At<&Route::tls, &ServerTls::max_version>("max_version", VersionType(),
+                                                    "the newest version of TLS"),
+      Key::At<&Route::tls, &ServerTls::ciphers>(
+          "ciphers", TextType("text"),
+          "ciphers of TLS 1.2 in the server's order, as BoringSSL names them; if left out ECDHE "
+          "with AES-128-GCM or ChaCha20-Poly1305, then AES-256-GCM. Those of TLS 1.3 are fixed, "
+          "in the client's order"),
+      Key::At<&Route::tls, &ServerTls::groups>(
+          "groups", TextType("text"),
+          "key exchange groups, as BoringSSL names them; if left out X25519, P-256, P-384, behind "
+          "the post-quantum hybrid that the library knows"),
+      Key::At<&Route::tls, &ServerTls::refuse_unknown_sni>(
+          "refuse_unknown_sni", BoolType(),
+          "refuse a client whose SNI no certificate fits; else the first certificate answers"),
+      Key::At<&Route::tls, &ServerTls::client>("client_auth", ClientAuthKeys(),
+                                               "certificates of clients"),
+      Key::At<&Route::tls, &ServerTls::tickets>("tickets", TicketKeys(), "resumption of sessions"),
+      Key::At<&Route::bridge, &Bridge::Options::accept_truncation>(
+          "truncation", TruncationType(),
+          "when a client's bytes end without close_notify: cut the backend off, or pass it on as a "
+          "normal end"),
+  });
+}
+
+TypePtr<Route> BackendTlsKeys() {
+  return Object<Route>({
+      Key::At<&Route::backend_tls, &BackendTls::ca>(
+          "ca", FileType("PEM"), "the CAs of the backends' certificates; the system's if left out"),
+      Key::At<&Route::backend_tls, &BackendTls::verify_name>(
+          "verify_name", VerifyNameType(), "whom the backend's certificate must be for"),
+      Key::At<&Route::backend_tls, &BackendTls::sni>(
+          "sni", ServerNameType(),
+          "the name to ask for; verify_name if left out, and if that is no "
+          "IP address"),
+      Key::At<&Route::backend_tls, &BackendTls::cert>("cert", FileType("PEM"),
+                                                      "our certificate, then its chain"),
+      Key::At<&Route::backend_tls, &BackendTls::key>("key", FileType("PEM"),
+                                                     "its private key, unencrypted"),
+      Key::At<&Route::backend_tls, &BackendTls::alpn>("alpn", ListOf(ProtocolType()),
+                                                      "protocols to offer, in order of preference"),
+      Key::At<&Route::backend_tls, &BackendTls::insecure_skip_verify>(
+          "insecure_skip_verify", BoolType(),
+          "let any certificate pass: whoever is in between can then read and change everything"),
+      Key::At<&Route::bridge, &Bridge::Options::accept_backend_truncation>(
+          "truncation", TruncationType(),
+          "when a backend's bytes end without close_notify: cut the client off, or pass it on as a "
+          "normal end"),
+  });
+}
+
+}  // namespace tlsbridge::yaml

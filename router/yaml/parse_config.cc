@@ -1,0 +1,29 @@
+#include "router/yaml/parse_config.h"
+
+#include <utility>
+#include <variant>
+
+#include "router/yaml/checks.h"
+#include "router/yaml/keys.h"
+#include "router/yaml/load.h"
+#include "router/yaml/reading.h"
+
+namespace tlsbridge {
+
+ParsedConfig ParseConfig(absl::string_view text, absl::string_view file_name,
+                         Environment environment) {
+  ParsedConfig parsed;
+  yaml::Reading reading(file_name, environment);
+  const auto loaded = yaml::Load(text);
+  if (const auto* error = std::get_if<yaml::LoadError>(&loaded)) {
+    reading.Add(error->mark, "", error->message);
+  } else {
+    yaml::ConfigKeys().Read(*std::get<yaml::NodePtr>(loaded), "", &reading, &parsed.config);
+    yaml::CheckConfig(parsed.config, &reading);
+  }
+  parsed.problems = reading.TakeProblems();
+  parsed.files = reading.TakeFiles();
+  return parsed;
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,64 @@
+// What is gathered while a tree is read into a Config: the mistakes, where each value stands, and
+// the files that are named.
+//
+// Thread: one. Owner: ParseConfig(), for one call. Failure: none.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "router/yaml/node.h"
+#include "router/yaml/parse_config.h"
+#include "router/yaml/problem.h"
+
+namespace tlsbridge::yaml {
+
+// Behind so many, the rest is counted only: a file of nothing but mistakes must not fill memory.
+constexpr size_t kMaxProblems = 1000;
+
+class Reading {
+ public:
+  Reading(absl::string_view file_name, Environment environment)
+      : file_name_(file_name), environment_(environment) {}
+
+  void Add(const Mark& mark, absl::string_view path, absl::string_view message);
+
+  // Where the value at `path` stands; what is in the file has one, right or wrong.
+  void Note(absl::string_view path, const Mark& mark) { marks_.insert_or_assign(path, mark); }
+  bool Given(absl::string_view path) const { return marks_.contains(path); }
+  // Of the value, or, if it is not in the file, of what it would be in.
+  Mark MarkOf(absl::string_view path) const;
+
+  // Whether nothing is wrong at `path` or in it.
+  bool Sound(absl::string_view path) const { return !unsound_.contains(path); }
+
+  // What stands at `path` is no mapping, or has a key that nobody knows: which keys it lacks is not
+  // to be told then.
+  void NoteMalformed(absl::string_view path) { malformed_.insert(std::string(path)); }
+  bool Malformed(absl::string_view path) const { return malformed_.contains(path); }
+
+  // ${NAME} replaced and made relative to the file's folder.
+  absl::StatusOr<std::string> ResolveFile(absl::string_view text) const;
+  void NoteFile(const Mark& mark, absl::string_view path, std::string file);
+
+  // By position.
+  std::vector<Problem> TakeProblems();
+  std::vector<NamedFile> TakeFiles() { return std::move(files_); }
+
+ private:
+  const std::string file_name_;
+  const Environment environment_;
+  std::vector<Problem> problems_;
+  size_t more_problems_ = 0;
+  std::vector<NamedFile> files_;
+  absl::flat_hash_map<std::string, Mark> marks_;
+  absl::flat_hash_set<std::string> unsound_;
+  absl::flat_hash_set<std::string> malformed_;
+};
+
+}  // namespace tlsbridge::yaml

@@ -1,0 +1,294 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "router/yaml/checks.h"
+
+namespace tlsbridge::yaml {
+namespace {
+
+class RouteChecks {
+ public:
+  RouteChecks(const Config& config, size_t index, Reading* reading)
+      : config_(config),
+        route_(config.routes[index]),
+        path_(absl::StrCat("routes[", index, "]")),
+        reading_(reading) {}
+
+  void Run() {
+    CheckMatch();
+    CheckLimitsOfSettings();
+    CheckKeepAlive();
+    CheckHealth();
+    CheckEngine();
+    if (!Sound("action")) return;
+    if (route_.action == RouteAction::kBlock) {
+      CheckBlock();
+      return;
+    }
+    if (Given("block_with_alert")) Wrong("block_with_alert", "needs action: block");
+    CheckBackends();
+    // Whether the rest is missing or superfluous depends on the mode.
+    if (!Sound("tls.mode") || Malformed("tls")) return;
+    if (route_.tls_mode == TlsMode::kPassthrough) {
+      CheckPassthrough();
+    } else {
+      CheckServerTls();
+    }
+    CheckBackendTls();
+    CheckPlaintext();
+  }
+
+ private:
+  std::string PathOf(absl::string_view key) const { return absl::StrCat(path_, ".", key); }
+  bool Given(absl::string_view key) const { return reading_->Given(PathOf(key)); }
+  bool Sound(absl::string_view key) const { return reading_->Sound(PathOf(key)); }
+  // Of the route itself for an empty key.
+  bool Malformed(absl::string_view key) const {
+    return reading_->Malformed(path_) || (!key.empty() && reading_->Malformed(PathOf(key)));
+  }
+  void Wrong(absl::string_view key, absl::string_view message) {
+    const std::string path = key.empty() ? path_ : PathOf(key);
+    reading_->Add(reading_->MarkOf(path), path, message);
+  }
+  // Each of `keys` that is given contradicts something else.
+  void Refuse(const std::vector<absl::string_view>& keys, absl::string_view message) {
+    for (const absl::string_view key : keys) {
+      if (Given(key)) Wrong(key, message);
+    }
+  }
+
+  void CheckMatch() {
+    if (!Sound("match") || !reading_->Sound("listeners")) return;
+    const auto listens = [this](const PortRange& range) {
+      return std::any_of(config_.listeners.begin(), config_.listeners.end(),
+                         [&range](const Listener& listener) {
+                           const uint16_t port = listener.address.port();
+                           // Port 0 becomes any.
+                           return !listener.address.is_unix() &&
+                                  (port == 0 || (range.first <= port && port <= range.last));
+                         });
+    };
+    for (size_t i = 0; i < route_.match.ports.size(); ++i) {
+      if (listens(route_.match.ports[i])) continue;
+      Wrong(absl::StrCat("match.ports[", i, "]"), "no listener has such a port");
+    }
+    const bool all_unix = std::all_of(
+        config_.listeners.begin(), config_.listeners.end(), [](const Listener& listener) {
+          return listener.address.is_unix() && !listener.proxy_protocol_from_unix;
+        });
+    if (all_unix && !config_.listeners.empty()) {
+      Refuse({"match.client_ip", "allow_ip", "deny_ip"},
+             "all listeners are UNIX sockets, whose clients have no IP address");
+    }
+  }
+
+  void CheckLimitsOfSettings() {
+    if (Sound("dns") && route_.dns.ttl_floor > route_.dns.ttl_ceiling) {
+      Wrong("dns.ttl_floor", absl::StrCat(absl::FormatDuration(route_.dns.ttl_floor),
+                                          " is more than ttl_ceiling, which is ",
+                                          absl::FormatDuration(route_.dns.ttl_ceiling)));
+    }
+    for (size_t i = 0; Sound("dns") && i < route_.dns.servers.size(); ++i) {
+      if (!route_.dns.servers[i].is_unix()) continue;
+      Wrong(absl::StrCat("dns.servers[", i, "]"), "a name server has an IP address");
+    }
+    if (Sound("ejection") && route_.ejection.first > route_.ejection.longest) {
+      Wrong("ejection.first", absl::StrCat(absl::FormatDuration(route_.ejection.first),
+                                           " is more than longest, which is ",
+                                           absl::FormatDuration(route_.ejection.longest)));
+    }
+  }
+
+  void CheckKeepAlive() {
+    if (!Sound("keep_alive") || route_.keep_alive.treatment == KeepAliveTreatment::kExtended)
+      return;
+    Refuse({"keep_alive.multiplier", "keep_alive.warning"}, "needs treatment: extended");
+  }
+
+  void CheckHealth() {
+    if (!Sound("health_check.kind") || Malformed("health_check")) return;
+    const HealthCheck::Kind kind = route_.health.kind;
+    if (kind == HealthCheck::Kind::kNone && Given("health_check")) {
+      Refuse({"health_check.interval", "health_check.timeout", "health_check.healthy_after",
+              "health_check.unhealthy_after"},
+             "needs a kind of check: tcp, tls or send-expect");
+    }
+    if (kind != HealthCheck::Kind::kSendExpect) {
+      Refuse({"health_check.send", "health_check.expect"}, "needs kind: send-expect");
+    } else if (!Given("health_check.expect")) {
+      Wrong("health_check.expect", "is missing: what the answer begins with");
+    }
+    // A terminated connection goes on as plaintext, which no handshake can probe.
+    if (kind == HealthCheck::Kind::kTls && Sound("tls.mode") &&
+        route_.tls_mode == TlsMode::kTerminate) {
+      Wrong("health_check.kind",
+            "tls contradicts tls.mode: terminate, whose backends speak plaintext; use tcp or "
+            "send-expect");
+    }
+  }
+
+  void CheckEngine() {
+    if (!Sound("forwarding_engine") || route_.forwarding_engine == ForwardingEngine::kProxy) return;
+    Wrong("forwarding_engine", "nftables is not available in this version; use proxy");
+  }
+
+  void CheckBlock() {
+    Refuse({"tls", "forwarding_engine", "backends", "unsafe_backend", "balance", "health_check",
+            "ejection", "slow_start", "dns", "backend_tls", "send_proxy_protocol", "tcp",
+            "keep_alive"},
+           "contradicts action: block, which bridges nothing");
+  }
+
+  void CheckBackends() {
+    if (!Given("backends")) {
+      if (!Malformed("")) {
+        Wrong("backends", "is missing: where connections go; or use action: block");
+      }
+      return;
+    }
+    if (!Sound("backends")) return;
+    absl::flat_hash_map<std::string, size_t> first;
+    bool looked_up = false;
+    for (size_t i = 0; i < route_.backends.size(); ++i) {
+      const BackendAddress& address = route_.backends[i].address;
+      looked_up = looked_up || address.kind != BackendAddress::Kind::kSocket;
+      const auto [entry, inserted] = first.emplace(address.ToString(), i);
+      if (inserted) continue;
+      Wrong(absl::StrCat("backends[", i, "].address"),
+            absl::StrCat("is the same as that of backends[", entry->second,
+                         "]; use weight for a larger share"));
+    }
+    const bool no_share = std::all_of(route_.backends.begin(), route_.backends.end(),
+                                      [](const Backend& backend) { return backend.weight == 0; });
+    if (no_share) Wrong("backends", "all weights are 0, so that none gets a connection");
+    if (!looked_up && Given("dns")) Wrong("dns", "no backend is a dns: or srv: name");
+  }
+
+  void CheckPassthrough() {
+    Refuse({"tls.certificates", "tls.alpn", "tls.min_version", "tls.max_version", "tls.ciphers",
+            "tls.groups", "tls.refuse_unknown_sni", "tls.client_auth", "tls.tickets",
+            "tls.truncation"},
+           "contradicts mode: passthrough, which leaves TLS to the backend");
+  }
+
+  void CheckServerTls() {
+    if (!Given("tls.certificates")) {
+      Wrong("tls.certificates",
+            "is missing: certificate and key for clients; or use mode: passthrough");
+    }
+    if (Sound("tls.min_version") && Sound("tls.max_version")) CheckVersions();
+    if (Sound("tls.alpn") && Sound("match.alpn")) CheckAlpn();
+    CheckClientAuth();
+    CheckTickets();
+  }
+
+  void CheckVersions() {
+    const ServerTls& tls = route_.tls;
+    if (tls.min_version > tls.max_version) {
+      Wrong("tls.min_version", "1.3 is newer than max_version, which is 1.2");
+      return;
+    }
+    if (tls.min_version == TlsVersion::kTls13) {
+      Refuse({"tls.ciphers"}, "is for TLS 1.2, which min_version: 1.3 excludes");
+      const auto& wanted = route_.match.tls_versions;
+      if (Sound("match") && !wanted.empty() &&
+          std::find(wanted.begin(), wanted.end(), TlsVersion::kTls13) == wanted.end()) {
+        Wrong("match.tls_versions",
+              "only clients without TLS 1.3 match, and tls.min_version: 1.3 refuses them all");
+      }
+    }
+  }
+
+  void CheckAlpn() {
+    const std::vector<std::string>& wanted = route_.match.alpn;
+    const std::vector<std::string>& spoken = route_.tls.alpn;
+    if (wanted.empty() || spoken.empty()) return;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (std::find(spoken.begin(), spoken.end(), wanted[i]) != spoken.end()) continue;
+      Wrong(absl::StrCat("match.alpn[", i, "]"),
+            absl::StrCat(Quoted(wanted[i]), " is none of tls.alpn (", absl::StrJoin(spoken, ", "),
+                         "), so that what is matched is not negotiated"));
+    }
+  }
+
+  void CheckClientAuth() {
+    if (!Sound("tls.client_auth") || !Given("tls.client_auth")) return;
+    if (route_.tls.client.mode == ClientCertificateMode::kOff) {
+      Refuse({"tls.client_auth.ca", "tls.client_auth.crl", "tls.client_auth.allow",
+              "tls.client_auth.observe_only"},
+             "contradicts mode: off; use required or optional");
+    } else if (!Given("tls.client_auth.ca")) {
+      Wrong("tls.client_auth.ca", "is missing: without it no client certificate can be verified");
+    }
+  }
+
+  void CheckTickets() {
+    if (!Sound("tls.tickets") || !Given("tls.tickets")) return;
+    const TicketMode mode = route_.tls.tickets.mode;
+    const bool wants_file = mode == TicketMode::kFile || mode == TicketMode::kShared;
+    if (wants_file && !Given("tls.tickets.file")) {
+      Wrong("tls.tickets.file", "is missing: the modes file and shared need it");
+    }
+    if (!wants_file) Refuse({"tls.tickets.file"}, "needs mode: file or mode: shared");
+  }
+
+  void CheckBackendTls() {
+    if (route_.tls_mode != TlsMode::kTerminateAndReencrypt) {
+      Refuse({"backend_tls"}, "needs tls.mode: terminate-and-reencrypt");
+      return;
+    }
+    if (Malformed("backend_tls") || !Sound("backend_tls")) return;
+    const BackendTls& tls = route_.backend_tls;
+    if (tls.insecure_skip_verify) {
+      Refuse({"backend_tls.ca"}, "contradicts insecure_skip_verify: true, which verifies nothing");
+    } else if (!Given("backend_tls.verify_name")) {
+      Wrong("backend_tls.verify_name",
+            "is missing: whom the backend's certificate must be for; or give up on that with "
+            "insecure_skip_verify: true");
+    }
+    if (Given("backend_tls.cert") && !Given("backend_tls.key")) {
+      Wrong("backend_tls.key", "is missing: the private key of backend_tls.cert");
+    }
+    if (Given("backend_tls.key") && !Given("backend_tls.cert")) {
+      Wrong("backend_tls.cert", "is missing: the certificate of backend_tls.key");
+    }
+  }
+
+  void CheckPlaintext() {
+    if (route_.tls_mode != TlsMode::kTerminate) {
+      Refuse({"unsafe_backend"}, "is for tls.mode: terminate; in other modes nothing is plaintext");
+      return;
+    }
+    if (route_.unsafe_backend || !Sound("unsafe_backend")) return;
+    for (size_t i = 0; i < route_.backends.size(); ++i) {
+      const std::string key = absl::StrCat("backends[", i, "].address");
+      const BackendAddress& address = route_.backends[i].address;
+      if (!Given(key) || !Sound(key) || address.socket.is_loopback()) continue;
+      Wrong(key, absl::StrCat(address.ToString(),
+                              address.kind == BackendAddress::Kind::kSocket
+                                  ? " is not on this machine"
+                                  : " may be on another machine",
+                              ", and what goes to it would cross the network in the clear; use a "
+                              "loopback address or a UNIX socket, tls.mode: "
+                              "terminate-and-reencrypt, or allow it with unsafe_backend: true"));
+    }
+  }
+
+  const Config& config_;
+  const Route& route_;
+  const std::string path_;
+  Reading* const reading_;  // Not owned.
+};
+
+}  // namespace
+
+void CheckRoute(const Config& config, size_t index, Reading* reading) {
+  RouteChecks(config, index, reading).Run();
+}
+
+}  // namespace tlsbridge::yaml

@@ -1,0 +1,54 @@
+#include "router/yaml/type.h"
+
+#include <algorithm>
+
+namespace tlsbridge::yaml {
+namespace {
+
+// Words are keys and enumerators: longer ones are no slips.
+constexpr size_t kLongestWord = 48;
+
+// How many letters to insert, remove or change (Levenshtein).
+size_t Distance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+absl::string_view KindName(const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::kNull:
+      return "nothing";
+    case Node::Kind::kScalar:
+      return node.quoted ? "a text in quotes" : "a single value";
+    case Node::Kind::kList:
+      return "a list";
+    case Node::Kind::kMap:
+      break;
+  }
+  return "a mapping of keys";
+}
+
+std::string DidYouMean(absl::string_view word, const std::vector<std::string>& allowed) {
+  if (word.size() > kLongestWord) return "";
+  const std::string* best = nullptr;
+  size_t best_distance = std::max<size_t>(word.size() / 3, 1) + 1;
+  for (const std::string& candidate : allowed) {
+    const size_t distance = Distance(word, candidate);
+    if (distance >= best_distance) continue;
+    best_distance = distance;
+    best = &candidate;
+  }
+  return best == nullptr ? "" : absl::StrCat("; did you mean '", *best, "'?");
+}
+
+}  // namespace tlsbridge::yaml

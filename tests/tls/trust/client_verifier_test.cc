@@ -1,0 +1,313 @@
+#include "tls/trust/client_verifier.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/tls/memory_client.h"
+#include "tests/tls/test_certificates.h"
+#include "tls/certificates/development_ca.h"
+#include "tls/session.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+using ::tlsbridge::testing::CertificateShape;
+using ::tlsbridge::testing::MakeCertificate;
+using ::tlsbridge::testing::MemoryClient;
+using ::tlsbridge::testing::TestCertificate;
+
+absl::Span<const uint8_t> Bytes(const std::string& text) {
+  return absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
+
+class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
+ protected:
+  ClientPolicy Policy(ClientCertificates mode, const std::vector<std::string>& allow = {}) const {
+    ClientPolicy policy;
+    policy.mode = mode;
+    policy.ca_pem = ca_.CertificatePem();
+    policy.ca_name = "ca.crt";
+    policy.allow = allow;
+    return policy;
+  }
+  static std::unique_ptr<ServerContext> Context(const ClientPolicy& policy) {
+    static const auto* const identity = new auto(MakeDevelopmentIdentity(absl::UnixEpoch()));
+    auto context = ServerContext::Create((*identity)->localhost, policy);
+    EXPECT_TRUE(context.ok()) << context.status();
+    return *std::move(context);
+  }
+  std::unique_ptr<ServerContext> Context(ClientCertificates mode,
+                                         const std::vector<std::string>& allow = {}) const {
+    return Context(Policy(mode, allow));
+  }
+
+  // A handshake with `certificate`, or none, and one byte each way. `resume` offers a session of
+  // before.
+  void Connect(const ServerContext& context, const TestCertificate* certificate,
+               SSL_SESSION* resume = nullptr) {
+    client_ = std::make_unique<MemoryClient>(
+        GetParam(),
+        [&](SSL_CTX* ctx) {
+          SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
+          SSL_CTX_sess_set_new_cb(ctx, [](SSL*, SSL_SESSION* session) {
+            last_session_.reset(session);
+            return 1;
+          });
+          if (certificate == nullptr) return;
+          SSL_CTX_use_certificate(ctx, certificate->certificate.get());
+          SSL_CTX_use_PrivateKey(ctx, certificate->key.get());
+          for (int i = 0; i < padding_; ++i) {
+            SSL_CTX_add1_chain_cert(ctx, certificate->certificate.get());
+          }
+        },
+        resume);
+    server_ = Session::Accept(context, &staging_);
+    for (int i = 0; i < 6; ++i) {
+      const std::string out = client_->TakeOutput();
+      if (!out.empty()) verdict_ = server_->Receive(Bytes(out)).verdict;
+      if (server_->handshake_done() && i == 4) server_->Send(Bytes("x"));
+      client_->Receive(std::string(staging_.output().begin(), staging_.output().end()));
+      staging_.ClearOutput();
+    }
+  }
+  void ExpectRefused(const std::string& detail, int alert) {
+    EXPECT_FALSE(server_->handshake_done());
+    EXPECT_EQ(verdict_, Verdict::kFailed);
+    EXPECT_EQ(Describe(server_->failure()), detail);
+    EXPECT_EQ(client_->alert_received(), alert);
+  }
+
+  static bssl::UniquePtr<SSL_SESSION> last_session_;
+  int padding_ = 0;  // certificates that the client sends for nothing
+  Staging staging_;
+  const TestCertificate ca_ = MakeCertificate({.common_name = "clients' CA", .ca = true}, nullptr);
+  const TestCertificate good_ = MakeCertificate(
+      {.common_name = "orders", .alternative_names = "URI:spiffe://prod/ns/a/sa/api"}, &ca_);
+  std::unique_ptr<MemoryClient> client_;
+  std::unique_ptr<Session> server_;
+  Verdict verdict_ = Verdict::kOk;
+};
+
+bssl::UniquePtr<SSL_SESSION> ClientVerifierTest::last_session_;
+
+TEST_P(ClientVerifierTest, ACertificateOfTheCaIsLetInAndNamed) {
+  Connect(*Context(ClientCertificates::kRequired), &good_);
+  EXPECT_TRUE(server_->handshake_done());
+  EXPECT_EQ(server_->client_identity(), "spiffe://prod/ns/a/sa/api");
+  EXPECT_EQ(server_->allowed_by(), "any");
+}
+
+TEST_P(ClientVerifierTest, TheRuleThatLetsItInIsNamed) {
+  Connect(*Context(ClientCertificates::kRequired, {"cn:billing", "uri:spiffe://prod/**"}), &good_);
+  EXPECT_TRUE(server_->handshake_done());
+  EXPECT_EQ(server_->allowed_by(), "uri:spiffe://prod/**");
+}
+
+TEST_P(ClientVerifierTest, ACertificateThatNoRuleAllowsIsDenied) {
+  Connect(*Context(ClientCertificates::kRequired, {"cn:billing"}), &good_);
+  ExpectRefused("bad_client_cert:not_allowed", SSL_AD_ACCESS_DENIED);
+  EXPECT_EQ(server_->refused_identity(), "spiffe://prod/ns/a/sa/api");
+  EXPECT_EQ(server_->client_identity(), "") << "nobody vouches for it";
+}
+
+TEST_P(ClientVerifierTest, TheNameOfOneThatIsRefusedIsNotKeptWhole) {
+  const TestCertificate stranger =
+      MakeCertificate({.alternative_names = "URI:urn:" + std::string(2000, 'x')}, nullptr);
+  Connect(*Context(ClientCertificates::kRequired), &stranger);
+  ExpectRefused("bad_client_cert:untrusted", SSL_AD_UNKNOWN_CA);
+  EXPECT_EQ(server_->refused_identity().size(), Session::kMaxRefusedIdentity);
+}
+
+TEST_P(ClientVerifierTest, NoCertificateIsRefusedWhereOneIsRequired) {
+  Connect(*Context(ClientCertificates::kRequired), nullptr);
+  ExpectRefused("no_client_cert", GetParam() == TLS1_3_VERSION ? SSL_AD_CERTIFICATE_REQUIRED
+                                                               : SSL_AD_HANDSHAKE_FAILURE);
+}
+
+TEST_P(ClientVerifierTest, NoCertificateIsLetInWhereItIsOptionalButABadOneIsNot) {
+  const auto context = Context(ClientCertificates::kOptional);
+  Connect(*context, nullptr);
+  EXPECT_TRUE(server_->handshake_done());
+  EXPECT_EQ(server_->client_identity(), "");
+  const TestCertificate stranger = MakeCertificate({}, nullptr);
+  Connect(*context, &stranger);
+  ExpectRefused("bad_client_cert:untrusted", SSL_AD_UNKNOWN_CA);
+}
+
+TEST_P(ClientVerifierTest, ACertificateOfAnotherCaOfTheSameNameIsUntrusted) {
+  const TestCertificate other_ca =
+      MakeCertificate({.common_name = "clients' CA", .ca = true}, nullptr);
+  const TestCertificate forged = MakeCertificate({.common_name = "orders"}, &other_ca);
+  Connect(*Context(ClientCertificates::kRequired), &forged);
+  ExpectRefused("bad_client_cert:untrusted", SSL_AD_UNKNOWN_CA);
+}
+
+TEST_P(ClientVerifierTest, AnExpiredCertificateIsRefused) {
+  const TestCertificate expired =
+      MakeCertificate({.not_after = absl::FromUnixSeconds(1'000'000'000)}, &ca_);
+  Connect(*Context(ClientCertificates::kRequired), &expired);
+  ExpectRefused("bad_client_cert:expired", SSL_AD_CERTIFICATE_EXPIRED);
+}
+
+TEST_P(ClientVerifierTest, ACertificateThatIsNotYetValidIsRefused) {
+  const TestCertificate early = MakeCertificate({.not_before = absl::FromUnixSeconds(4'000'000'000),
+                                                 .not_after = absl::FromUnixSeconds(4'100'000'000)},
+                                                &ca_);
+  Connect(*Context(ClientCertificates::kRequired), &early);
+  ExpectRefused("bad_client_cert:not_yet_valid", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(ClientVerifierTest, AServersCertificateIsNoClients) {
+  const TestCertificate server = MakeCertificate({.extended_usage = "serverAuth"}, &ca_);
+  Connect(*Context(ClientCertificates::kRequired), &server);
+  ExpectRefused("bad_client_cert:wrong_purpose", SSL_AD_UNSUPPORTED_CERTIFICATE);
+}
+
+TEST_P(ClientVerifierTest, AResumedSessionKnowsItsClientAndIsJudgedByTheSameRules) {
+  const auto context = Context(ClientCertificates::kRequired, {"cn:orders"});
+  last_session_.reset();
+  Connect(*context, &good_);
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  Connect(*context, nullptr, session.get());
+  ASSERT_TRUE(server_->handshake_done());
+  EXPECT_TRUE(server_->resumed());
+  EXPECT_EQ(server_->client_identity(), "spiffe://prod/ns/a/sa/api");
+  EXPECT_EQ(server_->allowed_by(), "cn:orders");
+}
+
+TEST_P(ClientVerifierTest, AResumedSessionWhoseClientIsNoLongerTrustedIsRefused) {
+  const auto context = Context(ClientCertificates::kRequired);
+  // Two seconds are left when it connects first.
+  const TestCertificate brief = MakeCertificate({.lives_for = absl::Seconds(2)}, &ca_);
+  last_session_.reset();
+  Connect(*context, &brief);
+  ASSERT_TRUE(server_->handshake_done());
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  while (X509_cmp_current_time(X509_get0_notAfter(brief.certificate.get())) > 0) {
+    std::this_thread::yield();
+  }
+  Connect(*context, nullptr, session.get());
+  ExpectRefused("bad_client_cert:expired", SSL_AD_CERTIFICATE_EXPIRED);
+}
+
+TEST_P(ClientVerifierTest, ARevokedCertificateIsRefusedAndAnotherOfTheSameCaIsNot) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired);
+  const TestCertificate other = MakeCertificate({.common_name = "billing"}, &ca_);
+  policy.crl_pem = ca_.CrlPem({&good_});
+  const auto context = Context(policy);
+  Connect(*context, &good_);
+  ExpectRefused("bad_client_cert:revoked", SSL_AD_CERTIFICATE_REVOKED);
+  Connect(*context, &other);
+  EXPECT_TRUE(server_->handshake_done());
+}
+
+TEST_P(ClientVerifierTest, AResumedSessionWhoseCertificateWasRevokedSinceIsRefused) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired);
+  const auto before = Context(policy);
+  policy.crl_pem = ca_.CrlPem({&good_});
+  const auto after = Context(policy);
+  uint8_t keys[48];
+  ASSERT_EQ(SSL_CTX_get_tlsext_ticket_keys(before->ssl_ctx(), keys, sizeof(keys)), 1);
+  ASSERT_EQ(SSL_CTX_set_tlsext_ticket_keys(after->ssl_ctx(), keys, sizeof(keys)), 1);
+  last_session_.reset();
+  Connect(*before, &good_);
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  Connect(*after, nullptr, session.get());
+  ExpectRefused("bad_client_cert:revoked", SSL_AD_CERTIFICATE_REVOKED);
+}
+
+TEST_P(ClientVerifierTest, MoreCertificatesThanAreReadEndTheHandshake) {
+  const auto context = Context(ClientCertificates::kRequired);
+  padding_ = 20;
+  Connect(*context, &good_);
+  EXPECT_TRUE(server_->handshake_done());
+  padding_ = 200;
+  Connect(*context, &good_);
+  ExpectRefused("protocol_error", SSL_AD_ILLEGAL_PARAMETER);
+}
+
+TEST_P(ClientVerifierTest, ObserveOnlyLetsInWhomItWouldRefuseAndSaysWhy) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired, {"cn:billing"});
+  policy.observe_only = true;
+  const TestCertificate allowed = MakeCertificate({.common_name = "billing"}, &ca_);
+  const TestCertificate stranger = MakeCertificate({.common_name = "billing"}, nullptr);
+  const auto context = Context(policy);
+  const auto would_refuse = [&](const TestCertificate* certificate) {
+    Connect(*context, certificate);
+    EXPECT_TRUE(server_->handshake_done() && client_->handshake_done());
+    EXPECT_EQ(client_->received(), "x");
+    EXPECT_EQ(server_->failure().detail, FailureDetail::kNone);
+    EXPECT_EQ(server_->allowed_by(), certificate == &allowed ? "cn:billing" : "");
+    return Describe(server_->would_refuse());
+  };
+  EXPECT_EQ(would_refuse(&good_), "bad_client_cert:not_allowed");
+  EXPECT_EQ(server_->client_identity(), "spiffe://prod/ns/a/sa/api");
+  EXPECT_EQ(would_refuse(&stranger), "bad_client_cert:untrusted");
+  EXPECT_EQ(would_refuse(nullptr), "no_client_cert");
+  EXPECT_EQ(would_refuse(&allowed), "none");
+}
+
+TEST_P(ClientVerifierTest, ObserveOnlyJudgesResumedSessionsToo) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired, {"cn:billing"});
+  policy.observe_only = true;
+  const auto context = Context(policy);
+  last_session_.reset();
+  Connect(*context, &good_);
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  Connect(*context, nullptr, session.get());
+  EXPECT_TRUE(server_->resumed());
+  EXPECT_EQ(Describe(server_->would_refuse()), "bad_client_cert:not_allowed");
+}
+
+TEST_P(ClientVerifierTest, ATicketOfObserveOnlyIsWorthNothingOnceThePolicyIsEnforced) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired);
+  const auto enforced = Context(policy);
+  policy.observe_only = true;
+  const auto observing = Context(policy);
+  uint8_t keys[48];
+  ASSERT_EQ(SSL_CTX_get_tlsext_ticket_keys(observing->ssl_ctx(), keys, sizeof(keys)), 1);
+  ASSERT_EQ(SSL_CTX_set_tlsext_ticket_keys(enforced->ssl_ctx(), keys, sizeof(keys)), 1);
+  last_session_.reset();
+  Connect(*observing, nullptr);
+  ASSERT_NE(last_session_, nullptr);
+  bssl::UniquePtr<SSL_SESSION> session = std::move(last_session_);
+  Connect(*enforced, nullptr, session.get());
+  EXPECT_FALSE(server_->handshake_done());
+  EXPECT_EQ(Describe(server_->failure()), "no_client_cert");
+}
+
+TEST(ClientPolicyTest, WhatIsNoBundleOfCasIsRefused) {
+  auto identity = MakeDevelopmentIdentity(absl::UnixEpoch());
+  const auto message = [&identity](const std::string& pem, const std::vector<std::string>& allow) {
+    return std::string(ServerContext::Create(identity->localhost,
+                                             {ClientCertificates::kRequired, pem, "ca.crt", allow})
+                           .status()
+                           .message());
+  };
+  const TestCertificate ca = MakeCertificate({.ca = true}, nullptr);
+  const TestCertificate leaf = MakeCertificate({}, &ca);
+  EXPECT_EQ(message("", {}), "ca.crt: holds no PEM certificate (no BEGIN CERTIFICATE line)");
+  EXPECT_EQ(message(ca.CertificatePem() + leaf.CertificatePem(), {}),
+            "ca.crt: certificate 2 in it is not that of a CA");
+  EXPECT_EQ(message(ca.CertificatePem(), {"cn:"}), "rule 'cn:': has no pattern");
+  EXPECT_EQ(message(ca.CertificatePem(), {"cn:x"}), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Tls, ClientVerifierTest, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
+                         [](const auto& info) {
+                           return info.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
+                         });
+
+}  // namespace
+}  // namespace tlsbridge::tls

@@ -1,0 +1,147 @@
+#include "tls/trust/trust_files.h"
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/tls/test_certificates.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::tlsbridge::testing::MakeCertificate;
+using ::tlsbridge::testing::TestCertificate;
+
+class TrustFilesTest : public ::testing::Test {
+ protected:
+  TrustOptions Options(const std::string& crl_pem = "") const {
+    return {root_.CertificatePem(), "ca.crt", crl_pem, "ca.crl"};
+  }
+  std::string Error(const std::string& crl_pem, absl::Time at) const {
+    return std::string(ReadTrustFacts(Options(crl_pem), at).status().message());
+  }
+
+  static TestCertificate Ca(const std::string& name) {
+    return MakeCertificate({.common_name = name,
+                            .ca = true,
+                            .not_before = kNow - absl::Hours(1),
+                            .not_after = kNow + absl::Hours(1)},
+                           nullptr);
+  }
+  static std::string CrlOf(const TestCertificate& ca, absl::Duration until = absl::Hours(1),
+                           absl::Duration from = absl::Hours(-1)) {
+    return ca.CrlPem({}, until, from, kNow);
+  }
+
+  static inline const absl::Time kNow = absl::UnixEpoch() + absl::Hours(500'000);
+  const TestCertificate root_ = Ca("root");
+  const TestCertificate other_ = Ca("other");
+};
+
+TEST_F(TrustFilesTest, ACrlMustBeInForceWhenItIsRead) {
+  const std::string good = CrlOf(root_);
+  EXPECT_EQ(Error(good, kNow), "");
+  EXPECT_EQ(Error(good, kNow + absl::Hours(2)),
+            "ca.crl: CRL 1 in it has expired (its nextUpdate has passed)");
+  EXPECT_EQ(Error(good, kNow - absl::Hours(2)),
+            "ca.crl: CRL 1 in it is not valid yet (its lastUpdate is in the future)");
+  EXPECT_EQ(Error(good + CrlOf(root_, absl::Seconds(-60)), kNow),
+            "ca.crl: CRL 2 in it has expired (its nextUpdate has passed)");
+}
+
+TEST_F(TrustFilesTest, WhatHasExpiredCanStillBeUsedWhereItIsInForceAlready) {
+  // A TrustStore asks the real clock.
+  const std::string past = root_.CrlPem({}, absl::Hours(2), absl::Hours(1), absl::UnixEpoch());
+  EXPECT_TRUE(TrustStore::Create(Options(past)).ok());
+}
+
+TEST_F(TrustFilesTest, TellsUntilWhenCasAndCrlsAreGood) {
+  TrustOptions options = Options(CrlOf(root_, absl::Hours(5)));
+  options.ca_pem += other_.CertificatePem();
+  const auto facts = ReadTrustFacts(options, kNow);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  ASSERT_THAT(facts->cas, SizeIs(2));
+  EXPECT_GT(facts->cas[1].until, kNow);
+  EXPECT_LT(facts->cas[1].from, kNow);
+  ASSERT_THAT(facts->crls, SizeIs(1));
+  EXPECT_LT(facts->crls[0].until - kNow, absl::Hours(5) + absl::Seconds(2));
+  EXPECT_GT(facts->crls[0].until - kNow, absl::Hours(5) - absl::Minutes(5));
+}
+
+TEST_F(TrustFilesTest, ACrlThatHadExpiredAlreadyDoesNotKeepAnothersFromBeingUsed) {
+  const std::string expired = CrlOf(other_, absl::Minutes(-10), absl::Hours(-2));
+  TrustOptions served = Options(CrlOf(root_) + expired);
+  served.ca_pem += other_.CertificatePem();
+  TrustOptions renewed = served;
+  renewed.crl_pem = CrlOf(root_, absl::Hours(3), absl::Minutes(-1)) + expired;
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow).ok()) << "nothing is served";
+  EXPECT_TRUE(ReadTrustFacts(renewed, kNow, &served).ok());
+  const TrustOptions none = {};
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow, &none).ok());
+  // But one that is in force is not given up for one that is not.
+  served.crl_pem = CrlOf(root_) + CrlOf(other_, absl::Hours(1), absl::Hours(-2));
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow, &served).ok());
+  // Nor one that revoked more for an older one.
+  served.crl_pem = CrlOf(root_) + CrlOf(other_, absl::Minutes(-5), absl::Hours(-1));
+  EXPECT_FALSE(ReadTrustFacts(renewed, kNow, &served).ok());
+}
+
+TEST_F(TrustFilesTest, OfTwoCrlsOfOneCaTheOneThatLastsLongerCounts) {
+  const auto facts =
+      ReadTrustFacts(Options(CrlOf(root_, absl::Hours(2)) + CrlOf(root_, absl::Hours(5))), kNow);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  ASSERT_THAT(facts->crls, SizeIs(1));
+  EXPECT_EQ(facts->crls[0].until, kNow + absl::Hours(5));
+}
+
+TEST_F(TrustFilesTest, ACaThatHasExpiredIsOdd) {
+  const auto facts = ReadTrustFacts(Options(), kNow + absl::Hours(2));
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_THAT(facts->warnings,
+              ElementsAre(HasSubstr("ca.crt: the CA 'CN=root' in it has expired")));
+}
+
+TEST_F(TrustFilesTest, ACrlOfAnotherCaIsOdd) {
+  const auto facts = ReadTrustFacts(Options(CrlOf(root_) + CrlOf(other_)), kNow);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_THAT(facts->warnings,
+              ElementsAre(AllOf(HasSubstr("ca.crl: CRL 2 in it is of 'CN=other', none of the CAs"),
+                                HasSubstr("in ca.crt: it revokes nothing"))));
+}
+
+TEST_F(TrustFilesTest, ACaWithoutACrlIsOddWhereOthersHaveOne) {
+  TrustOptions options = Options(CrlOf(root_));
+  options.ca_pem += other_.CertificatePem();
+  const auto facts = ReadTrustFacts(options, kNow);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_THAT(facts->warnings,
+              ElementsAre(HasSubstr("ca.crl: has no CRL of 1 of the 2 CAs in ca.crt, such as "
+                                    "'CN=other'")));
+  EXPECT_THAT(ReadTrustFacts(Options(CrlOf(root_)), kNow)->warnings, IsEmpty());
+  EXPECT_THAT(ReadTrustFacts(Options(), kNow)->warnings, IsEmpty());
+}
+
+TEST_F(TrustFilesTest, WhatWasRevokedStaysSo) {
+  const TrustOptions served = Options(CrlOf(root_));
+  const auto problem = [&served](const TrustOptions& renewed) {
+    return std::string(CheckCrlsKept(served, renewed).message());
+  };
+  EXPECT_EQ(problem(served), "");
+  EXPECT_EQ(problem(Options(CrlOf(root_, absl::Hours(2), absl::Minutes(-1)))), "");
+  EXPECT_THAT(problem(Options(CrlOf(root_, absl::Hours(2), absl::Hours(-2)))),
+              HasSubstr("ca.crl: is older than the CRL that is served"));
+  EXPECT_THAT(problem(Options(CrlOf(other_))),
+              HasSubstr("ca.crl: lacks the CRL of a CA that is still trusted"));
+  TrustOptions without_root = Options(CrlOf(other_));
+  without_root.ca_pem = other_.CertificatePem();
+  EXPECT_EQ(problem(without_root), "");
+}
+
+}  // namespace
+}  // namespace tlsbridge::tls

@@ -1,0 +1,87 @@
+#include "tls/trust/client_explanation.h"
+
+#include <openssl/x509.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tls/trust/trust_store.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+// A sentence for each problem of the closed list.
+absl::string_view Meaning(absl::string_view problem) {
+  static constexpr struct {
+    absl::string_view problem;
+    absl::string_view meaning;
+  } kMeanings[] = {
+      {"expired", "it, or a CA above it, has expired"},
+      {"not_yet_valid", "it, or a CA above it, is not valid yet"},
+      {"revoked", "its CA has revoked it"},
+      {"wrong_purpose", "its extended key usage does not include client authentication"},
+      {"chain_too_long", "too many CAs are between it and a trusted one"},
+      {"untrusted", "no chain leads from it to a trusted CA"},
+      {"crl_expired", "the CRL of its CA has expired"},
+      {"crl_invalid", "the CRL of its CA cannot be used"},
+      {"crl_missing", "its CA has no CRL, and the policy requires one"},
+      {"not_allowed", "it is trusted, but no rule allows it"},
+  };
+  for (const auto& entry : kMeanings) {
+    if (entry.problem == problem) return entry.meaning;
+  }
+  return "it is malformed or breaks a constraint of its CA";
+}
+
+void AppendNames(absl::string_view label, const std::vector<std::string>& names,
+                 std::string* text) {
+  if (!names.empty()) absl::StrAppend(text, "  ", label, ": ", absl::StrJoin(names, ", "), "\n");
+}
+
+}  // namespace
+
+std::string ClientExplanation::ToText() const {
+  std::string text = "certificate:\n";
+  if (!identity.common_name.empty()) AppendNames("cn", {identity.common_name}, &text);
+  AppendNames("ou", identity.organizational_units, &text);
+  AppendNames("dns", identity.dns_names, &text);
+  AppendNames("ip", identity.ip_addresses, &text);
+  AppendNames("uri", identity.uris, &text);
+  AppendNames("spki", {identity.spki_sha256}, &text);
+  if (!rules.empty()) text += "rules:\n";
+  for (const AllowRules::Outcome& outcome : rules) {
+    absl::StrAppend(&text, outcome.matches ? "  matches  " : "  no match ", outcome.rule, "\n");
+  }
+  if (problem.empty()) {
+    absl::StrAppend(&text, "let in by ",
+                    rules.empty() ? "its CA alone: there are no rules" : allowed_by, "\n");
+  } else {
+    absl::StrAppend(&text, let_in ? "would be refused (observe-only): " : "refused: ", problem,
+                    ": ", Meaning(problem), "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<ClientExplanation> ExplainClient(const ClientPolicy& policy,
+                                                absl::string_view certificate_pem,
+                                                absl::string_view certificate_name) {
+  auto verifier = ClientVerifier::Create(policy);
+  if (!verifier.ok()) return verifier.status();
+  auto chain = ParseCertificates(certificate_pem, certificate_name);
+  if (!chain.ok()) return chain.status();
+  bssl::UniquePtr<STACK_OF(X509)> stack(sk_X509_new_null());
+  for (const auto& certificate : *chain) bssl::PushToStack(stack.get(), bssl::UpRef(certificate));
+
+  ClientExplanation explanation;
+  explanation.identity = IdentityOf(chain->front().get());
+  const ClientVerifier::Decision decision = (*verifier)->Check(stack.get());
+  explanation.problem = decision.problem == nullptr ? "" : decision.problem;
+  explanation.let_in = explanation.problem.empty() || policy.observe_only;
+  const absl::string_view rule = (*verifier)->AllowedBy(explanation.identity);
+  if (explanation.problem.empty()) explanation.allowed_by.assign(rule.data(), rule.size());
+  explanation.rules = (*verifier)->rules().Explain(explanation.identity);
+  return explanation;
+}
+
+}  // namespace tlsbridge::tls

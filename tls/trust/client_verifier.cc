@@ -1,0 +1,90 @@
+#include "tls/trust/client_verifier.h"
+
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tls/certificates/peer_identity.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+int VerifierIndex() {
+  static const int index = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr, [](void*, void* verifier, CRYPTO_EX_DATA*, int, long, void*) {
+        delete static_cast<ClientVerifier*>(verifier);
+      });
+  return index;
+}
+
+}  // namespace
+
+std::string PolicyDigest(const ClientPolicy& policy) {
+  std::string text = absl::StrCat(static_cast<int>(policy.mode), policy.observe_only ? "o" : "",
+                                  "\n", policy.ca_pem);
+  for (const std::string& rule : policy.allow) absl::StrAppend(&text, "\n", rule);
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const uint8_t*>(text.data()), text.size(),
+         reinterpret_cast<uint8_t*>(digest.data()));
+  return digest;
+}
+
+ClientVerifier::ClientVerifier(std::unique_ptr<TrustStore> trust, AllowRules rules,
+                               const ClientPolicy& policy)
+    : trust_(std::move(trust)),
+      rules_(std::move(rules)),
+      required_(policy.mode == ClientCertificates::kRequired),
+      observe_only_(policy.observe_only) {}
+
+ClientVerifier::~ClientVerifier() = default;
+
+absl::StatusOr<std::unique_ptr<ClientVerifier>> ClientVerifier::Create(const ClientPolicy& policy) {
+  auto trust = TrustStore::Create(
+      {policy.ca_pem, policy.ca_name, policy.crl_pem, policy.crl_name, policy.require_crl});
+  if (!trust.ok()) return trust.status();
+  auto rules = AllowRules::Parse(policy.allow);
+  if (!rules.ok()) return rules.status();
+  return std::unique_ptr<ClientVerifier>(
+      new ClientVerifier(*std::move(trust), *std::move(rules), policy));
+}
+
+absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CTX* ctx) {
+  if (policy.mode == ClientCertificates::kOff) return absl::OkStatus();
+  auto verifier = Create(policy);
+  if (!verifier.ok()) return verifier.status();
+  for (const auto& ca : (*verifier)->trust_->cas()) SSL_CTX_add_client_CA(ctx, ca.get());
+  const bool insist = (*verifier)->required() && !policy.observe_only;
+  SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | (insist ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                            ask);
+  SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
+  // A ticket is resumed only under the policy under which it was given.
+  const std::string digest = PolicyDigest(policy);
+  SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(digest.data()),
+                                 digest.size());
+  SSL_CTX_set_ex_data(ctx, VerifierIndex(), verifier->release());
+  return absl::OkStatus();
+}
+
+const ClientVerifier* ClientVerifier::Of(const SSL* ssl) {
+  return static_cast<const ClientVerifier*>(
+      SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), VerifierIndex()));
+}
+
+ClientVerifier::Decision ClientVerifier::Check(const STACK_OF(X509) * chain) const {
+  const TrustStore::Problem problem =
+      trust_->Verify(chain, TrustStore::Purpose::kClient, /*name=*/nullptr);
+  if (problem.why != nullptr) return {problem.why, problem.alert};
+  const X509* leaf = sk_X509_value(chain, 0);
+  if (AllowedBy(IdentityOf(leaf)).empty()) return {"not_allowed", SSL_AD_ACCESS_DENIED};
+  return {};
+}
+
+absl::string_view ClientVerifier::AllowedBy(const PeerIdentity& identity) const {
+  return rules_.empty() ? "any" : rules_.Match(identity);
+}
+
+}  // namespace tlsbridge::tls

@@ -1,0 +1,227 @@
+#include "tls/trust/trust_store.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tls/certificates/pem_file.h"
+
+namespace tlsbridge::tls {
+namespace {
+
+// All that `read` finds in `pem`. `what` and `label` are for messages.
+template <typename T, typename Read>
+absl::StatusOr<std::vector<bssl::UniquePtr<T>>> ParsePem(absl::string_view pem,
+                                                         absl::string_view name,
+                                                         absl::string_view what,
+                                                         absl::string_view label, Read read) {
+  std::vector<bssl::UniquePtr<T>> parsed;
+  bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  ERR_clear_error();
+  while (bssl::UniquePtr<T> next{read(bio.get(), nullptr, nullptr, nullptr)}) {
+    parsed.push_back(std::move(next));
+  }
+  const uint32_t error = ERR_peek_last_error();
+  const bool at_end =
+      ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (!at_end) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": ", what, " ", parsed.size() + 1, " in it cannot be parsed"));
+  }
+  if (parsed.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": holds no PEM ", what, " (no BEGIN ", label, " line)"));
+  }
+  return parsed;
+}
+
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& options) {
+  auto cas = ParseCertificates(options.ca_pem, options.ca_name);
+  if (!cas.ok()) return cas;
+  for (size_t i = 0; i < cas->size(); ++i) {
+    if (X509_check_ca((*cas)[i].get()) != 0) continue;
+    ERR_clear_error();
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.ca_name, ": certificate ", i + 1, " in it is not that of a CA"));
+  }
+  return cas;
+}
+
+// A CRL that names one of `cas` as its issuer must be signed by one of that name. One of another CA
+// may be of one below them, which peers send.
+bool SignedByItsIssuer(X509_CRL* crl, const std::vector<bssl::UniquePtr<X509>>& cas) {
+  bool known = false;
+  for (const auto& ca : cas) {
+    if (X509_NAME_cmp(X509_get_subject_name(ca.get()), X509_CRL_get_issuer(crl)) != 0) continue;
+    known = true;
+    bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(ca.get()));
+    if (key != nullptr && X509_CRL_verify(crl, key.get()) == 1) return true;
+  }
+  ERR_clear_error();
+  return !known;
+}
+
+absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseSignedCrls(
+    const TrustOptions& options, const std::vector<bssl::UniquePtr<X509>>& cas) {
+  auto crls = ParseCrls(options.crl_pem, options.crl_name);
+  if (!crls.ok()) return crls;
+  for (size_t i = 0; i < crls->size(); ++i) {
+    if (SignedByItsIssuer((*crls)[i].get(), cas)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(options.crl_name, ": CRL ", i + 1,
+                                                   " in it is not signed by the CA that it names"));
+  }
+  return crls;
+}
+
+TrustStore::Problem ProblemOf(int error) {
+  switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return {"expired", SSL_AD_CERTIFICATE_EXPIRED};
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return {"not_yet_valid", SSL_AD_BAD_CERTIFICATE};
+    case X509_V_ERR_CERT_REVOKED:
+      return {"revoked", SSL_AD_CERTIFICATE_REVOKED};
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      // Not certificate_expired: there is nothing wrong with the peer's.
+      return {"crl_expired", SSL_AD_CERTIFICATE_UNKNOWN};
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+      return {"crl_missing", SSL_AD_CERTIFICATE_UNKNOWN};
+    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+    case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
+    case X509_V_ERR_DIFFERENT_CRL_SCOPE:
+    case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
+      return {"crl_invalid", SSL_AD_CERTIFICATE_UNKNOWN};
+    case X509_V_ERR_INVALID_PURPOSE:
+      return {"wrong_purpose", SSL_AD_UNSUPPORTED_CERTIFICATE};
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return {"wrong_name", SSL_AD_BAD_CERTIFICATE};
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+      return {"chain_too_long", SSL_AD_UNKNOWN_CA};
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+    case X509_V_ERR_INVALID_CA:
+      return {"untrusted", SSL_AD_UNKNOWN_CA};
+    default:
+      return {"invalid", SSL_AD_BAD_CERTIFICATE};
+  }
+}
+
+bool SetName(X509_VERIFY_PARAM* param, const TrustStore::Name& name) {
+  if (!name.ip.empty()) {
+    return X509_VERIFY_PARAM_set1_ip(param, reinterpret_cast<const uint8_t*>(name.ip.data()),
+                                     name.ip.size()) == 1;
+  }
+  // Common names are no names of hosts any more (RFC 6125 section 6.4.4, RFC 9525 section 2).
+  X509_VERIFY_PARAM_set_hostflags(
+      param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return X509_VERIFY_PARAM_set1_host(param, name.dns.data(), name.dns.size()) == 1;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
+                                                                     absl::string_view name) {
+  return ParsePem<X509>(pem, name, "certificate", "CERTIFICATE", &PEM_read_bio_X509);
+}
+
+absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrls(absl::string_view pem,
+                                                                 absl::string_view name) {
+  return ParsePem<X509_CRL>(pem, name, "CRL", "X509 CRL", &PEM_read_bio_X509_CRL);
+}
+
+TrustStore::TrustStore() : store_(X509_STORE_new()) {}
+TrustStore::~TrustStore() = default;
+
+absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Create(const TrustOptions& options) {
+  std::unique_ptr<TrustStore> made(new TrustStore);
+  auto cas = ParseCas(options);
+  if (!cas.ok()) return cas.status();
+  made->cas_ = *std::move(cas);
+  for (const auto& ca : made->cas_) X509_STORE_add_cert(made->store_.get(), ca.get());
+  made->require_crl_ = options.require_crl;
+  if (options.crl_pem.empty()) return made;
+  auto crls = ParseSignedCrls(options, made->cas_);
+  if (!crls.ok()) return crls.status();
+  made->crls_ = *std::move(crls);
+  for (const auto& crl : made->crls_) X509_STORE_add_crl(made->store_.get(), crl.get());
+  return made;
+}
+
+absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::OfSystem() {
+  if (const std::string path = SystemBundle(); !path.empty()) {
+    auto pem = ReadPemFile(path);
+    if (!pem.ok()) return pem.status();
+    TrustOptions options;
+    options.ca_pem = *std::move(pem);
+    options.ca_name = path;
+    return Create(options);
+  }
+  return absl::NotFoundError(absl::StrCat("this system has no bundle of CAs: there is none of ",
+                                          absl::StrJoin(kSystemBundles, ", ")));
+}
+
+std::string TrustStore::SystemBundle() {
+  const auto* const found = std::find_if(std::begin(kSystemBundles), std::end(kSystemBundles),
+                                         [](const char* path) { return access(path, R_OK) == 0; });
+  return found == std::end(kSystemBundles) ? "" : *found;
+}
+
+bool TrustStore::HasCrlOf(const X509* certificate) const {
+  return std::any_of(crls_.begin(), crls_.end(), [certificate](const auto& crl) {
+    return X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(certificate)) == 0;
+  });
+}
+
+int TrustStore::OnProblem(int ok, X509_STORE_CTX* context) {
+  if (ok == 1 || X509_STORE_CTX_get_error(context) != X509_V_ERR_UNABLE_TO_GET_CRL) return ok;
+  const auto* self = static_cast<const TrustStore*>(X509_STORE_CTX_get_app_data(context));
+  // A CRL that is there, but that BoringSSL cannot use, is not the same as none.
+  if (self->require_crl_ || self->HasCrlOf(X509_STORE_CTX_get_current_cert(context))) return 0;
+  X509_STORE_CTX_set_error(context, X509_V_OK);
+  return 1;
+}
+
+TrustStore::Problem TrustStore::Verify(const STACK_OF(X509) * chain, Purpose purpose,
+                                       const Name* name) const {
+  if (chain == nullptr || sk_X509_num(chain) == 0) return {"invalid", SSL_AD_BAD_CERTIFICATE};
+  bssl::UniquePtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
+  const char* profile = purpose == Purpose::kClient ? "ssl_client" : "ssl_server";
+  if (X509_STORE_CTX_init(context.get(), store_.get(), sk_X509_value(chain, 0),
+                          const_cast<STACK_OF(X509)*>(chain)) != 1 ||
+      X509_STORE_CTX_set_default(context.get(), profile) != 1) {
+    return {"invalid", SSL_AD_INTERNAL_ERROR};
+  }
+  X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(context.get());
+  X509_VERIFY_PARAM_set_depth(param, kMaxDepth);
+  if (name != nullptr && !SetName(param, *name)) return {"invalid", SSL_AD_INTERNAL_ERROR};
+  if (require_crl_ || !crls_.empty()) {
+    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    X509_STORE_CTX_set_app_data(context.get(), const_cast<TrustStore*>(this));
+    X509_STORE_CTX_set_verify_cb(context.get(), &OnProblem);
+  }
+  const bool trusted = X509_verify_cert(context.get()) == 1;
+  ERR_clear_error();
+  return trusted ? Problem{} : ProblemOf(X509_STORE_CTX_get_error(context.get()));
+}
+
+}  // namespace tlsbridge::tls
