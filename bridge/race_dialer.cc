@@ -29,6 +29,8 @@ class RaceDialer::Attempt {
     return getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
   }
 
+  [[nodiscard]] int Watch() { return event_.Enable(); }
+
   // The descriptor is the caller's. The event must not outlive this call by a turn.
   int Release() {
     event_.Disable();
@@ -64,9 +66,14 @@ void RaceDialer::StartNext() {
       last_error_ = dialled.error;
       continue;
     }
-    ++open_;
     attempts_[attempt] = std::make_unique<Attempt>(loop_, live_, dialled.fd,
                                                    [this, attempt] { OnWritable(attempt); });
+    if (const int error = attempts_[attempt]->Watch(); error != 0) {
+      last_error_ = error;
+      attempts_[attempt].reset();
+      continue;
+    }
+    ++open_;
     if (begun_ < addresses_.size()) timer_.ArmAfter(kAttemptDelay);
     return;
   }

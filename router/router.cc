@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "bridge/event/watch_error.h"
 #include "router/limits/usable_cores.h"
 #include "router/live/renewal/renewal_log.h"
 #include "router/log/log.h"
@@ -82,6 +83,9 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
   if (router->signal_fd_ < 0) return absl::ErrnoToStatus(errno, "cannot receive signals");
   router->signal_event_ =
       std::make_unique<FdEvent>(self->loop_.get(), self->signal_fd_, [self] { self->OnSignal(); });
+  if (const int error = router->signal_event_->Enable(); error != 0) {
+    return WatchError("signals", error);
+  }
   router->reloader_ = std::make_unique<Reloader>(
       self->loop_.get(), std::move(source), std::move(files.of_source), stamp,
       [self](const Reloader::Outcome& outcome) { return self->OnReloaded(outcome); });
@@ -112,13 +116,21 @@ absl::Status Router::Start(const Clock* clock) {
     if (!worker.ok()) return worker.status();
     workers_.push_back(*std::move(worker));
     workers.push_back(workers_.back().get());
+    TellOfStalls(workers.back()->loop());
   }
+  TellOfStalls(loop_.get());
   EventLoop* const accept_loop = worker_count_ == 1 ? workers_.front()->loop() : loop_.get();
   listeners_ = std::make_unique<Listeners>(accept_loop, std::move(workers));
   if (absl::Status status = listeners_->Open(config().listeners, tcp_options()); !status.ok()) {
     return status;
   }
+  if (absl::Status status = listeners_->StartFirst(); !status.ok()) return status;
   return OpenAdmin();
+}
+
+void Router::TellOfStalls(EventLoop* loop) {
+  loop->set_on_stall(
+      [this, loop](absl::Duration stall) { stalls_.Tell(stall, loop->clock().Monotonic()); });
 }
 
 absl::Status Router::OpenAdmin() {
@@ -128,7 +140,7 @@ absl::Status Router::OpenAdmin() {
   admin_socket_ = *std::move(socket);
   AdminServer::Source* const source = this;  // the base is private
   admin_ = std::make_unique<AdminServer>(loop_.get(), admin_socket_.get(), source);
-  return absl::OkStatus();
+  return admin_->Start();
 }
 
 Router::~Router() {
@@ -155,7 +167,6 @@ void Router::Run() {
   expiry_watch_->Look();
   for (auto& worker : workers_) worker->Start();
   workers_left_ = workers_.size();
-  listeners_->Start();
   if (admin_socket_ != nullptr) {
     LogEvent(LogLevel::kInfo, "admin_listening")
         .Text("address", admin_socket_->address().ToString());
@@ -370,7 +381,7 @@ void Router::ConnectionsJson(OnJson done) {
 
 void Router::RoutesJson(OnJson done) {
   AskWorkers(Worker::Detail::kRoutes, [this, done = std::move(done)](const auto& all) mutable {
-    done(all.routes.ToJson(*live_, loop_->now()));
+    done(all.routes.ToJson(*live_, loop_->common_now()));
   });
 }
 

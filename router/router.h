@@ -23,6 +23,7 @@
 #include "router/live/reloader.h"
 #include "router/live/renewal/expiry_watch.h"
 #include "router/live/renewal/file_watcher.h"
+#include "router/log/stall_log.h"
 #include "router/worker.h"
 
 namespace tlsbridge {
@@ -62,6 +63,7 @@ class Router final : private AdminServer::Source {
   const Config& config() const { return live_->config(); }
   const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
   absl::Status Start(const Clock* clock);
+  void TellOfStalls(EventLoop* loop);
   absl::Status OpenAdmin();
   void WarnOfFewDescriptors() const;
   void OnSignal();
@@ -85,6 +87,7 @@ class Router final : private AdminServer::Source {
   Admission admission_;
   HandshakeLimit handshake_limit_;
   FailureFolder folder_;
+  StallLog stalls_;
   std::unique_ptr<EventLoop> loop_;  // control; no connection lives on it
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listeners> listeners_;

@@ -36,7 +36,9 @@ class ManualClock final : public Clock {
  public:
   absl::Time Monotonic() const override { return std::exchange(monotonic_, monotonic_ + step_); }
   absl::Time Wall() const override { return wall_; }
-  bool runs_by_itself() const override { return false; }
+  bool runs_by_itself() const override { return runs_by_itself_; }
+  // As if it did, so that a jump is a stall of its loop.
+  void set_runs_by_itself(bool runs) { runs_by_itself_ = runs; }
 
   void Advance(absl::Duration by) {
     monotonic_ += by;
@@ -47,6 +49,7 @@ class ManualClock final : public Clock {
   void set_step(absl::Duration step) { step_ = step; }
 
  private:
+  bool runs_by_itself_ = false;
   absl::Duration step_;
   mutable absl::Time monotonic_ = absl::UnixEpoch() + absl::Hours(1);
   absl::Time wall_ = absl::UnixEpoch() + absl::Hours(24) * 365 * 56;

@@ -1,9 +1,15 @@
 // One thread's loop: libevent for sockets, a wheel for time, a graveyard for what must not die
 // inside its own callback.
 //
+// Time in which the loop should have run and did not, because the process was stopped, its machine
+// was frozen or moved, or others had the processor, is a stall. It does not count as time to wait
+// for anybody: now() leaves it out, so that every deadline moves by it, and whatever came meanwhile
+// is taken in before a timer fires. While a connection has a timer the loop looks at the clock once
+// a second, so that it knows a stall from its own sleep.
+//
 // Thread: all of it belongs to the thread that runs it, except Post() and Stop(), which any thread
 // may call. Owner: a worker or a test; it outlives everything that is registered with it. Failure:
-// Create() returns a Status when the system gives no descriptor.
+// Create() returns a Status when the system gives no descriptor, no memory or no epoll.
 #pragma once
 
 #include <atomic>
@@ -13,6 +19,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "bridge/event/clock.h"
@@ -47,6 +54,11 @@ class EventLoop {
   // that the next turn does not sleep. One at a time; none if empty.
   void set_chore(absl::AnyInvocable<bool()> chore) { chore_ = std::move(chore); }
 
+  // Told of each stall, on the loop's thread, once it is over.
+  void set_on_stall(absl::AnyInvocable<void(absl::Duration)> on_stall) {
+    on_stall_ = std::move(on_stall);
+  }
+
   // Runs `task` on the loop's thread in a later turn. Any thread.
   void Post(absl::AnyInvocable<void()> task);
 
@@ -55,11 +67,15 @@ class EventLoop {
     graveyard_.push_back(std::move(object));
   }
 
-  // The clock's Monotonic(), read at most once between two waits.
+  // The loop's own time: the clock's Monotonic(), read at most once between two waits, less all
+  // stalls. For deadlines, and for what they are measured from.
   absl::Time now() {
-    if (std::exchange(now_is_stale_, false)) now_ = clock_->Monotonic();
+    if (std::exchange(now_is_stale_, false)) LookAtClock();
     return now_;
   }
+  // The clock's Monotonic() at the same moment, stalls and all. For what several loops look at,
+  // since each has stalls of its own.
+  absl::Time common_now() { return now() + stalled_; }
   const Clock& clock() const { return *clock_; }
 
   TimerWheel& connection_timers() { return connection_timers_; }
@@ -69,6 +85,10 @@ class EventLoop {
  private:
   EventLoop(const Clock* clock, EventBasePtr base, int wake_fd);
 
+  absl::Status Begin();
+  void LookAtClock();
+  absl::Time NextLook() const;
+  void CatchUp();
   static void OnAlarm(int fd, short what, void* self);
   static void OnWakeUp(int fd, short what, void* self);
   void Wake();
@@ -81,6 +101,10 @@ class EventLoop {
   const int wake_fd_;
   absl::Time now_;
   bool now_is_stale_ = false;
+  absl::Duration stalled_;  // ever
+  absl::Time awake_by_;     // by now(): when it meant to look at the clock again, at the latest
+  bool overslept_ = false;  // it did so later than that
+  absl::AnyInvocable<void(absl::Duration)> on_stall_;
   TimerWheel connection_timers_;
   TimerWheel service_timers_;
   std::vector<std::unique_ptr<DeferredDeletable>> graveyard_;

@@ -1,5 +1,6 @@
 #include "bridge/event/fd_event.h"
 
+#include <errno.h>
 #include <event2/event.h>
 
 #include <utility>
@@ -24,13 +25,18 @@ short EventsFor(FdEvent::For what) {
 FdEvent::FdEvent(EventLoop* loop, int fd, absl::AnyInvocable<void()> on_ready, For what)
     : on_ready_(std::move(on_ready)),
       event_(event_new(loop->base(), fd, static_cast<short>(EventsFor(what) | EV_PERSIST), &OnReady,
-                       this)) {
-  Enable();
+                       this)) {}
+
+int FdEvent::Enable() {
+  if (event_ == nullptr) return ENOMEM;
+  errno = 0;
+  if (event_add(event_.get(), nullptr) == 0) return 0;
+  return errno != 0 ? errno : ENOMEM;
 }
 
-void FdEvent::Enable() { event_add(event_.get(), nullptr); }
-
-void FdEvent::Disable() { event_del(event_.get()); }
+void FdEvent::Disable() {
+  if (event_ != nullptr) event_del(event_.get());
+}
 
 void FdEvent::OnReady(int, short, void* self) { static_cast<FdEvent*>(self)->on_ready_(); }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_connection.h"
 #include "router/admin/http.h"
@@ -51,10 +52,14 @@ class AdminServer final : private AdminConnection::Owner {
     ~Source() = default;
   };
 
+  // Answers nobody before Start().
   AdminServer(EventLoop* loop, const ListeningSocket* socket, Source* source);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
+
+  // Before the loop runs. Failure: says what to mend.
+  absl::Status Start() { return acceptor_.Start(); }
 
   size_t connections() const { return connections_.size(); }
 

@@ -1,11 +1,11 @@
 #include "router/backends/backend_pool.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "bridge/local_error.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -14,22 +14,6 @@ namespace {
 EndpointId NewId() {
   static std::atomic<EndpointId> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-// Want of descriptors, memory, ports or permission is here, not there.
-bool IsOurOwn(int error) {
-  switch (error) {
-    case EACCES:
-    case EADDRNOTAVAIL:
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EPERM:
-      return true;
-    default:
-      return false;
-  }
 }
 
 std::vector<std::string> Texts(const std::vector<SocketAddress>& addresses) {
@@ -262,7 +246,7 @@ void BackendPool::OnConnected(EndpointState* endpoint, absl::Time now) {
 }
 
 void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
-  if (IsOurOwn(error)) return;
+  if (IsLocalError(error)) return;
   absl::Duration length;
   {
     std::lock_guard<std::mutex> lock(*mutex_);

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "bridge/event/fd_event.h"
 #include "bridge/event/timer.h"
+#include "bridge/event/watch_error.h"
 #include "router/backends/srv_answer.h"
 
 namespace tlsbridge {
@@ -143,6 +144,9 @@ class CaresQuery : public DnsQuery {
           SetTimer();
         },
         what);
+    if (const int error = events_[fd]->Enable(); error != 0) {
+      Finish(WatchError("a name server's socket", error));
+    }
   }
 
   EventLoop* const loop_;  // Not owned.

@@ -20,6 +20,7 @@ struct HealthChecker::Check {
   std::vector<SocketAddress> addresses;
   bool healthy;
   HealthVote vote;
+  bool unmade = false;  // the last time; told once
   absl::Time began;
   std::unique_ptr<HealthProbe> probe;
   std::unique_ptr<Timer> next;
@@ -44,7 +45,7 @@ HealthChecker::~HealthChecker() = default;
 void HealthChecker::Sync() {
   if (settings_.kind == HealthCheck::Kind::kNone) return;
   std::map<EndpointId, std::unique_ptr<Check>> checks;
-  for (EndpointStatus& endpoint : pool_->Endpoints(loop_->now())) {
+  for (EndpointStatus& endpoint : pool_->Endpoints(loop_->common_now())) {
     std::unique_ptr<Check>& check = checks[endpoint.id];
     if (check != nullptr) continue;  // configured twice
     check = std::move(checks_[endpoint.id]);
@@ -87,10 +88,19 @@ void HealthChecker::OnResult(Check* check, const absl::Status& status) {
   const absl::Duration interval =
       settings_.interval * std::uniform_real_distribution<double>(0.8, 1.2)(random_);
   check->next->ArmAt(check->began + interval);
+  if (absl::IsCancelled(status)) {
+    if (std::exchange(check->unmade, true)) return;
+    LogEvent(LogLevel::kWarning, "health_check_not_made")
+        .Text("route", route_)
+        .Text("backend", check->name)
+        .Text("message", status.message());
+    return;
+  }
+  check->unmade = false;
   const bool healthy = check->vote.Judge(settings_, status.ok(), check->healthy);
   if (healthy == check->healthy) return;
   check->healthy = healthy;
-  pool_->SetHealthy(check->id, healthy, loop_->now());
+  pool_->SetHealthy(check->id, healthy, loop_->common_now());
   LogEvent(healthy ? LogLevel::kInfo : LogLevel::kWarning,
            healthy ? "backend_healthy" : "backend_unhealthy")
       .Text("route", route_)

@@ -3,7 +3,8 @@
 // An endpoint is checked each interval, varied by 20 % each way, beginning at a random point of the
 // first one: replicas and endpoints are spread over time. One check at a time for each endpoint;
 // one that takes longer than the interval delays the next. An endpoint is healthy until enough
-// checks in a row say otherwise. Each change is logged.
+// checks in a row say otherwise. Each change is logged. A check that this machine could not make,
+// for want of descriptors or the like, says neither.
 //
 // Thread: the control loop's. Owner: the router, beside the route; loop and counters outlive it.
 // Failure: never.

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "bridge/local_error.h"
+
 namespace tlsbridge {
 
 HealthProbe::HealthProbe(EventLoop* loop, LiveCounters* live,
@@ -30,13 +32,14 @@ HealthProbe::~HealthProbe() {
 }
 
 void HealthProbe::OnDialled(const RaceDialer::Result& result) {
+  if (result.fd < 0 && IsLocalError(result.error)) return FinishUnmade(result.error);
   if (result.fd < 0) return Finish(absl::ErrnoToStatus(result.error, "cannot connect"));
   fd_ = result.fd;
   live_socket_ = std::make_unique<LiveCount>(&live_->sockets);
   readable_ = std::make_unique<FdEvent>(loop_, fd_, [this] { OnReadable(); });
   writable_ = std::make_unique<FdEvent>(
       loop_, fd_, [this] { OnWritable(); }, FdEvent::For::kWriting);
-  writable_->Disable();
+  if (const int error = readable_->Enable(); error != 0) return FinishUnmade(error);
   Take(talk_->Begin());
 }
 
@@ -54,6 +57,7 @@ void HealthProbe::Take(const ProbeStep& step) {
     case ProbeStep::Verdict::kMore:
       break;
   }
+  if (IsLocalError(error)) return FinishUnmade(error);
   if (error != 0) return Finish(absl::ErrnoToStatus(error, "cannot send"));
   if (passed_ && output_.empty()) return Finish(absl::OkStatus());
 }
@@ -63,8 +67,7 @@ int HealthProbe::Flush() {
     const ssize_t n = send(fd_, output_.data(), output_.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) {
-      writable_->Enable();
-      return 0;
+      return writable_->Enable();
     }
     if (n < 0) return errno;
     output_.erase(0, n);
@@ -82,6 +85,10 @@ void HealthProbe::OnReadable() {
   if (n == 0) return Take(talk_->ReceiveEnd());
   if (errno == EAGAIN || errno == EINTR) return;
   Finish(absl::ErrnoToStatus(errno, "cannot receive"));
+}
+
+void HealthProbe::FinishUnmade(int error) {
+  Finish(absl::CancelledError(absl::ErrnoToStatus(error, "cannot be made").message()));
 }
 
 void HealthProbe::Finish(const absl::Status& status) {

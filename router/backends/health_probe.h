@@ -2,7 +2,8 @@
 //
 // Thread: the loop's. Owner: whoever is called back, once, never inside the constructor; may
 // destroy the probe in that call, and cancels by destroying it before. Loop and counters outlive
-// it. Failure: the Status that it reports.
+// it. Failure: the Status that it reports: kCancelled where this machine could not make the check,
+// which says nothing of the endpoint.
 #pragma once
 
 #include <memory>
@@ -38,6 +39,7 @@ class HealthProbe {
   void Take(const ProbeStep& step);
   int Flush();
   void Finish(const absl::Status& status);
+  void FinishUnmade(int error);
 
   EventLoop* const loop_;     // Not owned.
   LiveCounters* const live_;  // Not owned.

@@ -15,7 +15,7 @@ RouteResolver::RouteResolver(EventLoop* loop, const Route& route, std::shared_pt
     watchers_.push_back(std::make_unique<NameWatcher>(
         loop, client_.get(), address, route.dns, seed + i,
         [this, loop, pool, i](const std::vector<ResolvedEndpoint>& meaning) {
-          pool->SetEndpoints(i, meaning, loop->now());
+          pool->SetEndpoints(i, meaning, loop->common_now());
           if (on_change_ != nullptr) on_change_();
         }));
   }

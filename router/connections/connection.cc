@@ -110,7 +110,7 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
                   settings.block_with_alert ? tls::kAccessDeniedAlert : uint8_t{0});
   }
   const TerminationReason refusal =
-      route->admission->Admit(record_.peer, loop_->now(), &route_token_);
+      route->admission->Admit(record_.peer, loop_->common_now(), &route_token_);
   if (refusal != TerminationReason::kNone) return Refuse(refusal, tls::kInternalErrorAlert);
   if (route->tls.server == nullptr) return bridge_.PassThrough();
   const tls::ServerContext::Choice choice = route->tls.server->Choose(hello, loop_->clock().Wall());
@@ -267,7 +267,7 @@ void Connection::OnClientReady() {
 }
 
 BackendPool::Lease Connection::NextBackend() {
-  return route_->backends->Pick(record_.peer, tried_, loop_->now(), manager_->Random());
+  return route_->backends->Pick(record_.peer, tried_, loop_->common_now(), manager_->Random());
 }
 
 void Connection::Dial(BackendPool::Lease lease) {
@@ -276,7 +276,7 @@ void Connection::Dial(BackendPool::Lease lease) {
   // Those that are left share the rest of the time, so that one that never answers does not use up
   // all.
   record_.attempt_ends_at = absl::InfiniteFuture();
-  if (const size_t others = route_->backends->Untried(tried_, loop_->now()); others > 0) {
+  if (const size_t others = route_->backends->Untried(tried_, loop_->common_now()); others > 0) {
     const absl::Time budget_ends = record_.connecting_since + record_.route->timeouts.connect;
     record_.attempt_ends_at =
         loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
@@ -292,14 +292,14 @@ void Connection::Dial(BackendPool::Lease lease) {
 
 void Connection::OnBackendConnected() {
   record_.connected_at = loop_->now();
-  lease_.Connected(loop_->now());
+  lease_.Connected(loop_->common_now());
   std::vector<EndpointId>().swap(tried_);
   greeting_.reset();
   MeetDeadlines();
 }
 
 void Connection::OnConnectFailed(int error, const tls::Failure& failure) {
-  lease_.Failed(error, loop_->now());
+  lease_.Failed(error, loop_->common_now());
   if (BackendPool::Lease next = NextBackend()) return Dial(std::move(next));
   End end =
       End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed, error);

@@ -74,8 +74,8 @@ bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, std::string kind
   if (level != LogLevel::kWarning) return true;
   const bool write = folder_->ShouldWrite(
       {std::move(kind), record.routed ? record.route->name : "", std::string(backend)},
-      loop_->now());
-  if (!flush_timer_.armed()) flush_timer_.ArmAt(folder_->next_flush());
+      loop_->common_now());
+  SetFlushTimer();
   return write;
 }
 
@@ -90,8 +90,14 @@ void ConnectionLog::FlushUntil(absl::Time time) {
 }
 
 void ConnectionLog::Flush() {
-  FlushUntil(loop_->now());
-  if (folder_->next_flush() < absl::InfiniteFuture()) flush_timer_.ArmAt(folder_->next_flush());
+  FlushUntil(loop_->common_now());
+  SetFlushTimer();
+}
+
+void ConnectionLog::SetFlushTimer() {
+  const absl::Time next = folder_->next_flush();
+  if (next == absl::InfiniteFuture() || flush_timer_.armed()) return;
+  flush_timer_.ArmAfter(next - loop_->common_now());
 }
 
 void ConnectionLog::Finish() {

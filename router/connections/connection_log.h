@@ -34,6 +34,7 @@ class ConnectionLog {
                    LogLevel level);
   void Flush();
   void FlushUntil(absl::Time time);
+  void SetFlushTimer();
 
   EventLoop* const loop_;        // Not owned.
   FailureFolder* const folder_;  // Not owned.

@@ -39,7 +39,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
   record.accepted_at = loop_->now();
 
   Admission::Token token;
-  const TerminationReason refusal = admission_->Admit(peer, loop_->now(), &token);
+  const TerminationReason refusal = admission_->Admit(peer, loop_->common_now(), &token);
   if (refusal != TerminationReason::kNone) {
     close(fd);
     record.end = {refusal, refusal, TerminationReason::kNone};
@@ -60,7 +60,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
 
 TerminationReason ConnectionManager::Readmit(const SocketAddress& client, Admission::Token* token) {
   Admission::Token().swap(*token);
-  return admission_->Admit(client, loop_->now(), token);
+  return admission_->Admit(client, loop_->common_now(), token);
 }
 
 absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {

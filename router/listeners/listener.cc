@@ -12,6 +12,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "bridge/event/watch_error.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -89,8 +90,17 @@ Acceptor::Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_a
       on_accept_(std::move(on_accept)),
       loop_(loop),
       resume_timer_(
-          loop, [this] { readable_.Enable(); }, Timer::Of::kService),
+          loop, [this] { StartOrRetry(); }, Timer::Of::kService),
       readable_(loop, socket->fd(), [this] { AcceptSome(); }) {}
+
+absl::Status Acceptor::Start() {
+  const int error = readable_.Enable();
+  return error == 0 ? absl::OkStatus() : WatchError(socket_->address().ToString(), error);
+}
+
+void Acceptor::StartOrRetry() {
+  if (const int error = readable_.Enable(); error != 0) Pause(error);
+}
 
 void Acceptor::AcceptAll() {
   for (int round = 0; round < kLastRounds && !paused() && AcceptSome(); ++round) {
@@ -112,22 +122,16 @@ bool Acceptor::AcceptSome() {
     switch (errno) {
       case EAGAIN:
         return false;
-      case EINTR:
-      case ECONNABORTED:
-      case EPROTO:
-      case ENETDOWN:
-      case ENOPROTOOPT:
-      case EHOSTDOWN:
-      case ENONET:
-      case EHOSTUNREACH:
-      case EOPNOTSUPP:
-      case ENETUNREACH:
-        // The client has left the queue, or the network had an error to tell (accept(2)): on to the
-        // next.
-        break;
-      default:  // no descriptors, no memory, or no right: it may pass
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
         Pause(errno);
         return false;
+      default:
+        // That client has left the queue, a firewall forbids it (EPERM), or the network had an
+        // error to tell of it (accept(2)): on to the next.
+        break;
     }
   }
   return true;

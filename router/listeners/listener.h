@@ -1,8 +1,9 @@
 // A listening socket, and the loop's part in accepting from it.
 //
 // ListeningSocket is opened once and shared; each worker has an Acceptor on it. When descriptors
-// run out, accepting pauses and is tried again after a while: clients wait in the kernel's queue,
-// and the loop does not spin.
+// or memory run out, accepting pauses and is tried again after a while: clients wait in the
+// kernel's queue, and the loop does not spin. What is wrong with one client is no reason for others
+// to wait.
 //
 // Thread: Open() on main's; an Acceptor on its worker's. Owner: the router owns sockets, workers
 // own acceptors; a socket outlives its acceptors. Failure: Open() returns a Status that names the
@@ -47,12 +48,18 @@ class Acceptor {
  public:
   using OnAccept = absl::AnyInvocable<void(int fd, const SocketAddress& peer)>;
 
+  // Accepts nobody before Start() or StartOrRetry().
   Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_accept);
+
+  // Before the loop runs. Failure: says what to mend.
+  absl::Status Start();
+  // Where the system lets nobody watch the socket now, that is a pause like another.
+  void StartOrRetry();
 
   // Takes in whoever has queued so far. For the last look before the listener closes.
   void AcceptAll();
 
-  // Paused because the system has no more descriptors or memory.
+  // Paused because the system has no more descriptors, memory or epoll watches.
   bool paused() const { return resume_timer_.armed(); }
 
  private:

@@ -41,6 +41,14 @@ absl::Status Listeners::Open(absl::Span<const Listener> wanted, const TcpOptions
   return absl::OkStatus();
 }
 
+absl::Status Listeners::StartFirst() {
+  for (auto& entry : entries_) {
+    entry->acceptor = MakeAcceptor(entry.get());
+    if (absl::Status status = entry->acceptor->Start(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 void Listeners::Start() {
   for (auto& entry : entries_) {
     if (entry->open) StartAccepting(entry.get());
@@ -50,11 +58,16 @@ void Listeners::Start() {
 void Listeners::StartAccepting(Entry* entry) {
   accept_loop_->Post([this, entry] {
     if (entry->acceptor != nullptr) return;
-    entry->acceptor = std::make_unique<Acceptor>(accept_loop_, entry->socket.get(),
-                                                 [this, entry](int fd, const SocketAddress& peer) {
-                                                   Dispatch(fd, peer, &entry->socket->address());
-                                                 });
+    entry->acceptor = MakeAcceptor(entry);
+    entry->acceptor->StartOrRetry();
   });
+}
+
+std::unique_ptr<Acceptor> Listeners::MakeAcceptor(Entry* entry) {
+  return std::make_unique<Acceptor>(accept_loop_, entry->socket.get(),
+                                    [this, entry](int fd, const SocketAddress& peer) {
+                                      Dispatch(fd, peer, &entry->socket->address());
+                                    });
 }
 
 void Listeners::Dispatch(int fd, const SocketAddress& peer, const SocketAddress* listener) {

@@ -4,9 +4,10 @@
 // long-lived connections spread evenly, and a listener that is taken away loses nobody who had
 // queued. With one worker that thread is the worker's own, which saves a hand-over.
 //
-// Thread: main's before Start(); then the control loop's, which posts to the accepting one.
+// Thread: main's before StartFirst(); then the control loop's, which posts to the accepting one.
 // Owner: the router. The loop and the workers outlive it, and have stopped before it dies.
-// Failure: Open() returns a Status and changes nothing.
+// Failure: Open() returns a Status and changes nothing; so does StartFirst() if the program cannot
+// hear its clients.
 //
 // A listener that is wanted again before it has been closed stays open.
 #pragma once
@@ -34,7 +35,10 @@ class Listeners {
 
   // Opens those of `wanted` that are not open yet. All of them, or none.
   absl::Status Open(absl::Span<const Listener> wanted, const TcpOptions& options);
-  // Accepts from all that are open.
+  // Accepts from all that are open, as soon as the loop runs, which it does not yet.
+  absl::Status StartFirst();
+  // The same of those that were opened since. Where the system lets nobody watch one of them, that
+  // is logged and tried again.
   void Start();
   // Closes those that are not in `wanted`, once all who have queued there are taken in.
   // `on_closed` runs on the accepting thread.
@@ -53,6 +57,7 @@ class Listeners {
   };
 
   void StartAccepting(Entry* entry);
+  std::unique_ptr<Acceptor> MakeAcceptor(Entry* entry);
   void Dispatch(int fd, const SocketAddress& peer, const SocketAddress* listener);
 
   EventLoop* const accept_loop_;  // Not owned.

@@ -73,6 +73,7 @@ void RouterFixture::StartRouter() {
                                          [this](int fd, const SocketAddress& peer) {
                                            manager_->Accept(fd, peer, &listener_->address());
                                          });
+  ASSERT_TRUE(acceptor_->Start().ok());
 }
 
 void RouterFixture::StopRouter() {
@@ -140,6 +141,14 @@ void RouterFixture::Settle() {
 
 void RouterFixture::Advance(absl::Duration by) {
   clock_.Advance(by);
+  Settle();
+}
+
+void RouterFixture::Stall(absl::Duration by) {
+  clock_.set_runs_by_itself(true);
+  loop_->Turn(/*wait=*/false);
+  Advance(by);
+  clock_.set_runs_by_itself(false);
   Settle();
 }
 

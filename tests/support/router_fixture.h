@@ -52,6 +52,8 @@ class RouterFixture : public ::testing::Test {
   void Settle();
   // Moves the clock and lets what is due happen.
   void Advance(absl::Duration by);
+  // As if the process had been stopped for so long.
+  void Stall(absl::Duration by);
 
   // How often connections have ended for `reason`, and sides.
   uint64_t Ended(TerminationReason reason) const;

@@ -6,5 +6,7 @@ namespace tlsbridge {
 inline constexpr int kExitOk = 0;
 // Bad flags, files or addresses: nothing was started.
 inline constexpr int kExitUsage = 2;
+// Out of memory, or a library found itself broken, while it was serving.
+inline constexpr int kExitCannotGoOn = 3;
 
 }  // namespace tlsbridge

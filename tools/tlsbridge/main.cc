@@ -10,9 +10,11 @@
 #include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/demo.h"
 #include "tools/tlsbridge/explain.h"
+#include "tools/tlsbridge/last_words.h"
 #include "tools/tlsbridge/run.h"
 #include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/sidecar.h"
+#include "tools/tlsbridge/standard_descriptors.h"
 #include "tools/tlsbridge/version.h"
 
 namespace tlsbridge {
@@ -37,7 +39,9 @@ constexpr char kHelp[] =
     "SIGHUP reads the configuration and all certificates again, as happens when one changes.\n"
     "Exit codes: 0 stopped as told; 1 from explain alone, for a client that is refused; 2 bad "
     "flags,\n"
-    "files or addresses, nothing was started.\n";
+    "files or addresses, nothing was started; 3 out of memory, or a library cannot go on: one line "
+    "says\n"
+    "which.\n";
 
 int Main(absl::Span<char* const> arguments) {
   const absl::string_view command = arguments.size() > 1 ? arguments[1] : "--help";
@@ -62,5 +66,7 @@ int Main(absl::Span<char* const> arguments) {
 }  // namespace tlsbridge
 
 int main(int argc, char** argv) {
+  tlsbridge::OpenStandardDescriptors();
+  tlsbridge::PrepareLastWords();
   return tlsbridge::Main(absl::MakeConstSpan(argv, static_cast<size_t>(argc)));
 }

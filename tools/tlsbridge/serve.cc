@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "bridge/event/clock.h"
+#include "router/log/libevent_log.h"
 #include "tools/tlsbridge/process_flags.h"
 
 namespace tlsbridge {
@@ -23,6 +24,7 @@ int RefuseToStart(const absl::Status& status) {
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready) {
   ApplyCoreDumpFlag();
+  LogLibevent();
   const SystemClock clock;
   // The log's thread is made after signals have been taken over, so that it gets none.
   auto router =

@@ -36,6 +36,7 @@ FileWatcher::FileWatcher(EventLoop* loop, absl::AnyInvocable<void()> on_change)
     TellOfTrouble("inotify", errno);
   } else {
     readable_ = std::make_unique<FdEvent>(loop, fd_, [this] { OnReadable(); });
+    if (const int error = readable_->Enable(); error != 0) TellOfTrouble("inotify", error);
   }
 }
 

@@ -1,6 +1,6 @@
 """e2e_test: a cc_test that runs the real program."""
 
-def e2e_test(name, deps = [], data = [], tags = [], binary = "//:tlsbridge", **kwargs):
+def e2e_test(name, deps = [], data = [], tags = [], env = {}, binary = "//:tlsbridge", **kwargs):
     """A cc_test with the harness, and with the program in its runfiles.
 
     Args:
@@ -8,13 +8,14 @@ def e2e_test(name, deps = [], data = [], tags = [], binary = "//:tlsbridge", **k
       deps: beside the harness and GoogleTest
       data: beside the program
       tags: as usual
+      env: as usual, beside the program's path
       binary: stands in for the program where the harness itself is tested
       **kwargs: as for cc_test
     """
     native.cc_test(
         name = name,
         data = data + [binary],
-        env = {"TLSBRIDGE_BINARY": "$(rootpath {})".format(binary)},
+        env = dict(env, TLSBRIDGE_BINARY = "$(rootpath {})".format(binary)),
         tags = tags,
         deps = deps + [
             "//tests/e2e/harness",

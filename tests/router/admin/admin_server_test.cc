@@ -31,6 +31,7 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
     socket_ = *ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
     AdminServer::Source* const source = this;
     server_ = std::make_unique<AdminServer>(loop_.get(), socket_.get(), source);
+    ASSERT_TRUE(server_->Start().ok());
   }
   void TearDown() override {
     server_.reset();

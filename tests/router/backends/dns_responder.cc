@@ -34,6 +34,7 @@ DnsResponder::DnsResponder(EventLoop* loop) : loop_(loop) {
   EXPECT_EQ(listen(tcp_, 8), 0);
   events_.push_back(std::make_unique<FdEvent>(loop, udp_, [this] { OnUdp(); }));
   events_.push_back(std::make_unique<FdEvent>(loop, tcp_, [this] { OnTcp(); }));
+  for (const auto& event : events_) EXPECT_EQ(event->Enable(), 0);
 }
 
 DnsResponder::~DnsResponder() {
@@ -118,6 +119,7 @@ void DnsResponder::OnTcp() {
       input->erase(0, 2 + length);
     }
   }));
+  EXPECT_EQ(events_.back()->Enable(), 0);
 }
 
 std::string DnsResponder::Answer(const std::string& question, bool udp) {

@@ -34,6 +34,7 @@ class FakeBackend {
     ASSERT_EQ(listen(listener_, 64), 0);
     address_ = SocketAddress::LocalOf(listener_);
     events_.push_back(std::make_unique<FdEvent>(loop_, listener_, [this] { OnAccept(); }));
+    EXPECT_EQ(events_.back()->Enable(), 0);
   }
 
   void Close() {
@@ -65,6 +66,7 @@ class FakeBackend {
         send(fd, part.data(), part.size(), MSG_NOSIGNAL);
       }
     }));
+    EXPECT_EQ(events_.back()->Enable(), 0);
   }
 
   EventLoop* const loop_;  // Not owned.

@@ -3,6 +3,7 @@
 
 #include "router/listeners/listener.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,6 +17,8 @@
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/log/libevent_log.h"
+#include "tests/support/failing_system.h"
 #include "tests/support/few_descriptors.h"
 #include "tests/support/log_capture.h"
 #include "tests/support/peer.h"
@@ -23,9 +26,12 @@
 namespace tlsbridge {
 namespace {
 
+using ::testing::AllOf;
 using testing::FewDescriptors;
 using ::testing::HasSubstr;
 using testing::LogCapture;
+using testing::NoAccepting;
+using testing::NoWatches;
 using testing::Peer;
 using testing::StreamEnd;
 
@@ -125,10 +131,12 @@ TEST_F(UnixListener, TakesItsPathAwayWhenItCloses) {
 class AcceptorTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    LogLibevent();
     socket_ = Open(At("127.0.0.1:0"));
     acceptor_ = std::make_unique<Acceptor>(
         loop_.get(), socket_.get(),
         [this](int fd, const SocketAddress&) { accepted_.push_back(fd); });
+    ASSERT_TRUE(acceptor_->Start().ok());
   }
   void TearDown() override {
     for (const int fd : accepted_) close(fd);
@@ -240,6 +248,39 @@ TEST_F(AcceptorTest, AClientThatHasLeftTheQueueDoesNotHoldUpTheNext) {
   Turn(1);
   EXPECT_GE(accepted_.size(), 2u);
   EXPECT_FALSE(acceptor_->paused());
+}
+
+TEST_F(AcceptorTest, AClientThatAFirewallForbidsHoldsUpNobody) {
+  Connect(3);
+  {
+    const NoAccepting forbidden(EPERM);
+    Turn(1);
+  }
+  EXPECT_FALSE(acceptor_->paused());
+  Connect(1);
+  Turn(1);
+  EXPECT_EQ(accepted_.size(), 1u);
+}
+
+TEST_F(AcceptorTest, WithoutAnEpollWatchItTriesAgain) {
+  acceptor_ =
+      std::make_unique<Acceptor>(loop_.get(), socket_.get(),
+                                 [this](int fd, const SocketAddress&) { accepted_.push_back(fd); });
+  {
+    const NoWatches none;
+    EXPECT_THAT(std::string(acceptor_->Start().message()),
+                AllOf(HasSubstr(socket_->address().ToString()), HasSubstr("max_user_watches")));
+    acceptor_->StartOrRetry();
+    EXPECT_TRUE(acceptor_->paused());
+  }
+  Connect(1);
+  EXPECT_EQ(accepted_.size(), 0u);
+  clock_.Advance(absl::Milliseconds(250));
+  Turn(2);
+  EXPECT_EQ(accepted_.size(), 1u);
+  ASSERT_EQ(log_.Events("accept_paused").size(), 1u);
+  EXPECT_EQ(log_.Events("accept_paused")[0].value("errno", ""), "ENOSPC");
+  ASSERT_EQ(log_.Events("libevent").size(), 1u) << "one line a second";
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+// Which errors say something of this machine, and nothing of the peer.
+//
+// Thread: any. Failure: none.
+#pragma once
+
+#include <errno.h>
+
+namespace tlsbridge {
+
+// Out of descriptors, memory, ports or epoll watches, or no right to dial: here, not there.
+inline bool IsLocalError(int error) {
+  switch (error) {
+    case EACCES:
+    case EADDRNOTAVAIL:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC:
+    case EPERM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,23 @@
+// Tells of stalls: the process was stopped, its machine frozen or moved, or others had the
+// processor. All loops notice the same stall; one line tells of it.
+//
+// Thread: any. Owner: the router; it outlives the loops that report. Failure: none.
+#pragma once
+
+#include <mutex>
+
+#include "absl/time/time.h"
+
+namespace tlsbridge {
+
+class StallLog {
+ public:
+  // A loop has stalled for so long, until `now`.
+  void Tell(absl::Duration stall, absl::Time now);
+
+ private:
+  std::mutex mutex_;
+  absl::Time last_ = absl::InfinitePast();  // guarded by mutex_
+};
+
+}  // namespace tlsbridge

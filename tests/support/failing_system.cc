@@ -1,0 +1,46 @@
+#include "tests/support/failing_system.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace {
+
+std::atomic<bool> g_no_watches{false};
+std::atomic<int> g_accept_error{0};
+
+}  // namespace
+
+// In place of the C library's, also for libevent, which is linked statically.
+
+extern "C" int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
+  if (what == EPOLL_CTL_ADD && g_no_watches.load()) {
+    errno = ENOSPC;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_epoll_ctl, epoll, what, fd, event));
+}
+
+extern "C" int accept4(int socket, sockaddr* address, socklen_t* length, int flags) {
+  const int fd = static_cast<int>(syscall(SYS_accept4, socket, address, length, flags));
+  if (fd < 0 || g_accept_error.load() == 0) return fd;
+  close(fd);
+  errno = g_accept_error.load();
+  return -1;
+}
+
+namespace tlsbridge::testing {
+
+NoWatches::NoWatches() { g_no_watches.store(true); }
+
+NoWatches::~NoWatches() { g_no_watches.store(false); }
+
+NoAccepting::NoAccepting(int error) { g_accept_error.store(error); }
+
+NoAccepting::~NoAccepting() { g_accept_error.store(0); }
+
+}  // namespace tlsbridge::testing
