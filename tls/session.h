@@ -25,7 +25,7 @@
 
 namespace tlsbridge::tls {
 
-class ClientContext;
+class BackendContext;
 
 class Session {
  public:
@@ -50,7 +50,7 @@ class Session {
 
   // The client's end of a session; Start() begins it. `backend`, its address, tells which of the
   // earlier sessions of `context` may be resumed.
-  static std::unique_ptr<Session> Connect(std::shared_ptr<const ClientContext> context,
+  static std::unique_ptr<Session> Connect(std::shared_ptr<const BackendContext> context,
                                           Staging* staging, absl::string_view backend);
 
   Session(const Session&) = delete;
@@ -122,7 +122,7 @@ class Session {
 
   // BoringSSL's question during a handshake; asked through ClientVerifier.
   static ssl_verify_result_t VerifyClient(SSL* ssl, uint8_t* alert);
-  // The same of a backend's certificate; asked through ClientContext.
+  // The same of a backend's certificate; asked through BackendContext.
   static ssl_verify_result_t VerifyBackend(SSL* ssl, uint8_t* alert);
   // A session that a backend gives us to resume.
   static void KeepSession(SSL* ssl, bssl::UniquePtr<SSL_SESSION> session);
@@ -141,7 +141,7 @@ class Session {
   };
   // Where this is the client's end.
   struct Backend {
-    std::shared_ptr<const ClientContext> context;
+    std::shared_ptr<const BackendContext> context;
     std::string name;
   };
 

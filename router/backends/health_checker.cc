@@ -28,7 +28,7 @@ struct HealthChecker::Check {
 
 HealthChecker::HealthChecker(EventLoop* loop, LiveCounters* live, const Route& route,
                              std::shared_ptr<BackendPool> pool,
-                             std::shared_ptr<const tls::ClientContext> tls, uint64_t seed)
+                             std::shared_ptr<const tls::BackendContext> tls, uint64_t seed)
     : loop_(loop),
       live_(live),
       route_(route.name),

@@ -25,7 +25,7 @@
 #include "router/backends/backend_pool.h"
 #include "router/backends/health_probe.h"
 #include "router/config/config.h"
-#include "tls/client_context.h"
+#include "tls/backend_context.h"
 #include "tls/staging.h"
 
 namespace tlsbridge {
@@ -46,7 +46,7 @@ class HealthChecker {
   // `tls` is for HealthCheck::Kind::kTls: the context that the route's own connections use, or one
   // that verifies nothing.
   HealthChecker(EventLoop* loop, LiveCounters* live, const Route& route,
-                std::shared_ptr<BackendPool> pool, std::shared_ptr<const tls::ClientContext> tls,
+                std::shared_ptr<BackendPool> pool, std::shared_ptr<const tls::BackendContext> tls,
                 uint64_t seed);
   HealthChecker(const HealthChecker&) = delete;
   HealthChecker& operator=(const HealthChecker&) = delete;
@@ -69,7 +69,7 @@ class HealthChecker {
   const std::string route_;
   const HealthCheck settings_;
   const std::shared_ptr<BackendPool> pool_;
-  const std::shared_ptr<const tls::ClientContext> tls_;
+  const std::shared_ptr<const tls::BackendContext> tls_;
   std::minstd_rand random_;
   std::unique_ptr<tls::Staging> staging_;  // kTls only: it is large
   std::map<EndpointId, std::unique_ptr<Check>> checks_;

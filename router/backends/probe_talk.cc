@@ -51,7 +51,7 @@ class SendExpect final : public ProbeTalk {
 
 class Tls final : public ProbeTalk {
  public:
-  Tls(std::shared_ptr<const tls::ClientContext> context, tls::Staging* staging,
+  Tls(std::shared_ptr<const tls::BackendContext> context, tls::Staging* staging,
       const std::string& backend)
       : staging_(staging), session_(tls::Session::Connect(std::move(context), staging, backend)) {}
 
@@ -92,7 +92,7 @@ std::unique_ptr<ProbeTalk> SendExpectTalk(std::string send, std::string expect) 
   return std::make_unique<SendExpect>(std::move(send), std::move(expect));
 }
 
-std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::ClientContext> context,
+std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::BackendContext> context,
                                    tls::Staging* staging, const std::string& backend) {
   return std::make_unique<Tls>(std::move(context), staging, backend);
 }

@@ -12,7 +12,7 @@
 
 #include "absl/types/span.h"
 #include "router/config/config.h"
-#include "tls/client_context.h"
+#include "tls/backend_context.h"
 #include "tls/staging.h"
 
 namespace tlsbridge {
@@ -40,7 +40,7 @@ std::unique_ptr<ProbeTalk> ConnectTalk();
 std::unique_ptr<ProbeTalk> SendExpectTalk(std::string send, std::string expect);
 
 // Passes when the TLS handshake is done, as `context` demands. `staging` outlives it.
-std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::ClientContext> context,
+std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::BackendContext> context,
                                    tls::Staging* staging, const std::string& backend);
 
 }  // namespace tlsbridge

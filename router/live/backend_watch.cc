@@ -15,10 +15,10 @@ bool HasNames(const Route& route) {
 }
 
 // A check of a backend that connections reach in the clear wants no more than that it speaks TLS.
-std::shared_ptr<const tls::ClientContext> CheckContext(const LiveRoute& route) {
+std::shared_ptr<const tls::BackendContext> CheckContext(const LiveRoute& route) {
   if (route.settings->health.kind != HealthCheck::Kind::kTls) return nullptr;
   if (route.tls.backend != nullptr) return route.tls.backend;
-  auto context = tls::ClientContext::Create({.insecure_skip_verify = true});
+  auto context = tls::BackendContext::Create({.insecure_skip_verify = true});
   if (context.ok()) return *context;
   LogEvent(LogLevel::kError, "health_check_impossible")
       .Text("route", route.settings->name)
@@ -33,7 +33,7 @@ BackendWatch::BackendWatch(EventLoop* loop, LiveCounters* live, const LiveConfig
   for (const LiveRoute& route : config.routes()) {
     if (route.backends == nullptr) continue;
     const HealthCheck::Kind kind = route.settings->health.kind;
-    const std::shared_ptr<const tls::ClientContext> tls = CheckContext(route);
+    const std::shared_ptr<const tls::BackendContext> tls = CheckContext(route);
     const bool checks =
         kind == HealthCheck::Kind::kTls ? tls != nullptr : kind != HealthCheck::Kind::kNone;
     const bool names = HasNames(*route.settings);

@@ -61,8 +61,8 @@ tls::ServerOptions OptionsOf(const ServerTls& settings) {
   return options;
 }
 
-tls::ClientOptions OptionsOf(const BackendTls& settings, const BackendCredentials& credentials) {
-  tls::ClientOptions options;
+tls::BackendOptions OptionsOf(const BackendTls& settings, const BackendCredentials& credentials) {
+  tls::BackendOptions options;
   options.trust.ca_name = settings.ca;
   options.trust.ca_pem = credentials.ca_pem;
   options.verify_name = settings.verify_name;
@@ -211,7 +211,7 @@ absl::Status ReadBackend(const BackendTls& settings, const ServedRoute* served, 
       if (!pair.ok()) return pair.status();
       credentials->certificate = *std::move(pair);
     }
-    auto context = tls::ClientContext::Create(OptionsOf(settings, *credentials));
+    auto context = tls::BackendContext::Create(OptionsOf(settings, *credentials));
     if (!context.ok()) return context.status();
     return credentials;
   };
@@ -270,7 +270,7 @@ absl::Status LoadBackend(const BackendTls& settings, const ServedRoute* served, 
     loaded->backend = served->tls->backend;
     return absl::OkStatus();
   }
-  auto context = tls::ClientContext::Create(OptionsOf(settings, *loaded->files.backend.content));
+  auto context = tls::BackendContext::Create(OptionsOf(settings, *loaded->files.backend.content));
   if (!context.ok()) return context.status();
   loaded->backend = *std::move(context);
   return absl::OkStatus();

@@ -12,8 +12,8 @@
 #include "absl/time/time.h"
 #include "router/config/config.h"
 #include "router/live/renewal/file_set.h"
+#include "tls/backend_context.h"
 #include "tls/certificates/credential.h"
-#include "tls/client_context.h"
 #include "tls/server_context.h"
 #include "tls/tickets/ticket_secrets.h"
 #include "tls/trust/trust_files.h"
@@ -43,8 +43,8 @@ struct RouteFiles {
 };
 
 struct RouteTls {
-  std::shared_ptr<const tls::ServerContext> server;   // null where TLS is passed through
-  std::shared_ptr<const tls::ClientContext> backend;  // null where backends get plaintext
+  std::shared_ptr<const tls::ServerContext> server;    // null where TLS is passed through
+  std::shared_ptr<const tls::BackendContext> backend;  // null where backends get plaintext
   RouteFiles files;
 };
 

@@ -70,7 +70,7 @@ class RouterFixture : public ::testing::Test {
   Route& route_ = config_.routes.front();
   SocketAddress backend_address_;
   std::shared_ptr<const tls::ServerContext> tls_;
-  std::shared_ptr<const tls::ClientContext> backend_tls_;  // of routes that encrypt anew
+  std::shared_ptr<const tls::BackendContext> backend_tls_;  // of routes that encrypt anew
   int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<HandshakeLimit> handshake_limit_;

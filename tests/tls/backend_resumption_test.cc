@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
-#include "tests/tls/client_session_fixture.h"
+#include "tests/tls/backend_session_fixture.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -15,52 +15,52 @@ namespace {
 using ::tlsbridge::testing::MakeCertificate;
 using ::tlsbridge::testing::TestCertificate;
 
-class BackendResumptionTest : public ClientSessionFixture {};
+class BackendResumptionTest : public BackendSessionFixture {};
 
 TEST_P(BackendResumptionTest, TheNextConnectionResumesAndInTls13EachSessionIsUsedOnce) {
   const auto context = Context(Options());
-  const auto server = ServerWith(good_);
+  const auto server = BackendWith(good_);
   SSL_CTX_set_num_tickets(server.get(), 1);
   Connect(context, server.get());
-  EXPECT_FALSE(client_->resumed());
-  server_->Send("x");  // with it comes the ticket of TLS 1.3
+  EXPECT_FALSE(session_->resumed());
+  backend_->Send("x");  // with it comes the ticket of TLS 1.3
   Exchange();
   Connect(context, server.get());
-  EXPECT_TRUE(client_->resumed());
+  EXPECT_TRUE(session_->resumed());
   EXPECT_EQ(received_, "");
-  ASSERT_TRUE(client_->Send(Bytes("question")));
+  ASSERT_TRUE(session_->Send(Bytes("question")));
   Exchange();
-  EXPECT_EQ(server_->received(), "question");
+  EXPECT_EQ(backend_->received(), "question");
   // Two at once: of TLS 1.3 there is one ticket, which the last connection brought.
-  server_->Send("x");
+  backend_->Send("x");
   Exchange();
   SSL_CTX_set_num_tickets(server.get(), 0);
   Connect(context, server.get());
-  EXPECT_TRUE(client_->resumed());
+  EXPECT_TRUE(session_->resumed());
   Connect(context, server.get());
-  EXPECT_EQ(client_->resumed(), !Tls13());
+  EXPECT_EQ(session_->resumed(), !Tls13());
 }
 
 TEST_P(BackendResumptionTest, ASessionIsOfferedOnlyToTheBackendThatGaveIt) {
   const auto context = Context(Options());
-  const auto server = ServerWith(good_);
+  const auto server = BackendWith(good_);
   Connect(context, server.get(), kAtOnce, "10.0.0.7:443");
-  server_->Send("x");
+  backend_->Send("x");
   Exchange();
   Connect(context, server.get(), kAtOnce, "10.0.0.8:443");
-  EXPECT_FALSE(client_->resumed());
+  EXPECT_FALSE(session_->resumed());
   Connect(context, server.get(), kAtOnce, "10.0.0.7:443");
-  EXPECT_TRUE(client_->resumed());
+  EXPECT_TRUE(session_->resumed());
 }
 
 TEST_P(BackendResumptionTest, ABackendThatForgotTheSessionGetsAFullHandshake) {
   const auto context = Context(Options());
-  Connect(context, ServerWith(good_).get());
-  server_->Send("x");
+  Connect(context, BackendWith(good_).get());
+  backend_->Send("x");
   Exchange();
-  Connect(context, ServerWith(good_).get());
-  EXPECT_TRUE(client_->handshake_done());
-  EXPECT_FALSE(client_->resumed());
+  Connect(context, BackendWith(good_).get());
+  EXPECT_TRUE(session_->handshake_done());
+  EXPECT_FALSE(session_->resumed());
 }
 
 TEST_P(BackendResumptionTest, ASessionWhoseCertificateHasExpiredIsNotResumed) {
@@ -70,10 +70,10 @@ TEST_P(BackendResumptionTest, ASessionWhoseCertificateHasExpiredIsNotResumed) {
                                                  .extended_usage = "serverAuth",
                                                  .lives_for = absl::Seconds(2)},
                                                 &ca_);
-  const auto server = ServerWith(brief);
+  const auto server = BackendWith(brief);
   Connect(context, server.get());
-  ASSERT_TRUE(client_->handshake_done());
-  server_->Send("x");
+  ASSERT_TRUE(session_->handshake_done());
+  backend_->Send("x");
   Exchange();
   while (X509_cmp_current_time(X509_get0_notAfter(brief.certificate.get())) > 0) {
     std::this_thread::yield();
@@ -84,8 +84,8 @@ TEST_P(BackendResumptionTest, ASessionWhoseCertificateHasExpiredIsNotResumed) {
   SSL_CTX_use_certificate(server.get(), good_.certificate.get());
   SSL_CTX_use_PrivateKey(server.get(), good_.key.get());
   Connect(context, server.get());
-  EXPECT_TRUE(client_->handshake_done());
-  EXPECT_FALSE(client_->resumed());
+  EXPECT_TRUE(session_->handshake_done());
+  EXPECT_FALSE(session_->resumed());
 }
 
 INSTANTIATE_TEST_SUITE_P(Tls, BackendResumptionTest,

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "tests/tls/client_session_fixture.h"
+#include "tests/tls/backend_session_fixture.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -13,27 +13,27 @@ namespace {
 using ::tlsbridge::testing::MakeCertificate;
 using ::tlsbridge::testing::TestCertificate;
 
-class BackendVerificationTest : public ClientSessionFixture {};
+class BackendVerificationTest : public BackendSessionFixture {};
 
 TEST_P(BackendVerificationTest, ServerNameMayDifferFromTheNameThatIsVerified) {
-  ClientOptions options = Options();
+  BackendOptions options = Options();
   options.server_name = "Other.internal";
   ConnectTo(good_, options);
-  EXPECT_TRUE(client_->handshake_done());
-  EXPECT_STREQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), "other.internal");
+  EXPECT_TRUE(session_->handshake_done());
+  EXPECT_STREQ(SSL_get_servername(backend_->ssl(), TLSEXT_NAMETYPE_host_name), "other.internal");
 }
 
 TEST_P(BackendVerificationTest, AnIpAddressIsVerifiedAsOneAndSendsNoServerName) {
   ConnectTo(good_, Options("10.0.0.7"));
-  EXPECT_TRUE(client_->handshake_done());
-  EXPECT_EQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), nullptr);
+  EXPECT_TRUE(session_->handshake_done());
+  EXPECT_EQ(SSL_get_servername(backend_->ssl(), TLSEXT_NAMETYPE_host_name), nullptr);
   ConnectTo(good_, Options("10.0.0.8"));
   ExpectRefused("bad_backend_cert:wrong_name", SSL_AD_BAD_CERTIFICATE);
 }
 
 TEST_P(BackendVerificationTest, AWildcardIsOneLabel) {
   ConnectTo(good_, Options("a.wild.internal"));
-  EXPECT_TRUE(client_->handshake_done());
+  EXPECT_TRUE(session_->handshake_done());
   ConnectTo(good_, Options("a.b.wild.internal"));
   ExpectRefused("bad_backend_cert:wrong_name", SSL_AD_BAD_CERTIFICATE);
 }
@@ -81,7 +81,7 @@ TEST_P(BackendVerificationTest, AClientsCertificateIsNoBackends) {
 }
 
 TEST_P(BackendVerificationTest, ARevokedCertificateIsRefused) {
-  ClientOptions options = Options();
+  BackendOptions options = Options();
   options.trust.crl_pem = ca_.CrlPem({&good_});
   options.trust.crl_name = "ca.crl";
   ConnectTo(good_, options);
@@ -89,12 +89,12 @@ TEST_P(BackendVerificationTest, ARevokedCertificateIsRefused) {
 }
 
 TEST_P(BackendVerificationTest, InsecureSkipVerifyTakesWhomeverAnswers) {
-  ClientOptions options;
+  BackendOptions options;
   options.insecure_skip_verify = true;
   options.min_version = options.max_version = static_cast<ProtocolVersion>(GetParam());
   ConnectTo(MakeCertificate({.not_after = absl::FromUnixSeconds(1'000'000'000)}, nullptr), options);
-  EXPECT_TRUE(client_->handshake_done());
-  EXPECT_EQ(client_->server_name(), "");
+  EXPECT_TRUE(session_->handshake_done());
+  EXPECT_EQ(session_->server_name(), "");
 }
 
 TEST_P(BackendVerificationTest, ABackendThatAsksForACertificateGetsOurs) {
@@ -102,20 +102,20 @@ TEST_P(BackendVerificationTest, ABackendThatAsksForACertificateGetsOurs) {
   KeyPair pair;
   pair.chain.push_back(bssl::UpRef(mine.certificate));
   pair.key = bssl::UpRef(mine.key);
-  const auto server = ServerWith(good_);
+  const auto server = BackendWith(good_);
   SSL_CTX_set_custom_verify(server.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                             [](SSL*, uint8_t*) { return ssl_verify_ok; });
-  ClientOptions options = Options();
+  BackendOptions options = Options();
   options.certificate = &pair;
   Connect(Context(options), server.get());
-  ASSERT_TRUE(server_->handshake_done());
-  const bssl::UniquePtr<X509> seen(SSL_get_peer_certificate(server_->ssl()));
+  ASSERT_TRUE(backend_->handshake_done());
+  const bssl::UniquePtr<X509> seen(SSL_get_peer_certificate(backend_->ssl()));
   ASSERT_NE(seen, nullptr);
   EXPECT_EQ(X509_cmp(seen.get(), mine.certificate.get()), 0);
 
   Connect(Context(Options()), server.get());
   EXPECT_EQ(verdict_, Verdict::kFailed);
-  EXPECT_EQ(Describe(client_->failure()),
+  EXPECT_EQ(Describe(session_->failure()),
             Tls13() ? "backend_alert:certificate_required" : "backend_alert:handshake_failure");
 }
 

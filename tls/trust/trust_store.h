@@ -1,6 +1,6 @@
 // Whether a peer's certificates lead to a CA that we trust, are valid now and serve their purpose.
 // Used for clients and for backends; what else is asked of either is told in client_verifier.h and
-// client_context.h.
+// backend_context.h.
 //
 // A CA without a CRL is taken to have revoked nothing, unless CRLs are required. A CRL that has
 // expired refuses every certificate of its CA (`crl_expired`); trust_files.h says what is asked of

@@ -60,9 +60,9 @@ class TlsTalkTest : public ::testing::Test {
     EXPECT_TRUE(identity.ok());
     context_ = *tls::ServerContext::Create(identity->localhost);
     server_ = tls::Session::Accept(*context_, &server_staging_);
-    tls::ClientOptions options;
+    tls::BackendOptions options;
     options.insecure_skip_verify = true;
-    talk_ = TlsTalk(*tls::ClientContext::Create(options), &client_staging_, "127.0.0.1:443");
+    talk_ = TlsTalk(*tls::BackendContext::Create(options), &client_staging_, "127.0.0.1:443");
   }
 
   // What the server makes of `bytes`.

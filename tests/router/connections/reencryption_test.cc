@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/close_matrix.h"
 #include "tests/tls/test_certificates.h"
-#include "tls/client_context.h"
+#include "tls/backend_context.h"
 
 namespace tlsbridge::testing {
 namespace {
@@ -22,10 +22,10 @@ class Reencryption : public CloseMatrix {
   }
   void SetUp() override {
     CloseMatrix::SetUp();
-    tls::ClientOptions options;
+    tls::BackendOptions options;
     options.trust.ca_pem = ca_.CertificatePem();
     options.verify_name = "orders.internal";
-    auto context = tls::ClientContext::Create(options);
+    auto context = tls::BackendContext::Create(options);
     ASSERT_TRUE(context.ok()) << context.status();
     backend_tls_ = *std::move(context);
     route_.tls_mode = TlsMode::kTerminateAndReencrypt;

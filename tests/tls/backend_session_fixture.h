@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tests/tls/test_certificates.h"
-#include "tls/client_context.h"
+#include "tls/backend_context.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {
@@ -28,61 +28,61 @@ inline testing::TestCertificate Ca(const std::string& name = "backends' CA") {
   return testing::MakeCertificate({.common_name = name, .ca = true}, nullptr);
 }
 
-class ClientSessionFixture : public ::testing::TestWithParam<uint16_t> {
+class BackendSessionFixture : public ::testing::TestWithParam<uint16_t> {
  protected:
   bool Tls13() const { return GetParam() == TLS1_3_VERSION; }
 
-  ClientOptions Options(const std::string& verify_name = "orders.internal") const {
-    ClientOptions options;
+  BackendOptions Options(const std::string& verify_name = "orders.internal") const {
+    BackendOptions options;
     options.trust.ca_pem = ca_.CertificatePem();
     options.trust.ca_name = "ca.crt";
     options.verify_name = verify_name;
     options.min_version = options.max_version = static_cast<ProtocolVersion>(GetParam());
     return options;
   }
-  static std::shared_ptr<const ClientContext> Context(const ClientOptions& options) {
-    auto made = ClientContext::Create(options);
+  static std::shared_ptr<const BackendContext> Context(const BackendOptions& options) {
+    auto made = BackendContext::Create(options);
     EXPECT_TRUE(made.ok()) << made.status();
     return *std::move(made);
   }
-  bssl::UniquePtr<SSL_CTX> ServerWith(const testing::TestCertificate& certificate) const {
+  bssl::UniquePtr<SSL_CTX> BackendWith(const testing::TestCertificate& certificate) const {
     return testing::MemoryServer::Context(GetParam(), certificate.certificate.get(),
                                           certificate.key.get());
   }
 
   // A handshake of a new session of `context` with a new server of `server`.
-  void Connect(std::shared_ptr<const ClientContext> context, SSL_CTX* server,
+  void Connect(std::shared_ptr<const BackendContext> context, SSL_CTX* server,
                size_t piece = kAtOnce, const std::string& backend = "10.0.0.7:443") {
-    server_ = std::make_unique<testing::MemoryServer>(server);
-    client_ = Session::Connect(std::move(context), &staging_, backend);
+    backend_ = std::make_unique<testing::MemoryServer>(server);
+    session_ = Session::Connect(std::move(context), &staging_, backend);
     received_.clear();
-    verdict_ = client_->Start();
+    verdict_ = session_->Start();
     for (int i = 0; i < 4; ++i) Exchange(piece);
   }
   // Connects to one that shows `certificate`.
-  void ConnectTo(const testing::TestCertificate& certificate, const ClientOptions& options) {
-    Connect(Context(options), ServerWith(certificate).get());
+  void ConnectTo(const testing::TestCertificate& certificate, const BackendOptions& options) {
+    Connect(Context(options), BackendWith(certificate).get());
   }
   // Brings what each has for the other.
   void Exchange(size_t piece = kAtOnce) {
     const std::string out(staging_.output().begin(), staging_.output().end());
     staging_.ClearOutput();
-    for (size_t at = 0; at < out.size(); at += piece) server_->Receive(out.substr(at, piece));
-    Deliver(server_->TakeOutput(), piece);
+    for (size_t at = 0; at < out.size(); at += piece) backend_->Receive(out.substr(at, piece));
+    Deliver(backend_->TakeOutput(), piece);
   }
   void Deliver(const std::string& ciphertext, size_t piece = kAtOnce) {
     for (size_t at = 0; at < ciphertext.size(); at += piece) {
       const std::string part = ciphertext.substr(at, piece);
-      const Session::Received received = client_->Receive(Bytes(part));
+      const Session::Received received = session_->Receive(Bytes(part));
       received_.append(received.plaintext.begin(), received.plaintext.end());
       verdict_ = received.verdict;
     }
   }
   void ExpectRefused(const std::string& detail, int alert) {
-    EXPECT_FALSE(client_->handshake_done());
+    EXPECT_FALSE(session_->handshake_done());
     EXPECT_EQ(verdict_, Verdict::kFailed);
-    EXPECT_EQ(Describe(client_->failure()), detail);
-    EXPECT_EQ(server_->alert_received(), alert);
+    EXPECT_EQ(Describe(session_->failure()), detail);
+    EXPECT_EQ(backend_->alert_received(), alert);
   }
 
   const testing::TestCertificate ca_ = Ca();
@@ -92,8 +92,8 @@ class ClientSessionFixture : public ::testing::TestWithParam<uint16_t> {
        .extended_usage = "serverAuth"},
       &ca_);
   Staging staging_;
-  std::unique_ptr<testing::MemoryServer> server_;
-  std::unique_ptr<Session> client_;
+  std::unique_ptr<testing::MemoryServer> backend_;
+  std::unique_ptr<Session> session_;
   std::string received_;
   Verdict verdict_ = Verdict::kOk;
 };

@@ -21,7 +21,7 @@
 
 namespace tlsbridge::tls {
 
-struct ClientOptions {
+struct BackendOptions {
   TrustOptions trust;  // with no ca_pem, the CAs of the system (TrustStore::OfSystem)
   // The DNS name or IP address that the backend's certificate must be for (RFC 6125): one of its
   // subject alternative names. Required, unless insecure_skip_verify.
@@ -35,13 +35,14 @@ struct ClientOptions {
   bool insecure_skip_verify = false;
 };
 
-class ClientContext {
+class BackendContext {
  public:
-  static absl::StatusOr<std::shared_ptr<const ClientContext>> Create(const ClientOptions& options);
+  static absl::StatusOr<std::shared_ptr<const BackendContext>> Create(
+      const BackendOptions& options);
 
-  ClientContext(const ClientContext&) = delete;
-  ClientContext& operator=(const ClientContext&) = delete;
-  ~ClientContext();
+  BackendContext(const BackendContext&) = delete;
+  BackendContext& operator=(const BackendContext&) = delete;
+  ~BackendContext();
 
   SSL_CTX* ssl_ctx() const { return ctx_.get(); }
   const std::string& server_name() const { return server_name_; }
@@ -55,7 +56,7 @@ class ClientContext {
   void PutSession(absl::string_view backend, bssl::UniquePtr<SSL_SESSION> session) const;
 
  private:
-  ClientContext();
+  BackendContext();
 
   bssl::UniquePtr<SSL_CTX> ctx_;
   std::unique_ptr<TrustStore> trust_;  // null: insecure_skip_verify

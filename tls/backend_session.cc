@@ -1,15 +1,15 @@
-// The client's end of a Session: what a backend needs and a client does not.
+// Our end of a session with a backend: what a backend needs and a client does not.
 
 #include <openssl/ssl.h>
 
 #include <utility>
 
-#include "tls/client_context.h"
+#include "tls/backend_context.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {
 
-std::unique_ptr<Session> Session::Connect(std::shared_ptr<const ClientContext> context,
+std::unique_ptr<Session> Session::Connect(std::shared_ptr<const BackendContext> context,
                                           Staging* staging, absl::string_view backend) {
   bssl::UniquePtr<SSL> ssl(SSL_new(context->ssl_ctx()));
   SSL_set_connect_state(ssl.get());

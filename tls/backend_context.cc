@@ -1,4 +1,4 @@
-#include "tls/client_context.h"
+#include "tls/backend_context.h"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -73,7 +73,7 @@ absl::Status SetAlpn(const std::vector<std::string>& protocols, SSL_CTX* ctx) {
   return absl::OkStatus();
 }
 
-absl::Status SetProtocol(const ClientOptions& options, SSL_CTX* ctx) {
+absl::Status SetProtocol(const BackendOptions& options, SSL_CTX* ctx) {
   if (options.min_version > options.max_version) {
     return absl::InvalidArgumentError("min_version is newer than max_version");
   }
@@ -98,12 +98,12 @@ bssl::UniquePtr<STACK_OF(X509)> ChainOf(const SSL_SESSION* session) {
 
 }  // namespace
 
-ClientContext::ClientContext() : ctx_(SSL_CTX_new(TLS_method())) {}
-ClientContext::~ClientContext() = default;
+BackendContext::BackendContext() : ctx_(SSL_CTX_new(TLS_method())) {}
+BackendContext::~BackendContext() = default;
 
-absl::StatusOr<std::shared_ptr<const ClientContext>> ClientContext::Create(
-    const ClientOptions& options) {
-  std::shared_ptr<ClientContext> made(new ClientContext);
+absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(
+    const BackendOptions& options) {
+  std::shared_ptr<BackendContext> made(new BackendContext);
   SSL_CTX* ctx = made->ctx_.get();
   if (absl::Status status = SetProtocol(options, ctx); !status.ok()) return status;
   if (options.certificate != nullptr) {
@@ -145,12 +145,12 @@ absl::StatusOr<std::shared_ptr<const ClientContext>> ClientContext::Create(
   return made;
 }
 
-TrustStore::Problem ClientContext::Verify(const STACK_OF(X509) * chain) const {
+TrustStore::Problem BackendContext::Verify(const STACK_OF(X509) * chain) const {
   if (trust_ == nullptr) return {};
   return trust_->Verify(chain, TrustStore::Purpose::kServer, &verify_name_);
 }
 
-bssl::UniquePtr<SSL_SESSION> ClientContext::TakeSession(absl::string_view backend) const {
+bssl::UniquePtr<SSL_SESSION> BackendContext::TakeSession(absl::string_view backend) const {
   // BoringSSL does not look at the certificates of a resumed session, which may have expired or
   // been revoked since. Asking before it is offered costs a full handshake, not a failed one.
   while (bssl::UniquePtr<SSL_SESSION> session = sessions_.Take(backend)) {
@@ -164,8 +164,8 @@ bssl::UniquePtr<SSL_SESSION> ClientContext::TakeSession(absl::string_view backen
   return nullptr;
 }
 
-void ClientContext::PutSession(absl::string_view backend,
-                               bssl::UniquePtr<SSL_SESSION> session) const {
+void BackendContext::PutSession(absl::string_view backend,
+                                bssl::UniquePtr<SSL_SESSION> session) const {
   sessions_.Put(backend, std::move(session));
 }
 
