@@ -254,15 +254,18 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(const Reloader::Outcome& ou
 void Router::LookAfter() {
   TellOfUnixBackends(config());
   LogTlsWarnings(*live_, nullptr);
-  backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
+  if (backend_watch_ == nullptr) {
+    backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_);
+  }
+  backend_watch_->Adopt(*live_);
 }
 
 void Router::AdoptReloaded(std::shared_ptr<const LiveConfig> live) {
   const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
   admission_.SetLimits(config().limits);
   handshake_limit_.SetLimits(config().limits);
-  for (const LiveRoute& route : live_->routes()) {
-    route.admission->SetLimits(route.settings->limits);
+  for (const auto& route : live_->routes()) {
+    route->state->admission.SetLimits(route->settings->limits);
   }
   // Whoever had queued where a listener goes away is served as they expected: by the old routes.
   // It is told once it is so.
@@ -293,11 +296,7 @@ void Router::AdoptRenewed(std::shared_ptr<const LiveConfig> live) {
   LogTlsWarnings(*live_, before.get());
   if (closing_ == 0) ServeByNow();
   // Checks of backends go by the certificates that connections go by.
-  if (!std::equal(
-          live_->routes().begin(), live_->routes().end(), before->routes().begin(),
-          [](const LiveRoute& a, const LiveRoute& b) { return a.tls.backend == b.tls.backend; })) {
-    backend_watch_ = std::make_unique<BackendWatch>(loop_.get(), &control_live_, *live_);
-  }
+  backend_watch_->Adopt(*live_);
 }
 
 // New connections, that is; what has a connection keeps what it began with.

@@ -61,7 +61,7 @@ class Router final : private AdminServer::Source {
   void CertificatesJson(OnJson done) override;
 
   const Config& config() const { return live_->config(); }
-  const TcpOptions& tcp_options() const { return live_->unrouted().settings->bridge.tcp; }
+  const TcpOptions& tcp_options() const { return live_->unrouted()->settings->bridge.tcp; }
   absl::Status Start(const Clock* clock);
   void TellOfStalls(EventLoop* loop);
   absl::Status OpenAdmin();

@@ -11,11 +11,6 @@
 namespace tlsbridge {
 namespace {
 
-EndpointId NewId() {
-  static std::atomic<EndpointId> last{0};
-  return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
 std::vector<std::string> Texts(const std::vector<SocketAddress>& addresses) {
   std::vector<std::string> texts;
   texts.reserve(addresses.size());
@@ -54,78 +49,81 @@ void BackendPool::Lease::Failed(int error, absl::Time now) {
 // ---- Making
 
 std::shared_ptr<BackendPool> BackendPool::Create(const Route& route, absl::Time now,
+                                                 std::shared_ptr<EndpointBook> book,
                                                  const BackendPool* previous) {
-  std::shared_ptr<BackendPool> pool(new BackendPool(route, previous));
-  std::lock_guard<std::mutex> lock(*pool->mutex_);
-  if (previous != nullptr) {
-    for (const Member& member : previous->members_) pool->inherited_.push_back(member.endpoint);
-  }
+  std::shared_ptr<BackendPool> pool(new BackendPool(route, std::move(book)));
+  // That of `previous`, too.
+  std::lock_guard<std::mutex> lock(pool->book_->mutex());
+  const bool in_use = previous != nullptr && !previous->members_.empty();
   for (size_t i = 0; i < route.backends.size(); ++i) {
     const Backend& backend = route.backends[i];
-    pool->sources_.push_back({std::make_shared<const std::string>(backend.address.ToString()),
-                              static_cast<double>(backend.weight), backend.drain});
+    pool->sources_.push_back(
+        {.name = std::make_shared<const std::string>(backend.address.ToString()),
+         .weight = static_cast<double>(backend.weight),
+         .drain = backend.drain,
+         .starts_slowly = in_use});
     if (backend.address.kind == BackendAddress::Kind::kSocket) {
       pool->Replace(i, {{{backend.address.socket}}}, now);
     } else if (previous != nullptr) {
-      pool->Replace(i, previous->EndpointsOf(*pool->sources_[i].name), now);
+      pool->TakeOver(i, *previous, now);
     }
   }
-  pool->inherited_.clear();
-  // What a check found does not outlast the checks.
-  if (route.health.kind == HealthCheck::Kind::kNone) {
-    for (const Member& member : pool->members_) member.endpoint->healthy = true;
-  }
-  pool->newcomers_start_slowly_ = !pool->members_.empty();
   return pool;
 }
 
-BackendPool::BackendPool(const Route& route, const BackendPool* previous)
+BackendPool::BackendPool(const Route& route, std::shared_ptr<EndpointBook> book)
     : route_(route.name),
       balance_(route.balance),
       ejection_(route.ejection),
       slow_start_(route.slow_start),
-      mutex_(previous != nullptr ? previous->mutex_ : std::make_shared<std::mutex>()),
-      newcomers_start_slowly_(previous != nullptr && !previous->members_.empty()) {}
+      book_(std::move(book)) {}
 
-std::vector<ResolvedEndpoint> BackendPool::EndpointsOf(const std::string& source) const {
+// What the name of `source` meant.
+void BackendPool::TakeOver(size_t source, const BackendPool& previous, absl::Time now) {
+  const std::string& name = *sources_[source].name;
+  const auto it = std::find_if(previous.sources_.begin(), previous.sources_.end(),
+                               [&name](const Source& s) { return *s.name == name; });
+  if (it == previous.sources_.end()) return;
+  const size_t index = it - previous.sources_.begin();
   std::vector<ResolvedEndpoint> endpoints;
-  const auto it = std::find_if(sources_.begin(), sources_.end(),
-                               [&source](const Source& s) { return *s.name == source; });
-  const size_t index = it - sources_.begin();
-  for (const Member& member : members_) {
-    if (member.source != index) continue;
-    endpoints.push_back({*member.addresses, member.share, member.tier});
+  for (const Member& member : previous.members_) {
+    if (member.source == index) {
+      endpoints.push_back({*member.addresses, member.share, member.tier});
+    }
   }
-  return endpoints;
-}
-
-std::shared_ptr<EndpointState> BackendPool::StateOf(const std::string& name, absl::Time now) {
-  for (const Member& member : members_) {
-    if (member.endpoint->name == name) return member.endpoint;
-  }
-  for (const auto& endpoint : inherited_) {
-    if (endpoint->name == name) return endpoint;
-  }
-  auto endpoint = std::make_shared<EndpointState>(NewId(), name, StableHash(name));
-  if (newcomers_start_slowly_) endpoint->back_since = now;
-  return endpoint;
+  Replace(source, endpoints, now);
+  // Not yet resolved: its first endpoints are as old as those that others had at the start.
+  sources_[source].starts_slowly = it->starts_slowly;
 }
 
 void BackendPool::Replace(size_t source, const std::vector<ResolvedEndpoint>& endpoints,
                           absl::Time now) {
+  const auto is_its = [source](const Member& m) { return m.source == source; };
+  const absl::Time back_since = sources_[source].starts_slowly ? now : absl::InfinitePast();
   std::vector<Member> members;
   for (const ResolvedEndpoint& endpoint : endpoints) {
     if (endpoint.addresses.empty()) continue;
-    members.push_back({StateOf(endpoint.addresses[0].ToString(), now),
-                       std::make_shared<const std::vector<SocketAddress>>(endpoint.addresses),
-                       source, endpoint.share, endpoint.tier});
+    Member member = {
+        .endpoint = book_->Get(endpoint.addresses[0].ToString(), back_since),
+        .addresses = std::make_shared<const std::vector<SocketAddress>>(endpoint.addresses),
+        .source = source,
+        .share = endpoint.share,
+        .tier = endpoint.tier};
+    const auto before = std::find_if(members_.begin(), members_.end(), [&](const Member& m) {
+      return is_its(m) && m.endpoint == member.endpoint;
+    });
+    if (before != members_.end()) {
+      member.credit = before->credit;
+      member.last_chosen = before->last_chosen;
+    }
+    members.push_back(std::move(member));
   }
-  members_.erase(std::remove_if(members_.begin(), members_.end(),
-                                [source](const Member& m) { return m.source == source; }),
-                 members_.end());
+  members_.erase(std::remove_if(members_.begin(), members_.end(), is_its), members_.end());
   const auto after = std::find_if(members_.begin(), members_.end(),
                                   [source](const Member& m) { return m.source > source; });
-  members_.insert(after, members.begin(), members.end());
+  if (!members.empty()) sources_[source].starts_slowly = true;
+  members_.insert(after, std::make_move_iterator(members.begin()),
+                  std::make_move_iterator(members.end()));
 
   tiers_.clear();
   for (const Member& member : members_) tiers_.push_back(member.tier);
@@ -135,10 +133,9 @@ void BackendPool::Replace(size_t source, const std::vector<ResolvedEndpoint>& en
 
 void BackendPool::SetEndpoints(size_t backend, const std::vector<ResolvedEndpoint>& endpoints,
                                absl::Time now) {
-  std::lock_guard<std::mutex> lock(*mutex_);
+  std::lock_guard<std::mutex> lock(book_->mutex());
   if (backend >= sources_.size()) return;
   Replace(backend, endpoints, now);
-  newcomers_start_slowly_ = newcomers_start_slowly_ || !members_.empty();
 }
 
 // ---- Choosing
@@ -167,23 +164,22 @@ bool BackendPool::KeepsFloor(int tier, absl::Time now, const EndpointState* with
   return good >= ejection_.keep_fraction * usable;
 }
 
-const BackendPool::Member* BackendPool::PickFrom(int tier, bool good_only,
-                                                 absl::Span<const EndpointId> tried,
-                                                 uint64_t client_hash, absl::Time now,
-                                                 uint64_t random) {
+BackendPool::Member* BackendPool::PickFrom(int tier, bool good_only,
+                                           absl::Span<const EndpointId> tried, uint64_t client_hash,
+                                           absl::Time now, uint64_t random) {
   candidates_.clear();
   chosen_from_.clear();
-  for (const Member& member : members_) {
+  for (Member& member : members_) {
     if (member.tier != tier) continue;
-    EndpointState* endpoint = member.endpoint.get();
+    const EndpointState* endpoint = member.endpoint.get();
     const double weight = Weight(member, now);
     if (weight <= 0 || (good_only && !endpoint->good(now))) continue;
     if (std::find(tried.begin(), tried.end(), endpoint->id) != tried.end()) continue;
     candidates_.push_back({.weight = weight,
                            .connections = endpoint->connections.load(std::memory_order_relaxed),
                            .hash = endpoint->hash,
-                           .last_chosen = endpoint->last_chosen,
-                           .credit = &endpoint->credit});
+                           .last_chosen = member.last_chosen,
+                           .credit = &member.credit});
     chosen_from_.push_back(&member);
   }
   if (candidates_.empty()) return nullptr;
@@ -195,8 +191,8 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
                                      uint64_t random) {
   const uint64_t client_hash =
       balance_ == Balance::kSourceHash ? StableHash(client.ClientKey()) : 0;
-  std::lock_guard<std::mutex> lock(*mutex_);
-  const Member* member = nullptr;
+  std::lock_guard<std::mutex> lock(book_->mutex());
+  Member* member = nullptr;
   for (const int tier : tiers_) {
     if (!KeepsFloor(tier, now, nullptr)) continue;
     member = PickFrom(tier, /*good_only=*/true, tried, client_hash, now, random);
@@ -212,7 +208,7 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
   if (member == nullptr) return lease;
   EndpointState* endpoint = member->endpoint.get();
   endpoint->connections.fetch_add(1, std::memory_order_relaxed);
-  endpoint->last_chosen = ++choices_;
+  member->last_chosen = ++choices_;
   ++endpoint->leases;
   lease.pool_ = shared_from_this();
   lease.endpoint_ = member->endpoint;
@@ -222,7 +218,7 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
 }
 
 size_t BackendPool::Untried(absl::Span<const EndpointId> tried, absl::Time now) const {
-  std::lock_guard<std::mutex> lock(*mutex_);
+  std::lock_guard<std::mutex> lock(book_->mutex());
   const bool good_only = ejection_.keep_fraction <= 0;
   size_t untried = 0;
   for (const Member& member : members_) {
@@ -237,7 +233,7 @@ size_t BackendPool::Untried(absl::Span<const EndpointId> tried, absl::Time now) 
 
 void BackendPool::OnConnected(EndpointState* endpoint, absl::Time now) {
   {
-    std::lock_guard<std::mutex> lock(*mutex_);
+    std::lock_guard<std::mutex> lock(book_->mutex());
     if (!endpoint->ejection.OnSuccess(now)) return;
   }
   LogEvent(LogLevel::kInfo, "backend_restored")
@@ -249,7 +245,7 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
   if (IsLocalError(error)) return;
   absl::Duration length;
   {
-    std::lock_guard<std::mutex> lock(*mutex_);
+    std::lock_guard<std::mutex> lock(book_->mutex());
     ++endpoint->failures;
     // Another route of the configuration before may have been its last.
     bool may_eject = true;
@@ -267,17 +263,41 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
 }
 
 bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) {
-  std::lock_guard<std::mutex> lock(*mutex_);
-  const auto it = std::find_if(members_.begin(), members_.end(),
-                               [endpoint](const Member& m) { return m.endpoint->id == endpoint; });
-  if (it == members_.end() || it->endpoint->healthy == healthy) return false;
-  it->endpoint->healthy = healthy;
-  if (healthy) it->endpoint->back_since = now;
+  std::lock_guard<std::mutex> lock(book_->mutex());
+  EndpointState* const found = Find(endpoint);
+  if (found == nullptr || found->healthy == healthy) return false;
+  found->healthy = healthy;
+  if (healthy) found->back_since = now;
   return true;
 }
 
+void BackendPool::OnCheckPassed(EndpointId endpoint, int enough, absl::Time now) {
+  std::string name;
+  {
+    std::lock_guard<std::mutex> lock(book_->mutex());
+    EndpointState* const found = Find(endpoint);
+    if (found == nullptr || !found->ejection.OnCheckPassed(enough, now)) return;
+    name = found->name;
+  }
+  LogEvent(LogLevel::kInfo, "backend_restored")
+      .Text("route", route_)
+      .Text("backend", name)
+      .Text("by", "checks");
+}
+
+EndpointState* BackendPool::Find(EndpointId endpoint) const {
+  const auto it = std::find_if(members_.begin(), members_.end(),
+                               [endpoint](const Member& m) { return m.endpoint->id == endpoint; });
+  return it == members_.end() ? nullptr : it->endpoint.get();
+}
+
+void BackendPool::ForgetHealth() {
+  std::lock_guard<std::mutex> lock(book_->mutex());
+  for (const Member& member : members_) member.endpoint->healthy = true;
+}
+
 std::vector<EndpointStatus> BackendPool::Endpoints(absl::Time now) const {
-  std::lock_guard<std::mutex> lock(*mutex_);
+  std::lock_guard<std::mutex> lock(book_->mutex());
   std::vector<EndpointStatus> result;
   for (const Member& member : members_) {
     const EndpointState& endpoint = *member.endpoint;

@@ -6,6 +6,9 @@
 // good, or all the good ones have been tried, health is ignored: trying a backend that looks bad is
 // better than refusing everybody. With keep_fraction 0 it is obeyed always.
 //
+// A pool is made for one configuration and has what belongs to that: weights, and whose turn it is.
+// What is known of endpoints is in the route's EndpointBook, which pools share.
+//
 // Thread: any; locked. Workers ask once a connection, never while bytes move. Owner: shared by the
 // route, its checks and its leases. Failure: no lease.
 #pragma once
@@ -21,6 +24,7 @@
 #include "absl/types/span.h"
 #include "bridge/socket_address.h"
 #include "router/backends/balance.h"
+#include "router/backends/endpoint_book.h"
 #include "router/backends/endpoint_state.h"
 #include "router/config/config.h"
 
@@ -84,9 +88,10 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
     std::shared_ptr<const std::string> backend_;
   };
 
-  // Takes over from `previous` what is known of endpoints that stay, and what names meant.
-  // The checks of `previous` must have ended.
+  // `previous`, of the same book, may be null; from it comes what names mean, until SetEndpoints()
+  // says otherwise. Changes nothing that anybody can see who does not use this pool.
   static std::shared_ptr<BackendPool> Create(const Route& route, absl::Time now,
+                                             std::shared_ptr<EndpointBook> book,
                                              const BackendPool* previous = nullptr);
   BackendPool(const BackendPool&) = delete;
   BackendPool& operator=(const BackendPool&) = delete;
@@ -104,6 +109,10 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
 
   // What a check found. True if that is news; false for an endpoint that is gone, too.
   bool SetHealthy(EndpointId endpoint, bool healthy, absl::Time now);
+  // A check has passed: `enough` of them end an ejection early.
+  void OnCheckPassed(EndpointId endpoint, int enough, absl::Time now);
+  // What checks found does not outlast them: from now on none is unhealthy.
+  void ForgetHealth();
 
   std::vector<EndpointStatus> Endpoints(absl::Time now) const;
 
@@ -114,6 +123,8 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
     std::shared_ptr<const std::string> name;
     double weight = 1;
     bool drain = false;
+    // The next endpoints of it come beside others that have been in use for a while.
+    bool starts_slowly = false;
   };
   struct Member {
     std::shared_ptr<EndpointState> endpoint;
@@ -121,18 +132,20 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
     size_t source = 0;
     double share = 1;
     int tier = 0;
+    double credit = 0;  // round robin's
+    uint64_t last_chosen = 0;
   };
 
-  BackendPool(const Route& route, const BackendPool* previous);
+  BackendPool(const Route& route, std::shared_ptr<EndpointBook> book);
 
   // All with the lock held.
+  EndpointState* Find(EndpointId endpoint) const;
   void Replace(size_t source, const std::vector<ResolvedEndpoint>& endpoints, absl::Time now);
-  std::vector<ResolvedEndpoint> EndpointsOf(const std::string& source) const;
-  std::shared_ptr<EndpointState> StateOf(const std::string& name, absl::Time now);
+  void TakeOver(size_t source, const BackendPool& previous, absl::Time now);
   double Weight(const Member& member, absl::Time now) const;
   bool KeepsFloor(int tier, absl::Time now, const EndpointState* without) const;
-  const Member* PickFrom(int tier, bool good_only, absl::Span<const EndpointId> tried,
-                         uint64_t client_hash, absl::Time now, uint64_t random);
+  Member* PickFrom(int tier, bool good_only, absl::Span<const EndpointId> tried,
+                   uint64_t client_hash, absl::Time now, uint64_t random);
 
   void OnConnected(EndpointState* endpoint, absl::Time now);
   void OnFailed(EndpointState* endpoint, int error, absl::Time now);
@@ -142,16 +155,14 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
   const Ejection ejection_;
   const absl::Duration slow_start_;
 
-  // Guards all below and every EndpointState. Shared with the pool before, since endpoints are.
-  const std::shared_ptr<std::mutex> mutex_;
+  // Its mutex guards all below and every EndpointState.
+  const std::shared_ptr<EndpointBook> book_;
   std::vector<Source> sources_;
-  std::vector<Member> members_;                            // in the order of the sources
-  std::vector<int> tiers_;                                 // those that there are, lowest first
-  std::vector<std::shared_ptr<EndpointState>> inherited_;  // until Create() is done
-  bool newcomers_start_slowly_;
+  std::vector<Member> members_;  // in the order of the sources
+  std::vector<int> tiers_;       // those that there are, lowest first
   uint64_t choices_ = 0;
   std::vector<Candidate> candidates_;  // scratch of PickFrom()
-  std::vector<const Member*> chosen_from_;
+  std::vector<Member*> chosen_from_;
 };
 
 }  // namespace tlsbridge

@@ -20,6 +20,7 @@ bool EjectionState::OnFailure(const Ejection& settings, absl::Time now, bool may
   until_ = now + std::min(length, settings.longest);
   ++times_;
   failures_ = 0;
+  checks_passed_ = 0;
   on_probation_ = true;
   missed_ = true;
   return true;
@@ -30,6 +31,12 @@ bool EjectionState::OnSuccess(absl::Time now) {
   on_probation_ = false;
   until_ = std::min(until_, now);
   return std::exchange(missed_, false);
+}
+
+bool EjectionState::OnCheckPassed(int enough, absl::Time now) {
+  if (!ejected(now) || ++checks_passed_ < enough) return false;
+  until_ = now;
+  return true;
 }
 
 }  // namespace tlsbridge

@@ -19,6 +19,10 @@ class EjectionState {
   // True if this is the first since it was taken out.
   bool OnSuccess(absl::Time now);
 
+  // A check of an ejected backend has passed. True if so many have, `enough`, that it is put on
+  // probation before its time is over.
+  bool OnCheckPassed(int enough, absl::Time now);
+
   bool ejected(absl::Time now) const { return now < until_; }
   absl::Time until() const { return until_; }  // the past, if it never was ejected
   int failures() const { return failures_; }   // in a row
@@ -26,6 +30,7 @@ class EjectionState {
  private:
   int failures_ = 0;
   int times_ = 0;
+  int checks_passed_ = 0;      // since it was taken out
   bool on_probation_ = false;  // or still out
   bool missed_ = false;        // no success since it was taken out
   absl::Time until_ = absl::InfinitePast();

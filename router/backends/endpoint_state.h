@@ -1,7 +1,8 @@
-// What is known of one address that backends have. Survives a change of the configuration.
+// What is known of one address that backends of a route have. Survives a change of the
+// configuration; what belongs to one configuration, such as its turn in the round, is the pool's.
 //
-// Thread: any, with the pool's lock held, except what is constant or atomic. Owner: shared by pools
-// and leases. Failure: none.
+// Thread: any, with the book's lock held, except what is constant or atomic. Owner: shared by pools
+// and leases; an EndpointBook finds it again. Failure: none.
 #pragma once
 
 #include <stdint.h>
@@ -34,9 +35,6 @@ struct EndpointState {
   bool healthy = true;  // until a check says otherwise
   EjectionState ejection;
   absl::Time back_since = absl::InfinitePast();  // when it appeared or became healthy
-
-  double credit = 0;  // round robin's
-  uint64_t last_chosen = 0;
 };
 
 }  // namespace tlsbridge

@@ -42,6 +42,11 @@ HealthChecker::HealthChecker(EventLoop* loop, LiveCounters* live, const Route& r
 
 HealthChecker::~HealthChecker() = default;
 
+void HealthChecker::Adopt(std::shared_ptr<BackendPool> pool) {
+  pool_ = std::move(pool);
+  Sync();
+}
+
 void HealthChecker::Sync() {
   if (settings_.kind == HealthCheck::Kind::kNone) return;
   std::map<EndpointId, std::unique_ptr<Check>> checks;
@@ -97,6 +102,7 @@ void HealthChecker::OnResult(Check* check, const absl::Status& status) {
     return;
   }
   check->unmade = false;
+  if (status.ok()) pool_->OnCheckPassed(check->id, settings_.healthy_after, loop_->common_now());
   const bool healthy = check->vote.Judge(settings_, status.ok(), check->healthy);
   if (healthy == check->healthy) return;
   check->healthy = healthy;

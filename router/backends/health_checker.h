@@ -54,6 +54,12 @@ class HealthChecker {
 
   // After each change of the pool's endpoints.
   void Sync();
+  // The same checks, of another pool's endpoints from now on; those that stay are not disturbed.
+  void Adopt(std::shared_ptr<BackendPool> pool);
+  bool ChecksBy(const HealthCheck& settings,
+                const std::shared_ptr<const tls::BackendContext>& tls) const {
+    return settings_ == settings && tls_ == tls;
+  }
 
   size_t endpoints() const { return checks_.size(); }
 
@@ -68,7 +74,7 @@ class HealthChecker {
   LiveCounters* const live_;  // Not owned.
   const std::string route_;
   const HealthCheck settings_;
-  const std::shared_ptr<BackendPool> pool_;
+  std::shared_ptr<BackendPool> pool_;
   const std::shared_ptr<const tls::BackendContext> tls_;
   std::minstd_rand random_;
   std::unique_ptr<tls::Staging> staging_;  // kTls only: it is large

@@ -39,6 +39,10 @@ class NameWatcher {
   // `address` is no socket's. `seed` varies when it asks, so that many processes ask apart.
   NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
               const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning);
+  const BackendAddress& address() const { return address_; }
+  // None before the first answer.
+  const std::optional<std::vector<ResolvedEndpoint>>& meaning() const { return meaning_; }
+
   NameWatcher(const NameWatcher&) = delete;
   NameWatcher& operator=(const NameWatcher&) = delete;
 

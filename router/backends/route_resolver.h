@@ -1,14 +1,18 @@
 // Keeps the pool of a route true to what the names of its backends mean.
 //
+// It outlives the pool: when another configuration brings another one, the names that stay are not
+// asked for again, and the new pool learns at once what they mean.
+//
 // Thread: the control loop's. Owner: the router, beside the route; the loop outlives it. Failure:
 // never; a name that does not resolve has no endpoints until it does.
 #pragma once
 
-#include <stdint.h>
-
 #include <memory>
+#include <random>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "bridge/event/event_loop.h"
 #include "router/backends/backend_pool.h"
@@ -20,17 +24,28 @@ namespace tlsbridge {
 
 class RouteResolver {
  public:
-  // `pool` is that of `route`. `on_change` is called after each change of it, never before this
-  // returns.
-  RouteResolver(EventLoop* loop, const Route& route, std::shared_ptr<BackendPool> pool,
-                uint64_t seed, absl::AnyInvocable<void()> on_change);
+  // `on_change` is called after each change of the pool, never before this returns.
+  RouteResolver(EventLoop* loop, const DnsSettings& settings, absl::AnyInvocable<void()> on_change);
 
+  // Watches the names of `route`, and no others. `pool` is made for `route`.
+  void Adopt(const Route& route, std::shared_ptr<BackendPool> pool);
+
+  const DnsSettings& settings() const { return settings_; }
   bool has_names() const { return !watchers_.empty(); }
 
  private:
+  void Watch(const BackendAddress& address);
+  void Tell(const std::string& name, const std::vector<ResolvedEndpoint>& meaning);
+
+  EventLoop* const loop_;  // Not owned.
+  const DnsSettings settings_;
   absl::AnyInvocable<void()> on_change_;
   const std::unique_ptr<DnsClient> client_;
-  std::vector<std::unique_ptr<NameWatcher>> watchers_;
+  std::minstd_rand random_;
+  std::shared_ptr<BackendPool> pool_;
+  std::vector<std::string> backends_;  // of the route, as the pool numbers them
+  // By name. Last, since they ask the client.
+  absl::flat_hash_map<std::string, std::unique_ptr<NameWatcher>> watchers_;
 };
 
 }  // namespace tlsbridge

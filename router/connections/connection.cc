@@ -34,12 +34,12 @@ Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveCon
       memory_(memory),
       live_record_(&memory->live.records),
       live_(std::move(live)),
-      route_(&live_->unrouted()),
+      route_(live_->unrouted()),
       token_(std::move(token)),
       record_(std::move(record)),
       bridge_(fd, &route_->settings->bridge, this, loop, memory),
       timer_(loop, [this] { MeetDeadlines(); }) {
-  record_.route = route_->settings;
+  record_.route = route_->settings.get();
 }
 
 // ---- The way in.
@@ -93,9 +93,9 @@ bool Connection::TakeProxyHeader() {
 
 void Connection::ChooseRoute(const tls::ClientHello& hello) {
   record_.server_name = hello.server_name;
-  const LiveRoute* route = live_->Find(record_.listener->port(), record_.peer, hello);
+  const auto route = live_->Find(record_.listener->port(), record_.peer, hello);
   if (route == nullptr) return Refuse(TerminationReason::kNoRoute, tls::kUnrecognizedNameAlert);
-  Enter(*route);
+  Enter(manager_->Own(route));
   if (record_.cleanup_started) return;  // its deadline had come
   const Route& settings = *route->settings;
   const auto lists = [this](const std::vector<Cidr>& blocks) {
@@ -110,7 +110,7 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
                   settings.block_with_alert ? tls::kAccessDeniedAlert : uint8_t{0});
   }
   const TerminationReason refusal =
-      route->admission->Admit(record_.peer, loop_->common_now(), &route_token_);
+      route->state->admission.Admit(record_.peer, loop_->common_now(), &route_token_);
   if (refusal != TerminationReason::kNone) return Refuse(refusal, tls::kInternalErrorAlert);
   if (route->tls.server == nullptr) return bridge_.PassThrough();
   const tls::ServerContext::Choice choice = route->tls.server->Choose(hello, loop_->clock().Wall());
@@ -139,12 +139,13 @@ void Connection::TakeTurn() {
   bridge_.StepHandshake();
 }
 
-void Connection::Enter(const LiveRoute& route) {
-  route_ = &route;
-  record_.route = route.settings;
+void Connection::Enter(std::shared_ptr<const LiveRoute> route) {
+  route_ = std::move(route);
+  live_.reset();
+  record_.route = route_->settings.get();
   record_.routed = true;
-  record_.lifetime = manager_->DrawLifetime(route.settings->timeouts.max_lifetime);
-  bridge_.set_options(&route.settings->bridge);
+  record_.lifetime = manager_->DrawLifetime(route_->settings->timeouts.max_lifetime);
+  bridge_.set_options(&route_->settings->bridge);
   MeetDeadlines();
 }
 

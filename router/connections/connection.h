@@ -81,7 +81,7 @@ class Connection final : public DeferredDeletable,
 
   bool TakeProxyHeader();
   void ChooseRoute(const tls::ClientHello& hello);
-  void Enter(const LiveRoute& route);
+  void Enter(std::shared_ptr<const LiveRoute> route);
   void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
   BackendPool::Lease NextBackend();
   void Dial(BackendPool::Lease lease);
@@ -95,8 +95,9 @@ class Connection final : public DeferredDeletable,
   EventLoop* const loop_;             // Not owned.
   WorkerMemory* const memory_;        // Not owned.
   LiveCount live_record_;
-  const std::shared_ptr<const LiveConfig> live_;
-  const LiveRoute* route_;                       // in live_
+  std::shared_ptr<const LiveConfig> live_;  // until a route is chosen
+  // Never null; before the tokens, which its limits outlive.
+  std::shared_ptr<const LiveRoute> route_;
   Admission::Token token_;                       // of the program
   Admission::Token route_token_;                 // of the route
   HandshakeLimit::Place handshake_place_;        // until the handshake is done

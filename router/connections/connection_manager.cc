@@ -35,7 +35,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
   next_id_ += id_step_;
   record.peer = peer;
   record.listener = listener;
-  record.route = live_->unrouted().settings;
+  record.route = live_->unrouted()->settings.get();
   record.accepted_at = loop_->now();
 
   Admission::Token token;
@@ -69,11 +69,30 @@ absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {
 
 void ConnectionManager::Adopt(std::shared_ptr<const LiveConfig> live) {
   live_ = std::move(live);
+  own_routes_.clear();
   route_stats_.Keep([this](absl::string_view route) { return live_->ByName(route) != nullptr; });
-  for (const auto& [id, connection] : connections_) {
+  for (Connection* connection : All()) {
     if (!connection->record().routed) continue;
     if (live_->ByName(connection->record().route->name) == nullptr) connection->Retire();
   }
+}
+
+std::shared_ptr<const LiveRoute> ConnectionManager::Own(
+    const std::shared_ptr<const LiveRoute>& route) {
+  // Of a configuration that is no longer served: not worth keeping.
+  if (live_->ByName(route->settings->name) != route.get()) return route;
+  std::shared_ptr<const LiveRoute>& own = own_routes_[route.get()];
+  if (own == nullptr) {
+    own = {std::make_shared<std::shared_ptr<const LiveRoute>>(route), route.get()};
+  }
+  return own;
+}
+
+std::vector<Connection*> ConnectionManager::All() const {
+  std::vector<Connection*> all;
+  all.reserve(connections_.size());
+  for (const auto& [id, connection] : connections_) all.push_back(connection.get());
+  return all;
 }
 
 bool ConnectionManager::InitiateCleanupOnce(ConnectionRecord& record, const End& end) {
@@ -128,11 +147,8 @@ RouteStats::Counts& ConnectionManager::CountsOf(const ConnectionRecord& record) 
 void ConnectionManager::BeginDrain() { DrainIdle(); }
 
 void ConnectionManager::DrainIdle() {
-  std::vector<Connection*> idle;
-  for (const auto& [id, connection] : connections_) {
-    if (connection->IdleSince(loop_->now() - kDrainIdle)) idle.push_back(connection.get());
-  }
-  for (Connection* connection : idle) {
+  for (Connection* connection : All()) {
+    if (!connection->IdleSince(loop_->now() - kDrainIdle)) continue;
     InitiateCleanupOnce(connection->record(), End::OfBoth(TerminationReason::kShutdown));
   }
   if (!connections_.empty()) drain_timer_.ArmAfter(kDrainLook);
@@ -140,11 +156,9 @@ void ConnectionManager::DrainIdle() {
 
 void ConnectionManager::EndAll(TerminationReason reason) {
   drain_timer_.Cancel();
-  std::vector<Connection*> all;
-  all.reserve(connections_.size());
-  for (const auto& [id, connection] : connections_) all.push_back(connection.get());
-  // What is forgotten meanwhile lives on until this turn's end.
-  for (Connection* connection : all) InitiateCleanupOnce(connection->record(), End::OfBoth(reason));
+  for (Connection* connection : All()) {
+    InitiateCleanupOnce(connection->record(), End::OfBoth(reason));
+  }
 }
 
 size_t ConnectionManager::QueuedBytes() const {

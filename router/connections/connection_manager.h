@@ -13,6 +13,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
@@ -61,6 +62,8 @@ class ConnectionManager {
   absl::Duration DrawLifetime(absl::Duration max_lifetime);
   // For a connection whose client is another than its peer seemed: gives back what `token` held.
   TerminationReason Readmit(const SocketAddress& client, Admission::Token* token);
+  // Its own reference to a route: workers do not write to one cache line at each connection.
+  std::shared_ptr<const LiveRoute> Own(const std::shared_ptr<const LiveRoute>& route);
   HandshakeLimit::Place TakeHandshakePlace() { return handshake_limit_->Take(); }
   uint64_t Random() { return random_(); }
   HandshakeQueue& handshakes() { return handshakes_; }
@@ -88,12 +91,16 @@ class ConnectionManager {
   void set_on_gone(absl::AnyInvocable<void()> on_gone) { on_gone_ = std::move(on_gone); }
 
  private:
+  // Those that are there now: what is done to one may end it or others, which then live on until
+  // this turn's end.
+  std::vector<Connection*> All() const;
   void CleanupConnection(Connection& connection);
   void CountEnd(const End& end);
   RouteStats::Counts& CountsOf(const ConnectionRecord& record);
   void DrainIdle();
 
   std::shared_ptr<const LiveConfig> live_;
+  absl::flat_hash_map<const LiveRoute*, std::shared_ptr<const LiveRoute>> own_routes_;  // of live_
   Admission* const admission_;             // Not owned.
   HandshakeLimit* const handshake_limit_;  // Not owned.
   EventLoop* const loop_;                  // Not owned.

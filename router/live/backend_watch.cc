@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "router/log/log.h"
 
@@ -15,43 +16,68 @@ bool HasNames(const Route& route) {
 }
 
 // A check of a backend that connections reach in the clear wants no more than that it speaks TLS.
-std::shared_ptr<const tls::BackendContext> CheckContext(const LiveRoute& route) {
-  if (route.settings->health.kind != HealthCheck::Kind::kTls) return nullptr;
-  if (route.tls.backend != nullptr) return route.tls.backend;
+std::shared_ptr<const tls::BackendContext> LenientContext(const Route& route) {
   auto context = tls::BackendContext::Create({.insecure_skip_verify = true});
   if (context.ok()) return *context;
   LogEvent(LogLevel::kError, "health_check_impossible")
-      .Text("route", route.settings->name)
+      .Text("route", route.name)
       .Text("message", context.status().message());
   return nullptr;
 }
 
 }  // namespace
 
-BackendWatch::BackendWatch(EventLoop* loop, LiveCounters* live, const LiveConfig& config) {
-  std::random_device seed;
-  for (const LiveRoute& route : config.routes()) {
-    if (route.backends == nullptr) continue;
-    const HealthCheck::Kind kind = route.settings->health.kind;
-    const std::shared_ptr<const tls::BackendContext> tls = CheckContext(route);
-    const bool checks =
-        kind == HealthCheck::Kind::kTls ? tls != nullptr : kind != HealthCheck::Kind::kNone;
-    const bool names = HasNames(*route.settings);
-    if (!checks && !names) continue;
-    routes_.push_back(std::make_unique<Watched>());
-    Watched* const watched = routes_.back().get();
-    if (checks) {
-      watched->checker =
-          std::make_unique<HealthChecker>(loop, live, *route.settings, route.backends, tls, seed());
-      watched->checker->Sync();
+void BackendWatch::Adopt(const LiveConfig& config) {
+  auto before = std::move(routes_);
+  routes_.clear();
+  for (const auto& route : config.routes()) {
+    if (route->backends == nullptr) continue;
+    std::unique_ptr<Watched>& watched = routes_[route->settings->name];
+    if (const auto known = before.find(route->settings->name); known != before.end()) {
+      watched = std::move(known->second);
+    } else {
+      watched = std::make_unique<Watched>();
     }
-    if (names) {
-      watched->resolver =
-          std::make_unique<RouteResolver>(loop, *route.settings, route.backends, seed(), [watched] {
-            if (watched->checker != nullptr) watched->checker->Sync();
-          });
-    }
+    Update(*route, watched.get());
   }
+}
+
+void BackendWatch::Update(const LiveRoute& route, Watched* watched) {
+  watched->pool = route.backends;
+  UpdateNames(route, watched);
+  UpdateChecks(route, watched);
+}
+
+void BackendWatch::UpdateNames(const LiveRoute& route, Watched* watched) {
+  const Route& settings = *route.settings;
+  if (!HasNames(settings)) return watched->resolver.reset();
+  if (watched->resolver == nullptr || !(watched->resolver->settings() == settings.dns)) {
+    watched->resolver = std::make_unique<RouteResolver>(loop_, settings.dns, [watched] {
+      if (watched->checker != nullptr) watched->checker->Sync();
+    });
+  }
+  watched->resolver->Adopt(settings, route.backends);
+}
+
+void BackendWatch::UpdateChecks(const LiveRoute& route, Watched* watched) {
+  const HealthCheck& settings = route.settings->health;
+  std::shared_ptr<const tls::BackendContext> tls;
+  if (settings.kind == HealthCheck::Kind::kTls) {
+    if (route.tls.backend == nullptr && watched->lenient_tls == nullptr) {
+      watched->lenient_tls = LenientContext(*route.settings);
+    }
+    tls = route.tls.backend != nullptr ? route.tls.backend : watched->lenient_tls;
+  }
+  const bool possible = settings.kind != HealthCheck::Kind::kTls || tls != nullptr;
+  if (settings.kind == HealthCheck::Kind::kNone || !possible) {
+    watched->checker.reset();
+    return route.backends->ForgetHealth();
+  }
+  if (watched->checker != nullptr && watched->checker->ChecksBy(settings, tls)) {
+    return watched->checker->Adopt(route.backends);
+  }
+  watched->checker = std::make_unique<HealthChecker>(loop_, live_, *route.settings, route.backends,
+                                                     std::move(tls), std::random_device()());
 }
 
 }  // namespace tlsbridge

@@ -1,14 +1,16 @@
 // Keeps what is known of every route's backends up to date: what their names mean, and whether they
 // are well.
 //
-// Thread: the control loop's. Owner: the router; it lives as long as the configuration that it was
-// made for is served. The loop and the counters outlive it. Failure: never; see RouteResolver and
-// HealthChecker.
+// It outlives configurations: checks and lookups that the next one has as well go on undisturbed.
+//
+// Thread: the control loop's. Owner: the router. The loop and the counters outlive it. Failure:
+// never; see RouteResolver and HealthChecker.
 #pragma once
 
 #include <memory>
-#include <vector>
+#include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/live_counters.h"
 #include "router/backends/health_checker.h"
@@ -19,15 +21,29 @@ namespace tlsbridge {
 
 class BackendWatch {
  public:
-  BackendWatch(EventLoop* loop, LiveCounters* live, const LiveConfig& config);
+  BackendWatch(EventLoop* loop, LiveCounters* live) : loop_(loop), live_(live) {}
+  BackendWatch(const BackendWatch&) = delete;
+  BackendWatch& operator=(const BackendWatch&) = delete;
+
+  // Watches the backends of `config`'s routes, which is what is served from now on, and no others.
+  void Adopt(const LiveConfig& config);
 
  private:
+  // Of one route.
   struct Watched {
-    std::unique_ptr<HealthChecker> checker;   // null if the route has no checks
-    std::unique_ptr<RouteResolver> resolver;  // null if no backend has a name
+    std::shared_ptr<BackendPool> pool;
+    std::shared_ptr<const tls::BackendContext> lenient_tls;  // for checks of backends in the clear
+    std::unique_ptr<HealthChecker> checker;                 // null if the route has no checks
+    std::unique_ptr<RouteResolver> resolver;                // null if no backend has a name
   };
 
-  std::vector<std::unique_ptr<Watched>> routes_;
+  void Update(const LiveRoute& route, Watched* watched);
+  void UpdateNames(const LiveRoute& route, Watched* watched);
+  void UpdateChecks(const LiveRoute& route, Watched* watched);
+
+  EventLoop* const loop_;     // Not owned.
+  LiveCounters* const live_;  // Not owned.
+  absl::flat_hash_map<std::string, std::unique_ptr<Watched>> routes_;
 };
 
 }  // namespace tlsbridge

@@ -334,7 +334,7 @@ std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& fir
 
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit) {
   const auto show = [&visit](const char* what, const auto& set) {
-    if (!set.paths.empty()) visit({what, set.paths, set.stamp, set.problem});
+    if (!set.paths.empty()) visit({what, set.paths, set.stamp, set.digest, set.problem});
   };
   for (const auto& set : tls.files.certificates) show("certificate", set);
   show("clients", tls.files.clients);

@@ -53,6 +53,7 @@ struct FileSetState {
   absl::string_view what;  // "certificate", "clients", "tickets" or "backend"
   absl::Span<const std::string> paths;
   uint64_t stamp;
+  uint64_t digest;
   absl::string_view problem;
 };
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit);

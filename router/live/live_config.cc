@@ -32,15 +32,19 @@ bool NamesFiles(const RouteTls& tls) {
 }
 
 // What is patient enough for every route.
-Route Unrouted(const Config& config) {
-  Route unrouted;
-  if (config.routes.empty()) return unrouted;
-  unrouted.bridge = config.routes.front().bridge;
-  unrouted.timeouts.handshake = absl::ZeroDuration();
-  for (const Route& route : config.routes) {
-    unrouted.timeouts.handshake = std::max(unrouted.timeouts.handshake, route.timeouts.handshake);
-    unrouted.bridge.grace = std::max(unrouted.bridge.grace, route.bridge.grace);
+std::shared_ptr<const LiveRoute> Unrouted(const Config& config) {
+  auto settings = std::make_shared<Route>();
+  if (!config.routes.empty()) {
+    settings->bridge = config.routes.front().bridge;
+    settings->timeouts.handshake = absl::ZeroDuration();
+    for (const Route& route : config.routes) {
+      settings->timeouts.handshake =
+          std::max(settings->timeouts.handshake, route.timeouts.handshake);
+      settings->bridge.grace = std::max(settings->bridge.grace, route.bridge.grace);
+    }
   }
+  auto unrouted = std::make_shared<LiveRoute>();
+  unrouted->settings = std::move(settings);
   return unrouted;
 }
 
@@ -52,7 +56,7 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config
   std::vector<RouteTls> tls;
   for (const Route& route : config.routes) {
     const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(route.name);
-    const ServedRoute served = {before == nullptr ? nullptr : before->settings,
+    const ServedRoute served = {before == nullptr ? nullptr : before->settings.get(),
                                 before == nullptr ? nullptr : &before->tls};
     auto loaded = LoadRouteTls(route, before == nullptr ? nullptr : &served, Reread::kAll,
                                [clock] { return clock->Wall(); });
@@ -74,18 +78,24 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config co
   if (!table.ok()) return table.status();
   std::shared_ptr<LiveConfig> live(
       new LiveConfig(std::make_shared<const Config>(std::move(config)),
-                     std::make_shared<const RouteTable>(*std::move(table))));
+                     std::make_shared<const RouteTable>(*std::move(table)),
+                     previous == nullptr ? std::make_shared<RouteStates>() : previous->states_));
   for (const Route& settings : live->config().routes) {
-    const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(settings.name);
-    LiveRoute route;
-    route.settings = &settings;
-    route.tls = std::move(tls[live->routes_.size()]);
-    if (settings.action == RouteAction::kForward) {
-      route.backends =
-          BackendPool::Create(settings, now, before == nullptr ? nullptr : before->backends.get());
+    RouteTls& its_tls = tls[live->routes_.size()];
+    const std::shared_ptr<const LiveRoute> before =
+        previous == nullptr ? nullptr : previous->Share(settings.name);
+    if (before != nullptr && *before->settings == settings && IsUnchanged(before->tls, its_tls)) {
+      live->AddRoute(before);
+      continue;
     }
-    route.admission =
-        before == nullptr ? std::make_shared<Admission>(settings.limits) : before->admission;
+    auto route = std::make_shared<LiveRoute>();
+    route->settings = std::make_shared<const Route>(settings);
+    route->tls = std::move(its_tls);
+    route->state = live->states_->Get(settings.name, settings.limits);
+    if (settings.action == RouteAction::kForward) {
+      route->backends = BackendPool::Create(settings, now, route->state->endpoints,
+                                            before == nullptr ? nullptr : before->backends.get());
+    }
     live->AddRoute(std::move(route));
   }
   return std::shared_ptr<const LiveConfig>(std::move(live));
@@ -93,42 +103,45 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Assemble(Config co
 
 std::shared_ptr<const LiveConfig> LiveConfig::Renew(std::shared_ptr<const LiveConfig> current,
                                                     const Clock* clock) {
-  std::shared_ptr<LiveConfig> live(new LiveConfig(current->config_, current->table_));
+  std::shared_ptr<LiveConfig> live(
+      new LiveConfig(current->config_, current->table_, current->states_));
   bool changed = false;
-  for (const LiveRoute& before : current->routes_) {
-    LiveRoute route = before;
-    if (!NamesFiles(before.tls)) {
-      live->AddRoute(std::move(route));
+  for (const std::shared_ptr<const LiveRoute>& before : current->routes_) {
+    if (!NamesFiles(before->tls)) {
+      live->AddRoute(before);
       continue;
     }
-    const ServedRoute served = {before.settings, &before.tls};
-    auto loaded = LoadRouteTls(*before.settings, &served, Reread::kChanged,
+    const ServedRoute served = {before->settings.get(), &before->tls};
+    auto loaded = LoadRouteTls(*before->settings, &served, Reread::kChanged,
                                [clock] { return clock->Wall(); });
     // Each set is good by itself, or what it was: there is nothing that could fail.
-    if (loaded.ok() && !IsUnchanged(before.tls, *loaded)) {
-      route.tls = *std::move(loaded);
-      changed = true;
+    if (!loaded.ok() || IsUnchanged(before->tls, *loaded)) {
+      live->AddRoute(before);
+      continue;
     }
+    auto route = std::make_shared<LiveRoute>(*before);
+    route->tls = *std::move(loaded);
     live->AddRoute(std::move(route));
+    changed = true;
   }
   if (!changed) return current;
   return live;
 }
 
 LiveConfig::LiveConfig(std::shared_ptr<const Config> config,
-                       std::shared_ptr<const RouteTable> table)
+                       std::shared_ptr<const RouteTable> table, std::shared_ptr<RouteStates> states)
     : config_(std::move(config)),
-      unrouted_settings_(Unrouted(*config_)),
-      unrouted_{.settings = &unrouted_settings_},
-      table_(std::move(table)) {}
+      table_(std::move(table)),
+      states_(std::move(states)),
+      unrouted_(Unrouted(*config_)) {}
 
-void LiveConfig::AddRoute(LiveRoute route) {
-  by_name_.emplace(route.settings->name, routes_.size());
+void LiveConfig::AddRoute(std::shared_ptr<const LiveRoute> route) {
+  by_name_.emplace(route->settings->name, routes_.size());
   routes_.push_back(std::move(route));
 }
 
-const LiveRoute* LiveConfig::Find(uint16_t port, const SocketAddress& client,
-                                  const tls::ClientHello& hello) const {
+std::shared_ptr<const LiveRoute> LiveConfig::Find(uint16_t port, const SocketAddress& client,
+                                                  const tls::ClientHello& hello) const {
   RouteTable::Query query;
   query.port = port;
   if (IpBytes bytes; ToIpBytes(client, &bytes)) query.client = bytes;
@@ -136,12 +149,14 @@ const LiveRoute* LiveConfig::Find(uint16_t port, const SocketAddress& client,
   query.alpn = hello.alpn;
   query.best_version = BestVersion(hello);
   const auto index = table_->Find(query);
-  return index.has_value() ? &routes_[*index] : nullptr;
+  return index.has_value() ? routes_[*index] : nullptr;
 }
 
 const LiveRoute* LiveConfig::AnyThatTerminates(uint16_t port) const {
-  for (const LiveRoute& route : routes_) {
-    if (route.tls.server != nullptr && Covers(route.settings->match.ports, port)) return &route;
+  for (const auto& route : routes_) {
+    if (route->tls.server != nullptr && Covers(route->settings->match.ports, port)) {
+      return route.get();
+    }
   }
   return nullptr;
 }
@@ -157,9 +172,9 @@ bool LiveConfig::ExpectsProxyHeader(const SocketAddress& listener,
   return false;
 }
 
-const LiveRoute* LiveConfig::ByName(absl::string_view name) const {
+std::shared_ptr<const LiveRoute> LiveConfig::Share(absl::string_view name) const {
   const auto it = by_name_.find(name);
-  return it == by_name_.end() ? nullptr : &routes_[it->second];
+  return it == by_name_.end() ? nullptr : routes_[it->second];
 }
 
 }  // namespace tlsbridge

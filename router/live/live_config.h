@@ -1,8 +1,8 @@
 // The configuration as it is served: every file read, every backend known, ready for connections.
 //
-// A reload makes a new one, which takes over what must outlive it: a route's counts, the health of
-// its backends, and what files held that have become bad. Connections keep the one that they
-// started on.
+// A reload makes a new one from files and the one before: a route that is what it was is the same
+// object; of others stay the state by name (route_state.h) and what files held that have become
+// bad. A connection keeps its route, not the whole.
 //
 // Thread: made on one, then immutable and read by all; what is shared through its pointers guards
 // itself. Owner: everybody who serves from it, by shared_ptr. Failure: Load() returns a Status that
@@ -16,21 +16,22 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "bridge/event/clock.h"
 #include "router/backends/backend_pool.h"
 #include "router/config/config.h"
-#include "router/limits/admission.h"
 #include "router/live/credentials.h"
+#include "router/live/route_state.h"
 #include "router/routes/route_table.h"
 #include "tls/hello/client_hello.h"
 
 namespace tlsbridge {
 
 struct LiveRoute {
-  const Route* settings = nullptr;  // in LiveConfig::config()
+  std::shared_ptr<const Route> settings;
   RouteTls tls;
+  std::shared_ptr<RouteState> state;
   std::shared_ptr<BackendPool> backends;  // null for a route that blocks
-  std::shared_ptr<Admission> admission;   // this route's own limits
 };
 
 class LiveConfig {
@@ -54,33 +55,35 @@ class LiveConfig {
   LiveConfig& operator=(const LiveConfig&) = delete;
 
   const Config& config() const { return *config_; }
-  const std::vector<LiveRoute>& routes() const { return routes_; }
+  absl::Span<const std::shared_ptr<const LiveRoute>> routes() const { return routes_; }
 
   // The route of a client that asks for `hello` on the listener's `port`; null for none.
-  const LiveRoute* Find(uint16_t port, const SocketAddress& client,
-                        const tls::ClientHello& hello) const;
+  std::shared_ptr<const LiveRoute> Find(uint16_t port, const SocketAddress& client,
+                                        const tls::ClientHello& hello) const;
   // One whose BoringSSL may tell a client on `port` what is wrong with its first bytes; null if
   // none of its routes ends TLS.
   const LiveRoute* AnyThatTerminates(uint16_t port) const;
   // Whether a peer on a listener, by the address that that was bound to, begins with a PROXY
   // header.
   bool ExpectsProxyHeader(const SocketAddress& listener, const SocketAddress& peer) const;
-  const LiveRoute* ByName(absl::string_view name) const;
+  const LiveRoute* ByName(absl::string_view name) const { return Share(name).get(); }
+  std::shared_ptr<const LiveRoute> Share(absl::string_view name) const;
 
   // What applies to a connection until it has a route: the most patient of all routes.
-  const LiveRoute& unrouted() const { return unrouted_; }
+  const std::shared_ptr<const LiveRoute>& unrouted() const { return unrouted_; }
 
  private:
-  LiveConfig(std::shared_ptr<const Config> config, std::shared_ptr<const RouteTable> table);
+  LiveConfig(std::shared_ptr<const Config> config, std::shared_ptr<const RouteTable> table,
+             std::shared_ptr<RouteStates> states);
 
-  void AddRoute(LiveRoute route);
+  void AddRoute(std::shared_ptr<const LiveRoute> route);
 
   // Shared by all that were renewed from one.
   const std::shared_ptr<const Config> config_;
-  Route unrouted_settings_;
-  LiveRoute unrouted_;
   const std::shared_ptr<const RouteTable> table_;
-  std::vector<LiveRoute> routes_;
+  const std::shared_ptr<RouteStates> states_;  // of all that come one after the other
+  const std::shared_ptr<const LiveRoute> unrouted_;
+  std::vector<std::shared_ptr<const LiveRoute>> routes_;
   absl::flat_hash_map<absl::string_view, size_t> by_name_;
 };
 

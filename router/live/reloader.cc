@@ -159,8 +159,8 @@ void Reloader::Finish(const Outcome& outcome) {
 
 WatchPlan Reloader::PlanFor(const LiveConfig& live) const {
   std::vector<std::string> paths = source_files_;
-  for (const LiveRoute& route : live.routes()) {
-    ForEachFileSet(route.tls, [&paths](const FileSetState& set) {
+  for (const auto& route : live.routes()) {
+    ForEachFileSet(route->tls, [&paths](const FileSetState& set) {
       paths.insert(paths.end(), set.paths.begin(), set.paths.end());
     });
   }

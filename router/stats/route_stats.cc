@@ -70,12 +70,12 @@ void RouteStats::Add(const RouteStats& other) {
 std::string RouteStats::ToJson(const LiveConfig& live, absl::Time now) const {
   // Names are checked when the configuration is read, so that none needs to be escaped.
   std::vector<std::string> routes;
-  for (const LiveRoute& route : live.routes()) {
-    const auto it = routes_.find(route.settings->name);
-    routes.push_back(absl::StrCat("{\"name\":\"", route.settings->name,
-                                  "\",\"connections\":", route.admission->connections(), ",",
+  for (const auto& route : live.routes()) {
+    const auto it = routes_.find(route->settings->name);
+    routes.push_back(absl::StrCat("{\"name\":\"", route->settings->name,
+                                  "\",\"connections\":", route->state->admission.connections(), ",",
                                   Members(it == routes_.end() ? Counts() : it->second),
-                                  ",\"backends\":", BackendsJson(route.backends.get(), now), "}"));
+                                  ",\"backends\":", BackendsJson(route->backends.get(), now), "}"));
   }
   return absl::StrCat("{\"routes\":[", absl::StrJoin(routes, ","), "],\"unrouted\":{",
                       Members(unrouted_), "},\"removed\":{", Members(removed_), "}}");

@@ -21,9 +21,9 @@ std::string Utc(absl::Time time) {
 std::string CertificatesJson(const LiveConfig& live, absl::Time now) {
   nlohmann::json certificates = nlohmann::json::array();
   nlohmann::json others = nlohmann::json::array();
-  for (const LiveRoute& route : live.routes()) {
-    for (const auto& set : route.tls.files.certificates) {
-      nlohmann::json certificate = {{"route", route.settings->name},
+  for (const auto& route : live.routes()) {
+    for (const auto& set : route->tls.files.certificates) {
+      nlohmann::json certificate = {{"route", route->settings->name},
                                     {"file", set.content->name},
                                     {"names", set.content->server_names},
                                     {"not_before", Utc(set.content->not_before)},
@@ -31,9 +31,9 @@ std::string CertificatesJson(const LiveConfig& live, absl::Time now) {
       if (!set.problem.empty()) certificate["problem"] = set.problem;
       certificates.push_back(std::move(certificate));
     }
-    ForEachDatedFile(route, now, [&](const DatedFile& file) {
+    ForEachDatedFile(*route, now, [&](const DatedFile& file) {
       if (absl::string_view(file.kind) == "certificate") return;
-      nlohmann::json other = {{"route", route.settings->name},
+      nlohmann::json other = {{"route", route->settings->name},
                               {"kind", file.kind},
                               {"file", file.name},
                               {"from", Utc(file.from)},
@@ -57,8 +57,8 @@ void ExpiryWatch::Look() {
   const absl::Time now = loop_->clock().Wall();
   std::map<std::string, Told> told;
   absl::Time next = now + kLooksEvery;
-  for (const LiveRoute& route : served_().routes()) {
-    ForEachDatedFile(route, now, [&](const DatedFile& file) {
+  for (const auto& route : served_().routes()) {
+    ForEachDatedFile(*route, now, [&](const DatedFile& file) {
       const absl::Time soon =
           file.until - std::min((file.until - file.from) * kLastPart, kMostNotice);
       for (const absl::Time due : {soon, file.until}) {
@@ -77,7 +77,7 @@ void ExpiryWatch::Look() {
       if (!told.emplace(key, Told{now, expired}).second) return;
       LogEvent(expired ? LogLevel::kError : LogLevel::kWarning,
                absl::StrCat(file.kind, expired ? "_expired" : "_expires_soon"))
-          .Text("route", route.settings->name)
+          .Text("route", route->settings->name)
           .Text("file", file.name)
           .Text("not_after", Utc(file.until));
     });

@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "absl/hash/hash.h"
 
 namespace tlsbridge {
@@ -16,6 +19,22 @@ uint64_t StampOf(absl::Span<const std::string> paths) {
                          info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
   }
   return stamp;
+}
+
+uint64_t DigestOf(absl::Span<const std::string> paths) {
+  uint64_t digest = 0;
+  for (const std::string& path : paths) {
+    struct stat info = {};
+    const bool regular = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+    if (!regular) {
+      digest = absl::HashOf(digest, StampOf({path}));
+      continue;
+    }
+    std::ifstream file(path, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    digest = absl::HashOf(digest, file.good() || file.eof(), bytes);
+  }
+  return digest;
 }
 
 }  // namespace tlsbridge

@@ -26,6 +26,9 @@ namespace tlsbridge {
 // Differs when one of the files is another one, or has been written to or changed its permissions.
 uint64_t StampOf(absl::Span<const std::string> paths);
 
+// Of what the files hold now. What is not a regular file counts by its stamp.
+uint64_t DigestOf(absl::Span<const std::string> paths);
+
 // Which files are read: those whose stamp has changed, or all, since some file systems tell of a
 // change late.
 enum class Reread : uint8_t { kChanged, kAll };
@@ -34,13 +37,15 @@ template <typename T>
 struct FileSet {
   std::vector<std::string> paths;  // empty: no file is needed
   uint64_t stamp = 0;              // of what was read last, good or not
+  uint64_t digest = 0;             // the same of its bytes
   std::string problem;             // why that is not served; empty if it is
   std::shared_ptr<T> content;      // what is served
 };
 
 // `read` returns StatusOr<shared_ptr<T>> of what the files hold now; it is called again if they
 // changed meanwhile, so that never half of one set is served with half of the next. `served` is
-// what the same files held before, or null; it is returned as it is where no file has changed.
+// what the same files held before, or null; its content stays where the bytes are the same, so that
+// what was made of it need not be made again.
 template <typename T, typename Read>
 absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const FileSet<T>* served,
                                        Reread reread, Read read) {
@@ -52,6 +57,12 @@ absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const Fil
     return *served;
   }
   for (int attempt = 1;; ++attempt) {
+    const uint64_t digest = DigestOf(paths);
+    if (served != nullptr && served->digest == digest && served->problem.empty()) {
+      FileSet<T> kept = *served;
+      kept.stamp = stamp;
+      return kept;
+    }
     absl::StatusOr<std::shared_ptr<T>> content = read();
     const uint64_t then = std::exchange(stamp, StampOf(paths));
     if (then != stamp && attempt < kAttempts) continue;
@@ -59,10 +70,13 @@ absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const Fil
       content = absl::UnavailableError(
           absl::StrCat(absl::StrJoin(paths, ", "), ": changed again and again while being read"));
     }
-    if (content.ok()) return FileSet<T>{std::move(paths), stamp, "", *std::move(content)};
+    if (content.ok()) {
+      return FileSet<T>{std::move(paths), stamp, digest, "", *std::move(content)};
+    }
     if (served == nullptr) return content.status();
     FileSet<T> kept = *served;
     kept.stamp = stamp;
+    kept.digest = digest;
     kept.problem = std::string(content.status().message());
     return kept;
   }

@@ -41,37 +41,37 @@ std::string FilesOf(const FileSetState& set) { return absl::StrJoin(set.paths, "
 void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems which) {
   Lines refusals(LogLevel::kError, "renewal_refused");
   Lines renewals(LogLevel::kInfo, "renewed");
-  for (const LiveRoute& route : after.routes()) {
-    const LiveRoute* const old = before.ByName(route.settings->name);
+  for (const auto& route : after.routes()) {
+    const LiveRoute* const old = before.ByName(route->settings->name);
     if (old == nullptr) continue;
     absl::flat_hash_map<std::string, FileSetState> states;
     const auto key = [](const FileSetState& set) { return absl::StrCat(set.what, FilesOf(set)); };
     ForEachFileSet(old->tls, [&](const FileSetState& set) { states.emplace(key(set), set); });
-    ForEachFileSet(route.tls, [&](const FileSetState& set) {
+    ForEachFileSet(route->tls, [&](const FileSetState& set) {
       const auto found = states.find(key(set));
       if (found == states.end()) return;  // the configuration's change is told of
       const FileSetState& was = found->second;
       if (!set.problem.empty()) {
         if (which == TellProblems::kNew && set.problem == was.problem) return;
-        refusals.Tell(route, "message", set.problem);
-      } else if (set.stamp != was.stamp || !was.problem.empty()) {
-        renewals.Tell(route, "files", FilesOf(set));
+        refusals.Tell(*route, "message", set.problem);
+      } else if (set.digest != was.digest || !was.problem.empty()) {
+        renewals.Tell(*route, "files", FilesOf(set));
       }
     });
   }
 }
 
 void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {
-  for (const LiveRoute& route : live.routes()) {
+  for (const auto& route : live.routes()) {
     std::vector<std::string> known;
     if (before != nullptr) {
-      const LiveRoute* const old = before->ByName(route.settings->name);
+      const LiveRoute* const old = before->ByName(route->settings->name);
       if (old != nullptr) known = TlsWarnings(*old->settings, old->tls);
     }
-    for (const std::string& warning : TlsWarnings(*route.settings, route.tls)) {
+    for (const std::string& warning : TlsWarnings(*route->settings, route->tls)) {
       if (std::find(known.begin(), known.end(), warning) != known.end()) continue;
       LogEvent(LogLevel::kWarning, "tls_warning")
-          .Text("route", route.settings->name)
+          .Text("route", route->settings->name)
           .Text("message", warning);
     }
   }

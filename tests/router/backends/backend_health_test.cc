@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <thread>
 
@@ -74,13 +75,13 @@ void SetHealthy(BackendPool* pool, const std::string& name, bool healthy, absl::
 }
 
 TEST(Failover, TriesEachBackendOnceAndThenGivesUp) {
-  auto pool = BackendPool::Create(RouteTo(3), kStart);
+  auto pool = testing::MakePool(RouteTo(3), kStart);
   EXPECT_THAT(Attempts(pool.get(), kStart),
               ElementsAre("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"));
 }
 
 TEST(Failover, TriesTheGoodFirstAndTheBadRatherThanRefuse) {
-  auto pool = BackendPool::Create(RouteTo(3), kStart);
+  auto pool = testing::MakePool(RouteTo(3), kStart);
   SetHealthy(pool.get(), "10.0.0.1:80", false, kStart);
   const auto attempts = Attempts(pool.get(), kStart);
   ASSERT_EQ(attempts.size(), 3u);
@@ -88,7 +89,7 @@ TEST(Failover, TriesTheGoodFirstAndTheBadRatherThanRefuse) {
 }
 
 TEST(PassiveEjection, TakesOutAfterFailuresInARowAndLetsBackIn) {
-  auto pool = BackendPool::Create(RouteTo(3), kStart);
+  auto pool = testing::MakePool(RouteTo(3), kStart);
   Eject(pool.get(), "10.0.0.2:80", kStart);
   EXPECT_EQ(StatusOf(*pool, "10.0.0.2:80", kStart).failures, 5);
   EXPECT_THAT(InUse(pool.get(), kStart), UnorderedElementsAre("10.0.0.1:80", "10.0.0.3:80"));
@@ -97,7 +98,7 @@ TEST(PassiveEjection, TakesOutAfterFailuresInARowAndLetsBackIn) {
 }
 
 TEST(PassiveEjection, WantOfOurOwnIsNoFaultOfABackend) {
-  auto pool = BackendPool::Create(RouteTo(3), kStart);
+  auto pool = testing::MakePool(RouteTo(3), kStart);
   for (int i = 0; i < 100; ++i) {
     for (const int error : {EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL, EPERM}) {
       pool->Pick(kNobody, {}, kStart, 0).Failed(error, kStart);
@@ -107,19 +108,19 @@ TEST(PassiveEjection, WantOfOurOwnIsNoFaultOfABackend) {
 }
 
 TEST(PassiveEjection, KeepsAFractionHoweverManyFail) {
-  auto pool = BackendPool::Create(RouteTo(10), kStart);
+  auto pool = testing::MakePool(RouteTo(10), kStart);
   for (int i = 0; i < 1000; ++i) pool->Pick(kNobody, {}, kStart, 0).Failed(ECONNREFUSED, kStart);
   EXPECT_EQ(InUse(pool.get(), kStart).size(), 5u);
 }
 
 TEST(PassiveEjection, TheOnlyBackendIsNeverTakenOut) {
-  auto pool = BackendPool::Create(RouteTo(1), kStart);
+  auto pool = testing::MakePool(RouteTo(1), kStart);
   for (int i = 0; i < 1000; ++i) pool->Pick(kNobody, {}, kStart, 0).Failed(ECONNREFUSED, kStart);
   EXPECT_EQ(InUse(pool.get(), kStart).size(), 1u);
 }
 
 TEST(Health, IsIgnoredWhenTooManyAreBad) {
-  auto pool = BackendPool::Create(RouteTo(4), kStart);
+  auto pool = testing::MakePool(RouteTo(4), kStart);
   SetHealthy(pool.get(), "10.0.0.1:80", false, kStart);
   SetHealthy(pool.get(), "10.0.0.2:80", false, kStart);
   EXPECT_THAT(InUse(pool.get(), kStart), UnorderedElementsAre("10.0.0.3:80", "10.0.0.4:80"));
@@ -132,7 +133,7 @@ TEST(Health, IsIgnoredWhenTooManyAreBad) {
 TEST(Health, IsObeyedToTheLastWhenNothingIsToBeKept) {
   Route route = RouteTo(2);
   route.ejection.keep_fraction = 0;
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   SetHealthy(pool.get(), "10.0.0.1:80", false, kStart);
   EXPECT_THAT(Attempts(pool.get(), kStart), ElementsAre("10.0.0.2:80"));
   SetHealthy(pool.get(), "10.0.0.2:80", false, kStart);
@@ -140,7 +141,7 @@ TEST(Health, IsObeyedToTheLastWhenNothingIsToBeKept) {
 }
 
 TEST(Health, OnlyNewsIsNews) {
-  auto pool = BackendPool::Create(RouteTo(2), kStart);
+  auto pool = testing::MakePool(RouteTo(2), kStart);
   const EndpointId id = StatusOf(*pool, "10.0.0.1:80", kStart).id;
   EXPECT_FALSE(pool->SetHealthy(id, true, kStart));
   EXPECT_TRUE(pool->SetHealthy(id, false, kStart));
@@ -151,7 +152,7 @@ TEST(Health, OnlyNewsIsNews) {
 TEST(SlowStart, TheShareGrowsWithTimeAfterRecovery) {
   Route route = RouteTo(2);
   route.slow_start = absl::Seconds(100);
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   EXPECT_EQ(StatusOf(*pool, "10.0.0.1:80", kStart).weight, 1) << "not when the program starts";
   SetHealthy(pool.get(), "10.0.0.1:80", false, kStart);
   SetHealthy(pool.get(), "10.0.0.1:80", true, kStart);
@@ -169,7 +170,7 @@ TEST(SlowStart, TheShareGrowsWithTimeAfterRecovery) {
 TEST(SlowStart, AlsoAfterEjectionAndNeverFromNothing) {
   Route route = RouteTo(2);
   route.slow_start = absl::Seconds(100);
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   Eject(pool.get(), "10.0.0.1:80", kStart);
   const absl::Time back = StatusOf(*pool, "10.0.0.1:80", kStart).ejected_until;
   EXPECT_GT(StatusOf(*pool, "10.0.0.1:80", back).weight, 0);
@@ -179,14 +180,15 @@ TEST(SlowStart, AlsoAfterEjectionAndNeverFromNothing) {
 TEST(Reload, KeepsWhatIsKnownOfAddressesThatStay) {
   Route route = RouteTo(4);
   route.health.kind = HealthCheck::Kind::kTcp;
-  auto old_pool = BackendPool::Create(route, kStart);
+  testing::Pools pools;
+  auto old_pool = pools.Next(route, kStart);
   Eject(old_pool.get(), "10.0.0.1:80", kStart);
   SetHealthy(old_pool.get(), "10.0.0.2:80", false, kStart);
   auto lease = old_pool->Pick(kNobody, {}, kStart, 0);
   ASSERT_EQ(lease.name(), "10.0.0.3:80");
 
   route.backends.push_back(testing::BackendAt("10.0.0.5:80"));
-  auto pool = BackendPool::Create(route, kStart, old_pool.get());
+  auto pool = pools.Next(route, kStart);
   old_pool.reset();
   EXPECT_THAT(InUse(pool.get(), kStart),
               UnorderedElementsAre("10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80"));
@@ -195,23 +197,60 @@ TEST(Reload, KeepsWhatIsKnownOfAddressesThatStay) {
   EXPECT_EQ(StatusOf(*pool, "10.0.0.3:80", kStart).connections, 0);
 }
 
-TEST(Reload, WithoutChecksNobodyIsUnhealthy) {
+TEST(Reload, WithoutChecksNobodyIsUnhealthyOnceItIsServed) {
   Route route = RouteTo(2);
   route.health.kind = HealthCheck::Kind::kTcp;
-  auto old_pool = BackendPool::Create(route, kStart);
+  testing::Pools pools;
+  auto old_pool = pools.Next(route, kStart);
   SetHealthy(old_pool.get(), "10.0.0.1:80", false, kStart);
-  auto pool = BackendPool::Create(route, kStart, old_pool.get());
+  auto pool = pools.Next(route, kStart);
   EXPECT_EQ(InUse(pool.get(), kStart).size(), 1u);
   route.health.kind = HealthCheck::Kind::kNone;
-  pool = BackendPool::Create(route, kStart, pool.get());
+  pool = pools.Next(route, kStart);
+  EXPECT_EQ(InUse(old_pool.get(), kStart).size(), 1u) << "a reload may still be refused";
+  pool->ForgetHealth();
   EXPECT_EQ(InUse(pool.get(), kStart).size(), 2u);
 }
 
+TEST(Reload, WhatBelongsToTheOldWeightsIsForgotten) {
+  Route route = RouteTo(2);
+  for (Backend& backend : route.backends) backend.weight = 1000;
+  testing::Pools pools;
+  auto old_pool = pools.Next(route, kStart);
+  old_pool->Pick(kNobody, {}, kStart, 0);
+  for (Backend& backend : route.backends) backend.weight = 1;
+  auto pool = pools.Next(route, kStart);
+  std::map<std::string, int> chosen;
+  for (int i = 0; i < 20; ++i) ++chosen[pool->Pick(kNobody, {}, kStart, 0).name()];
+  EXPECT_EQ(chosen["10.0.0.1:80"], 10);
+  EXPECT_EQ(chosen["10.0.0.2:80"], 10);
+}
+
+TEST(Reload, AnAddressThatAConnectionStillUsesIsFoundAgain) {
+  testing::Pools pools;
+  const auto lease = pools.Next(RouteTo(1), kStart)->Pick(kNobody, {}, kStart, 0);
+  Route other = RouteTo(0);
+  other.backends = {testing::BackendAt("10.0.0.9:80")};
+  pools.Next(other, kStart);
+  EXPECT_EQ(StatusOf(*pools.Next(RouteTo(1), kStart), "10.0.0.1:80", kStart).connections, 1);
+}
+
+TEST(Checks, EndAnEjectionWhenEnoughHavePassed) {
+  auto pool = testing::MakePool(RouteTo(3), kStart);
+  Eject(pool.get(), "10.0.0.1:80", kStart);
+  const EndpointId id = StatusOf(*pool, "10.0.0.1:80", kStart).id;
+  pool->OnCheckPassed(id, 2, kStart);
+  EXPECT_EQ(InUse(pool.get(), kStart).size(), 2u);
+  pool->OnCheckPassed(id, 2, kStart);
+  EXPECT_EQ(InUse(pool.get(), kStart).size(), 3u);
+}
+
 TEST(Reload, WhatALeaseOfBeforeReportsCounts) {
-  auto old_pool = BackendPool::Create(RouteTo(3), kStart);
+  testing::Pools pools;
+  auto old_pool = pools.Next(RouteTo(3), kStart);
   std::vector<BackendPool::Lease> leases;
   for (int i = 0; i < 15; ++i) leases.push_back(old_pool->Pick(kNobody, {}, kStart, 0));
-  auto pool = BackendPool::Create(RouteTo(3), kStart, old_pool.get());
+  auto pool = pools.Next(RouteTo(3), kStart);
   old_pool.reset();
   for (auto& lease : leases) {
     if (lease.name() == "10.0.0.2:80") lease.Failed(ECONNREFUSED, kStart);
@@ -222,7 +261,7 @@ TEST(Reload, WhatALeaseOfBeforeReportsCounts) {
 TEST(Names, HaveNoBackendUntilTheyResolve) {
   Route route;
   route.backends = {BackendNamed("orders.internal", 80)};
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   EXPECT_FALSE(pool->Pick(kNobody, {}, kStart, 0));
   pool->SetEndpoints(0, {{{Address("[fd00::1]:80"), Address("10.0.0.1:80")}}}, kStart);
   const auto lease = pool->Pick(kNobody, {}, kStart, 0);
@@ -236,7 +275,7 @@ TEST(Names, HaveNoBackendUntilTheyResolve) {
 TEST(Names, ChangesKeepTheRestAndItsState) {
   Route route = RouteTo(1);
   route.backends.push_back(BackendNamed("orders.internal", 80));
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   pool->SetEndpoints(1, {{{Address("10.1.0.1:80")}}, {{Address("10.1.0.2:80")}}}, kStart);
   SetHealthy(pool.get(), "10.1.0.2:80", false, kStart);
   const auto lease = pool->Pick(kNobody, {StatusOf(*pool, "10.0.0.1:80", kStart).id}, kStart, 0);
@@ -253,11 +292,12 @@ TEST(Names, ChangesKeepTheRestAndItsState) {
 TEST(Names, SurviveAReload) {
   Route route = RouteTo(1);
   route.backends.push_back(BackendNamed("orders.internal", 80));
-  auto old_pool = BackendPool::Create(route, kStart);
+  testing::Pools pools;
+  auto old_pool = pools.Next(route, kStart);
   old_pool->SetEndpoints(1, {{{Address("10.1.0.1:80")}}}, kStart);
   route.backends.erase(route.backends.begin());
   route.backends.push_back(BackendNamed("other.internal", 80));
-  auto pool = BackendPool::Create(route, kStart, old_pool.get());
+  auto pool = pools.Next(route, kStart);
   EXPECT_THAT(InUse(pool.get(), kStart), UnorderedElementsAre("10.1.0.1:80"));
 }
 
@@ -265,7 +305,7 @@ TEST(Names, ThoseThatAppearLaterStartSlowly) {
   Route route;
   route.backends = {BackendNamed("orders.internal", 80)};
   route.slow_start = absl::Seconds(10);
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   pool->SetEndpoints(0, {{{Address("10.1.0.1:80")}}}, kStart);
   pool->SetEndpoints(0, {{{Address("10.1.0.1:80")}}, {{Address("10.1.0.2:80")}}}, kStart);
   const absl::Time later = kStart + absl::Seconds(5);
@@ -273,10 +313,31 @@ TEST(Names, ThoseThatAppearLaterStartSlowly) {
   EXPECT_EQ(StatusOf(*pool, "10.1.0.2:80", later).weight, 0.5);
 }
 
+TEST(Names, WhicheverResolvesSecondAtTheStartIsNotPunished) {
+  Route route;
+  route.backends = {BackendNamed("a.internal", 80), BackendNamed("b.internal", 80)};
+  route.slow_start = absl::Seconds(100);
+  auto pool = testing::MakePool(route, kStart);
+  pool->SetEndpoints(0, {{{Address("10.1.0.1:80")}}}, kStart);
+  pool->SetEndpoints(1, {{{Address("10.1.0.2:80")}}}, kStart + absl::Seconds(1));
+  EXPECT_EQ(StatusOf(*pool, "10.1.0.2:80", kStart + absl::Seconds(1)).weight, 1);
+}
+
+TEST(Names, ABackendThatAReloadAddsStartsSlowly) {
+  Route route = RouteTo(1);
+  route.slow_start = absl::Seconds(10);
+  testing::Pools pools;
+  pools.Next(route, kStart);
+  route.backends.push_back(BackendNamed("b.internal", 80));
+  auto pool = pools.Next(route, kStart);
+  pool->SetEndpoints(1, {{{Address("10.1.0.2:80")}}}, kStart);
+  EXPECT_EQ(StatusOf(*pool, "10.1.0.2:80", kStart + absl::Seconds(5)).weight, 0.5);
+}
+
 TEST(Tiers, TheNextIsUsedOnlyWhenThoseBeforeAreDown) {
   Route route;
   route.backends = {BackendNamed("orders.internal", 80)};
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   pool->SetEndpoints(0,
                      {{{Address("10.1.0.1:80")}, 1, 0},
                       {{Address("10.1.0.2:80")}, 1, 0},
@@ -295,7 +356,8 @@ TEST(Tiers, TheNextIsUsedOnlyWhenThoseBeforeAreDown) {
 TEST(Threads, MayAllUseIt) {
   Route route = RouteTo(3);
   route.backends.push_back(BackendNamed("orders.internal", 80));
-  auto pool = BackendPool::Create(route, kStart);
+  testing::Pools pools;
+  auto pool = pools.Next(route, kStart);
   std::vector<std::thread> workers;
   for (int worker = 0; worker < 3; ++worker) {
     workers.emplace_back([pool, worker] {
@@ -310,11 +372,10 @@ TEST(Threads, MayAllUseIt) {
       }
     });
   }
-  std::shared_ptr<BackendPool> reloaded = pool;
   for (int i = 0; i < 200; ++i) {
     pool->SetEndpoints(3, {{{Address("10.1.0.1:80")}}}, kStart);
     pool->SetEndpoints(3, {}, kStart);
-    reloaded = BackendPool::Create(route, kStart, reloaded.get());
+    pools.Next(route, kStart);
   }
   for (std::thread& worker : workers) worker.join();
   for (const EndpointStatus& status : pool->Endpoints(kStart)) EXPECT_EQ(status.connections, 0);

@@ -25,7 +25,7 @@ std::vector<std::string> PickEach(BackendPool* pool, int times) {
 // Some proxies' "round robin" draws lots.
 TEST(TrapT23, RoundRobinTakesTurnsAndIsTheSameEachTime) {
   for (int run = 0; run < 3; ++run) {
-    auto pool = BackendPool::Create(RouteTo(3), kStart);
+    auto pool = testing::MakePool(RouteTo(3), kStart);
     EXPECT_THAT(PickEach(pool.get(), 7),
                 ElementsAre("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.1:80",
                             "10.0.0.2:80", "10.0.0.3:80", "10.0.0.1:80"));
@@ -35,7 +35,7 @@ TEST(TrapT23, RoundRobinTakesTurnsAndIsTheSameEachTime) {
 TEST(BackendPoolTest, WeightsAreSpreadEvenlyOverTheTurns) {
   Route route = RouteTo(0);
   route.backends = {BackendAt("10.0.0.1:80", 3), BackendAt("10.0.0.2:80", 1)};
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   EXPECT_THAT(PickEach(pool.get(), 8),
               ElementsAre("10.0.0.1:80", "10.0.0.1:80", "10.0.0.2:80", "10.0.0.1:80", "10.0.0.1:80",
                           "10.0.0.1:80", "10.0.0.2:80", "10.0.0.1:80"));
@@ -45,14 +45,14 @@ TEST(BackendPoolTest, WeightZeroAndDrainingGetNothing) {
   Route route = RouteTo(3);
   route.backends[0].weight = 0;
   route.backends[1].drain = true;
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   EXPECT_THAT(PickEach(pool.get(), 3), ElementsAre("10.0.0.3:80", "10.0.0.3:80", "10.0.0.3:80"));
   const EndpointId last = pool->Pick(kNobody, {}, kStart, 0).endpoint();
   EXPECT_FALSE(pool->Pick(kNobody, {last}, kStart, 0));
 }
 
 TEST(BackendPoolTest, LeaseOutlivesThePool) {
-  auto pool = BackendPool::Create(RouteTo(1), kStart);
+  auto pool = testing::MakePool(RouteTo(1), kStart);
   BackendPool::Lease lease = pool->Pick(kNobody, {}, kStart, 0);
   pool.reset();
   EXPECT_EQ(lease.name(), "10.0.0.1:80");

@@ -31,7 +31,7 @@ std::map<std::string, int> Count(const std::vector<BackendPool::Lease>& leases) 
 
 // Backend of each of `clients`.
 std::vector<std::string> Assign(const Route& route, int clients) {
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   std::vector<std::string> names;
   for (int i = 0; i < clients; ++i) {
     names.push_back(pool->Pick(Client(i), {}, kStart, i).name());
@@ -75,7 +75,7 @@ TEST(SourceHash, TheOrderOfTheBackendsAndTheClientsPortDoNotMatter) {
   const auto one_way = Assign(route, 200);
   std::reverse(route.backends.begin(), route.backends.end());
   EXPECT_EQ(Assign(route, 200), one_way);
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   EXPECT_EQ(pool->Pick(Address("192.168.0.1:1"), {}, kStart, 1).name(),
             pool->Pick(Address("192.168.0.1:2"), {}, kStart, 2).name());
 }
@@ -86,7 +86,7 @@ TEST(SourceHash, IsTheSameInEveryProcessAndVersion) {
 }
 
 TEST(LeastConnections, EvensOutWhateverEnds) {
-  auto pool = BackendPool::Create(RouteTo(5, Balance::kLeastConnections), kStart);
+  auto pool = testing::MakePool(RouteTo(5, Balance::kLeastConnections), kStart);
   std::vector<BackendPool::Lease> leases;
   std::minstd_rand random(7);
   for (int i = 0; i < 1000; ++i) {
@@ -110,14 +110,14 @@ TEST(LeastConnections, EvensOutWhateverEnds) {
 TEST(LeastConnections, FollowsTheWeights) {
   Route route = RouteTo(2, Balance::kLeastConnections);
   route.backends[0].weight = 3;
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   std::vector<BackendPool::Lease> leases;
   for (int i = 0; i < 400; ++i) leases.push_back(pool->Pick(Client(0), {}, kStart, 0));
   EXPECT_NEAR(Count(leases)["10.0.0.1:80"], 300, 1);
 }
 
 TEST(LeastConnections, TakesTurnsAmongTheIdle) {
-  auto pool = BackendPool::Create(RouteTo(4, Balance::kLeastConnections), kStart);
+  auto pool = testing::MakePool(RouteTo(4, Balance::kLeastConnections), kStart);
   std::map<std::string, int> counts;
   for (int i = 0; i < 400; ++i) ++counts[pool->Pick(Client(0), {}, kStart, 0).name()];
   ASSERT_EQ(counts.size(), 4u);
@@ -125,7 +125,7 @@ TEST(LeastConnections, TakesTurnsAmongTheIdle) {
 }
 
 TEST(RandomTwo, KeepsTheLoadMoreEvenThanLots) {
-  auto pool = BackendPool::Create(RouteTo(10, Balance::kRandomTwo), kStart);
+  auto pool = testing::MakePool(RouteTo(10, Balance::kRandomTwo), kStart);
   std::vector<BackendPool::Lease> leases;
   std::mt19937_64 random(7);
   for (int i = 0; i < 10000; ++i) leases.push_back(pool->Pick(Client(0), {}, kStart, random()));
@@ -135,7 +135,7 @@ TEST(RandomTwo, KeepsTheLoadMoreEvenThanLots) {
 
 TEST(RandomTwo, NeverTakesTheBusiestAndHonoursWeights) {
   Route route = RouteTo(3, Balance::kRandomTwo);
-  auto pool = BackendPool::Create(route, kStart);
+  auto pool = testing::MakePool(route, kStart);
   std::vector<BackendPool::Lease> busy;
   std::mt19937_64 random(7);
   const auto endpoints = pool->Endpoints(kStart);
@@ -148,14 +148,14 @@ TEST(RandomTwo, NeverTakesTheBusiestAndHonoursWeights) {
   }
 
   route.backends[2].weight = 2;
-  pool = BackendPool::Create(route, kStart);
+  pool = testing::MakePool(route, kStart);
   std::vector<BackendPool::Lease> leases;
   for (int i = 0; i < 4000; ++i) leases.push_back(pool->Pick(Client(0), {}, kStart, random()));
   EXPECT_NEAR(Count(leases)["10.0.0.3:80"], 2000, 40);
 }
 
 TEST(RandomTwo, AnyNumberWillDoForChance) {
-  auto pool = BackendPool::Create(RouteTo(2, Balance::kRandomTwo), kStart);
+  auto pool = testing::MakePool(RouteTo(2, Balance::kRandomTwo), kStart);
   for (const uint64_t random : {uint64_t{0}, ~uint64_t{0}}) {
     EXPECT_TRUE(pool->Pick(Client(0), {}, kStart, random));
   }

@@ -109,7 +109,7 @@ class HealthCheckerTest : public ::testing::Test {
   }
 
   void Start() {
-    pool_ = BackendPool::Create(route_, loop_->now());
+    pool_ = testing::MakePool(route_, loop_->now());
     checker_ = std::make_unique<HealthChecker>(loop_.get(), &live_, route_, pool_, nullptr, 1);
   }
 

@@ -30,9 +30,9 @@ class RouteResolverTest : public ::testing::Test {
   }
 
   void Start() {
-    pool_ = BackendPool::Create(route_, loop_->now());
-    resolver_ =
-        std::make_unique<RouteResolver>(loop_.get(), route_, pool_, 1, [this] { ++changes_; });
+    pool_ = testing::MakePool(route_, loop_->now());
+    resolver_ = std::make_unique<RouteResolver>(loop_.get(), route_.dns, [this] { ++changes_; });
+    resolver_->Adopt(route_, pool_);
     EXPECT_EQ(changes_, 0);
   }
 

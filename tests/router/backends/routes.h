@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "router/backends/backend_pool.h"
 #include "router/config/config.h"
 
 namespace tlsbridge::testing {
@@ -41,5 +43,23 @@ inline Route RouteTo(int backends, Balance balance = Balance::kRoundRobin) {
   }
   return route;
 }
+
+// Of a route that nothing is known of.
+inline std::shared_ptr<BackendPool> MakePool(const Route& route, absl::Time now) {
+  return BackendPool::Create(route, now, std::make_shared<EndpointBook>());
+}
+
+// Of one route, under one configuration after the other.
+class Pools {
+ public:
+  std::shared_ptr<BackendPool> Next(const Route& route, absl::Time now) {
+    pool_ = BackendPool::Create(route, now, book_, pool_.get());
+    return pool_;
+  }
+
+ private:
+  const std::shared_ptr<EndpointBook> book_ = std::make_shared<EndpointBook>();
+  std::shared_ptr<BackendPool> pool_;
+};
 
 }  // namespace tlsbridge::testing

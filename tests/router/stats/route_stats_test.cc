@@ -55,7 +55,7 @@ TEST(RouteStats, TellHowTheBackendsAre) {
   const auto live = *LiveConfig::Assemble(std::move(config), std::vector<RouteTls>(1), nullptr,
                                           absl::UnixEpoch());
   const absl::Time now = absl::UnixEpoch() + absl::Hours(1);
-  BackendPool& pool = *live->routes()[0].backends;
+  BackendPool& pool = *live->routes()[0]->backends;
   const auto json = [&] {
     return nlohmann::json::parse(RouteStats().ToJson(*live, now))["routes"][0]["backends"];
   };

@@ -91,7 +91,7 @@ class RenewTest : public ::testing::Test {
     live_ = LiveConfig::Renew(before, &clock_);
     return live_ != before;
   }
-  const RouteTls& tls(size_t route = 0) const { return live_->routes()[route].tls; }
+  const RouteTls& tls(size_t route = 0) const { return live_->routes()[route]->tls; }
   const tls::Credential& orders() const { return *tls().files.certificates[0].content; }
   std::string Problems() const {
     std::string problems;
@@ -146,7 +146,7 @@ TEST_F(RenewTest, ACrlThatHasExpiredSinceKeepsNothingElseFromBeingRenewed) {
 
 TEST_F(RenewTest, TicketSecretsThatAnybodyMayReadAreOddFromThenOn) {
   const auto warnings = [this] {
-    const LiveRoute& route = live_->routes()[0];
+    const LiveRoute& route = *live_->routes()[0];
     return absl::StrJoin(TlsWarnings(*route.settings, route.tls), "\n");
   };
   ASSERT_EQ(chmod(PathOf("tickets").c_str(), 0600), 0);
@@ -156,7 +156,7 @@ TEST_F(RenewTest, TicketSecretsThatAnybodyMayReadAreOddFromThenOn) {
   ASSERT_EQ(chmod(PathOf("tickets").c_str(), 0644), 0);
   ASSERT_TRUE(Renew());
   EXPECT_THAT(warnings(), HasSubstr("/tickets: anybody on this machine may read these"));
-  const LiveRoute& old = before->routes()[0];
+  const LiveRoute& old = *before->routes()[0];
   EXPECT_THAT(absl::StrJoin(TlsWarnings(*old.settings, old.tls), "\n"),
               Not(HasSubstr("ticket secrets")))
       << "so that the log can tell what is new";
@@ -169,16 +169,16 @@ TEST_F(RenewTest, NothingIsMadeAnewWhereNoFileChanged) {
 
 TEST_F(RenewTest, ARenewedCertificateIsServedAndTheOtherIsNotReadAgain) {
   LoadOneRoute();
-  const LiveRoute before = live_->routes()[0];
+  const LiveRoute before = *live_->routes()[0];
   WritePair("orders", "orders 2", absl::Hours(1));
   ASSERT_TRUE(Renew());
   EXPECT_EQ(Problems(), "");
   EXPECT_NE(tls().server, before.tls.server);
   EXPECT_NE(tls().files.certificates[0].content, before.tls.files.certificates[0].content);
   EXPECT_EQ(tls().files.certificates[1].content, before.tls.files.certificates[1].content);
-  EXPECT_EQ(live_->routes()[0].backends, before.backends) << "backends keep their health";
-  EXPECT_EQ(live_->routes()[0].settings, before.settings);
-  EXPECT_EQ(live_->ByName("main"), &live_->routes()[0]);
+  EXPECT_EQ(live_->routes()[0]->backends, before.backends) << "backends keep their health";
+  EXPECT_EQ(live_->routes()[0]->settings, before.settings);
+  EXPECT_EQ(live_->ByName("main"), live_->routes()[0].get());
   EXPECT_FALSE(Renew());
 }
 

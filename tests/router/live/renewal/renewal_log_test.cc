@@ -36,8 +36,8 @@ class RenewalLogTest : public ::testing::Test {
 };
 
 TEST_F(RenewalLogTest, ARefusalIsToldOnceUnlessSomebodyAsks) {
-  const Set good = {{"a.crt"}, 1, "", nullptr};
-  const Set bad = {{"a.crt"}, 2, "a.crt: is bad", nullptr};
+  const Set good = {{"a.crt"}, 1, 1, "", nullptr};
+  const Set bad = {{"a.crt"}, 2, 2, "a.crt: is bad", nullptr};
   Tell({good}, {bad});
   Tell({bad}, {bad});
   ASSERT_EQ(log_.Events("renewal_refused").size(), 1u);
@@ -48,8 +48,8 @@ TEST_F(RenewalLogTest, ARefusalIsToldOnceUnlessSomebodyAsks) {
 }
 
 TEST_F(RenewalLogTest, WhatBecomesGoodWithoutAChangeIsToldToo) {
-  Tell({{{"a.crt"}, 2, "a.crt: is not valid before tomorrow", nullptr}},
-       {{{"a.crt"}, 2, "", nullptr}});
+  Tell({{{"a.crt"}, 2, 2, "a.crt: is not valid before tomorrow", nullptr}},
+       {{{"a.crt"}, 2, 2, "", nullptr}});
   ASSERT_EQ(log_.Events("renewed").size(), 1u);
   EXPECT_EQ(log_.Events("renewed")[0]["files"], "a.crt");
 }
@@ -59,8 +59,8 @@ TEST_F(RenewalLogTest, ThousandsAreCountedAndOneRefusalAmongThemIsNamed) {
   std::vector<Set> after;
   for (int i = 0; i < 1000; ++i) {
     const std::string name = absl::StrCat(i, ".crt");
-    before.push_back({{name}, 1, "", nullptr});
-    after.push_back({{name}, 2, i == 900 ? "900.crt: is bad" : "", nullptr});
+    before.push_back({{name}, 1, 1, "", nullptr});
+    after.push_back({{name}, 2, 2, i == 900 ? "900.crt: is bad" : "", nullptr});
   }
   Tell(before, after);
   const auto renewed = log_.Events("renewed");

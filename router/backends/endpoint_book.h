@@ -1,0 +1,36 @@
+// What is known of the addresses of one route's backends, by name. It outlives the configurations:
+// the pool of each finds here what connections and checks have found out under another.
+//
+// Thread: any; `mutex()` guards the book and every EndpointState in it, and is held by the caller.
+// Owner: the route's RouteState; shared by its pools. Failure: none.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "router/backends/endpoint_state.h"
+
+namespace tlsbridge {
+
+class EndpointBook {
+ public:
+  EndpointBook() = default;
+  EndpointBook(const EndpointBook&) = delete;
+  EndpointBook& operator=(const EndpointBook&) = delete;
+
+  std::mutex& mutex() { return mutex_; }
+
+  // The one of that name. One that nobody uses any more is forgotten; it is then made anew, as one
+  // that is back since `back_since`. REQUIRES: mutex() is held.
+  std::shared_ptr<EndpointState> Get(const std::string& name, absl::Time back_since);
+
+ private:
+  std::mutex mutex_;
+  absl::flat_hash_map<std::string, std::weak_ptr<EndpointState>> endpoints_;
+  size_t forget_at_ = 64;  // how many there may be before those that are gone are looked for
+};
+
+}  // namespace tlsbridge
