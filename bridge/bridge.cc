@@ -274,6 +274,13 @@ void Bridge::CheckBothStreamsEnded() {
   }
 }
 
+bool Bridge::amid_record() const {
+  const auto amid = [](const tls::Session* session) {
+    return session != nullptr && session->amid_record();
+  };
+  return amid(client_tls()) || amid(backend_tls());
+}
+
 bool Bridge::LookForProgress() {
   const size_t undelivered =
       incoming_.undelivered_bytes() + (outgoing_ == nullptr ? 0 : outgoing_->undelivered_bytes());

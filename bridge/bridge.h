@@ -164,6 +164,8 @@ class Bridge final : private Endpoint::Owner {
   size_t queued_to_backend() const {
     return early_bytes_.size() + (outgoing_ ? outgoing_->queued_bytes() : 0);
   }
+  // A peer has sent the beginning of a record.
+  bool amid_record() const;
   const tls::Session* client_tls() const { return incoming_.tls(); }
   const tls::Session* backend_tls() const {
     return outgoing_ == nullptr ? nullptr : outgoing_->tls();

@@ -119,11 +119,10 @@ void Bridge::Cleanup(Endings endings, uint8_t alert) {
   if (endings.incoming == Ending::kAlert && incoming_.tls() == nullptr && bytes_sent() == 0) {
     incoming_.Write(tls::AlertRecord(alert));  // no keys yet: RFC 8446 section 5.1
   }
-  // A client that has had the whole answer, close_notify and FIN shall not lose it to a reset.
-  if (incoming_.writing_finished() && endings.incoming == Ending::kFlushReset) {
+  // A peer that is owed the whole of a stream, with its end, shall not lose it to a reset.
+  if (stream_ended(Side::kOutgoing) && endings.incoming == Ending::kFlushReset) {
     endings.incoming = Ending::kGraceful;
   }
-  // Nor shall a backend lose a stream that was complete.
   if (stream_ended(Side::kIncoming) && endings.outgoing == Ending::kFlushReset) {
     endings.outgoing = Ending::kGraceful;
   }

@@ -69,9 +69,16 @@ inline constexpr size_t kTerminationReasons =
 
 absl::string_view TerminationReasonName(TerminationReason reason);
 
-// How both sockets end when a connection ends for `reason`. `connected` says whether a backend was
-// reached.
-Endings EndingsFor(TerminationReason reason, bool connected);
+// How far a connection had come when its end was decided.
+enum class Stage : uint8_t {
+  kUnserved,  // no backend has been reached
+  kUnderWay,  // somebody waits for an answer, or for the rest of a stream that has begun
+  kIdle,      // nothing is queued, and nobody waits for anything
+};
+
+// How both sockets end when a connection ends for `reason`. A stream that was not over when the end
+// was decided looks cut; Bridge::Cleanup() spares one that was.
+Endings EndingsFor(TerminationReason reason, Stage stage);
 
 // True for the ends that nobody needs to look into.
 bool IsOrderly(TerminationReason reason);

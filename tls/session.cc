@@ -268,6 +268,8 @@ void Session::SendInternalError() {
   ERR_clear_error();
 }
 
+bool Session::amid_record() const { return SSL_has_pending(ssl_.get()) != 0; }
+
 std::optional<PeerIdentity> Session::ClientCertificate() const {
   bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
   if (leaf == nullptr || backend_ != nullptr) return std::nullopt;

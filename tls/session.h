@@ -87,6 +87,8 @@ class Session {
   void set_on_signed(absl::AnyInvocable<void()> on_signed);
 
   bool handshake_done() const { return handshake_done_; }
+  // The beginning of a record has come, and not the rest.
+  bool amid_record() const;
   bool close_notify_received() const { return close_notify_received_; }
   const Failure& failure() const { return failure_; }
 

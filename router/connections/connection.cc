@@ -250,7 +250,18 @@ bool Connection::IdleSince(absl::Time time) const {
   if (bridge_.state() != BridgeState::kBridging || bridge_.last_activity() > time) return false;
   const bool awaits_answer =
       bridge_.bytes_received() > 0 && bridge_.last_sender() == Side::kIncoming;
-  return !awaits_answer && bridge_.queued_to_client() == 0 && bridge_.queued_to_backend() == 0;
+  return !awaits_answer && bridge_.queued_to_client() == 0 && bridge_.queued_to_backend() == 0 &&
+         !bridge_.amid_record();
+}
+
+Stage Connection::stage() const {
+  if (!bridge_.backend_connected()) return Stage::kUnserved;
+  // An answer may pause. Where none has begun there is nothing to pause, and what the operator
+  // calls inactivity is pause enough.
+  absl::Duration pause =
+      std::min(kDrainIdle, EffectiveInactivity(record_.route->timeouts, record_.route->keep_alive));
+  if (bridge_.bytes_received() + bridge_.bytes_sent() == 0) pause = absl::ZeroDuration();
+  return IdleSince(loop_->now() - pause) ? Stage::kIdle : Stage::kUnderWay;
 }
 
 // ---- The backend.

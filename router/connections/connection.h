@@ -52,6 +52,8 @@ class Connection final : public DeferredDeletable,
   // The last byte went to the client, or none went at all, and nothing is under way: nobody waits
   // for an answer.
   bool IdleSince(absl::Time time) const;
+  // What an end that is decided now would cut.
+  Stage stage() const;
 
   ConnectionRecord& record() { return record_; }
   const ConnectionRecord& record() const { return record_; }

@@ -110,7 +110,7 @@ void ConnectionManager::CleanupConnection(Connection& connection) {
   connection.StopWatching();
   Bridge& bridge = connection.bridge();
   const End& end = connection.record().end;
-  Endings endings = EndingsFor(end.reason, bridge.backend_connected());
+  Endings endings = EndingsFor(end.reason, connection.stage());
   if (end.alert == 0) return bridge.Cleanup(endings);
   endings.incoming = Ending::kAlert;
   bridge.Cleanup(endings, end.alert);

@@ -92,7 +92,7 @@ TEST(TerminationReason, ErrnosKeepTheirOwnReasonOnEitherSide) {
 TEST(TerminationReason, WhatTheNetworkCutIsResetForBothPeersOnceTheyWereJoined) {
   for (const Reason reason :
        {Reason::kEconnreset, Reason::kEtimedout, Reason::kSocketError, Reason::kProxyError}) {
-    const Endings endings = EndingsFor(reason, /*connected=*/true);
+    const Endings endings = EndingsFor(reason, Stage::kUnderWay);
     EXPECT_EQ(endings.incoming, Ending::kFlushReset) << TerminationReasonName(reason);
     EXPECT_EQ(endings.outgoing, Ending::kFlushReset) << TerminationReasonName(reason);
   }
@@ -102,18 +102,32 @@ TEST(TerminationReason, AClientWithoutABackendReadsAnAlert) {
   for (const Reason reason : {Reason::kEtimedout, Reason::kEconnrefused, Reason::kEhostunreach,
                               Reason::kEnetunreach, Reason::kProxyError, Reason::kConnectTimeout,
                               Reason::kFdLimit, Reason::kNoBackend, Reason::kNoRoute}) {
-    EXPECT_EQ(EndingsFor(reason, /*connected=*/false).incoming, Ending::kAlert)
+    EXPECT_EQ(EndingsFor(reason, Stage::kUnserved).incoming, Ending::kAlert)
         << TerminationReasonName(reason);
   }
 }
 
-TEST(TerminationReason, ADeadlineOrADecisionEndsBothPeersPolitely) {
-  for (const Reason reason :
-       {Reason::kInitialTimeout, Reason::kInactivity, Reason::kHalfCloseTimeout,
-        Reason::kMaxLifetime, Reason::kShutdown, Reason::kAdmin}) {
-    const Endings endings = EndingsFor(reason, /*connected=*/true);
-    EXPECT_EQ(endings.incoming, Ending::kGraceful) << TerminationReasonName(reason);
-    EXPECT_EQ(endings.outgoing, Ending::kGraceful) << TerminationReasonName(reason);
+TEST(TerminationReason, ADeadlineOrADecisionIsPoliteOnlyWhereNothingIsUnderWay) {
+  for (const Reason reason : {Reason::kInitialTimeout, Reason::kInactivity, Reason::kMaxLifetime,
+                              Reason::kShutdown, Reason::kRouteRemoved, Reason::kAdmin}) {
+    const absl::string_view name = TerminationReasonName(reason);
+    EXPECT_EQ(EndingsFor(reason, Stage::kIdle).incoming, Ending::kGraceful) << name;
+    EXPECT_EQ(EndingsFor(reason, Stage::kIdle).outgoing, Ending::kGraceful) << name;
+    EXPECT_EQ(EndingsFor(reason, Stage::kUnderWay).incoming, Ending::kFlushReset) << name;
+    EXPECT_EQ(EndingsFor(reason, Stage::kUnderWay).outgoing, Ending::kFlushReset) << name;
+    EXPECT_EQ(EndingsFor(reason, Stage::kUnserved).incoming, Ending::kAlert) << name;
+  }
+}
+
+TEST(TerminationReason, NoBackendWithoutTlsIsToldThatACutStreamIsWhole) {
+  for (size_t i = 0; i < kTerminationReasons; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    if (reason <= Reason::kProxyEnd || reason == Reason::kBackendTruncated ||
+        reason == Reason::kBackendTlsError) {
+      continue;  // over, or its TLS tells it
+    }
+    const Ending ending = EndingsFor(reason, Stage::kUnderWay).outgoing;
+    EXPECT_TRUE(ending == Ending::kFlushReset || ending == Ending::kReset) << Name(i);
   }
 }
 

@@ -184,6 +184,7 @@ TEST_F(ReloadTest, AConnectionOfARemovedRouteEndsAtTheDeadline) {
   ASSERT_TRUE(client->Write("never answered").ok());
   EXPECT_EQ(ReloadWith(head + main_route)["changes"], "-extra");
   EXPECT_EQ(client->ReadToEnd().value_or("failed"), "");
+  EXPECT_EQ(client->end(), TlsEnd::kReset);
   client->socket().Close();
   const auto ended = tlsbridge().WaitForConnections(1);
   ASSERT_EQ(ended.size(), 1u);

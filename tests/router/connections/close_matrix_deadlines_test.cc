@@ -30,6 +30,29 @@ class CloseMatrixDeadlines : public CloseMatrix {
     ExpectEnd(EndedAs::Both(reason));
   }
 
+  // The client has ended its stream, and the backend has not: the answer looks cut.
+  void ExpectCutAnswer(Reason reason) {
+    ASSERT_TRUE(ClientEnded());
+    EXPECT_FALSE(client_->close_notify_received());
+    EXPECT_EQ(client_->end(), StreamEnd::kReset);
+    EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
+    backend_peer_->Fin();
+    ASSERT_TRUE(AllEnded());
+    ExpectEnd(EndedAs::Both(reason));
+  }
+
+  // The reverse: the request looks cut.
+  void ExpectCutRequest(Reason reason) {
+    ASSERT_TRUE(BackendEnded());
+    EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
+    EXPECT_EQ(client_->end(), StreamEnd::kFin);
+    EXPECT_TRUE(client_->close_notify_received());
+    client_->SendCloseNotify();
+    client_->socket().Fin();
+    ASSERT_TRUE(AllEnded());
+    ExpectEnd(EndedAs::Both(reason));
+  }
+
   void ExpectAliveFor(absl::Duration time) {
     Advance(time - absl::Milliseconds(1));
     ASSERT_EQ(live_connections(), 1u);
@@ -91,7 +114,7 @@ TEST_P(CloseMatrixDeadlines, ActivityWithdrawsTheWarningAndAnotherOneMayFollow) 
   Advance(absl::Hours(6) - absl::Minutes(5));
   EXPECT_EQ(log_.Events("inactivity_warning").size(), 1u);
   Advance(absl::Minutes(1));
-  client_->Send("still here");
+  backend_peer_->Send("still here");
   Settle();
   Advance(absl::Minutes(6));
   EXPECT_EQ(log_.Events("inactivity_warning_withdrawn").size(), 1u);
@@ -134,7 +157,7 @@ TEST_P(CloseMatrixDeadlines, AHalfClosedConnectionWithoutAByteIsClosed) {
   client_->SendCloseNotify();
   Settle();
   ExpectAliveFor(absl::Seconds(60));
-  ExpectPolite(Reason::kHalfCloseTimeout);
+  ExpectCutAnswer(Reason::kHalfCloseTimeout);
 }
 
 TEST_P(CloseMatrixDeadlines, EveryByteThatStillFlowsStartsTheHalfCloseTimeoutAnew) {
@@ -151,7 +174,7 @@ TEST_P(CloseMatrixDeadlines, EveryByteThatStillFlowsStartsTheHalfCloseTimeoutAne
   Advance(absl::Seconds(60) - absl::Milliseconds(1));
   EXPECT_EQ(live_connections(), 1u);
   Advance(absl::Milliseconds(1));
-  ExpectPolite(Reason::kHalfCloseTimeout);
+  ExpectCutRequest(Reason::kHalfCloseTimeout);
 }
 
 TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutDoesNotApplyBeforeAPeerHasEnded) {
@@ -270,8 +293,9 @@ TEST_P(CloseMatrixDeadlines, AConnectionThatNeverFallsIdleIsClosedWhenTheDrainIs
     SendEitherWay("x");
   }
   EXPECT_LT(clock_.Monotonic(), started_ + absl::Minutes(11.6));
-  EXPECT_EQ(live_connections(), 0u);
-  EXPECT_TRUE(client_->close_notify_received());
+  ASSERT_TRUE(AllEnded());
+  EXPECT_FALSE(client_->close_notify_received());
+  EXPECT_EQ(client_->end(), StreamEnd::kReset);
   EXPECT_EQ(Ended(Reason::kMaxLifetime), 1u);
 }
 
@@ -293,7 +317,7 @@ TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutEndsAConnectionThatIsTooOld) {
   EXPECT_EQ(live_connections(), 1u) << "less than 10.5 minutes old, or draining";
   for (int i = 0; i < 10; ++i) Advance(absl::Milliseconds(100));
   EXPECT_EQ(clock_.Monotonic() - fell_silent, absl::Seconds(60));
-  ExpectPolite(Reason::kHalfCloseTimeout);
+  ExpectCutAnswer(Reason::kHalfCloseTimeout);
 }
 
 TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutBitesLongAfterTheMaximumAge) {
@@ -311,7 +335,7 @@ TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutBitesLongAfterTheMaximumAge) {
   EXPECT_EQ(live_connections(), 1u);
   EXPECT_EQ(backend_peer_->end(), StreamEnd::kOpen) << "the client may go on sending";
   Advance(absl::Milliseconds(1));
-  ExpectPolite(Reason::kHalfCloseTimeout);
+  ExpectCutRequest(Reason::kHalfCloseTimeout);
 }
 
 TEST_P(CloseMatrixDeadlines, AnEndAfterALongSilenceStartsTheHalfCloseTimeout) {
@@ -341,7 +365,9 @@ TEST_P(CloseMatrixDeadlines, InactivityEndsAConnectionThatIsTooOldAndAwaitsAnAns
   Settle();
   Advance(absl::Minutes(11));
   ExpectAliveFor(absl::Minutes(9));
-  ExpectPolite(Reason::kInactivity);
+  ASSERT_TRUE(AllEnded());
+  EXPECT_FALSE(client_->close_notify_received());
+  ExpectEnd(EndedAs::Both(Reason::kInactivity));
 }
 
 TEST_P(CloseMatrixDeadlines, AHandshakeThatIsTooOldStillMeetsItsOwnTimeout) {

@@ -57,10 +57,11 @@ class CloseMatrixDecisions : public CloseMatrix {
 
 // ---- Shutdown and the operator.
 
-TEST_P(CloseMatrixDecisions, ShutdownEndsALiveConnectionPolitely) {
+TEST_P(CloseMatrixDecisions, ShutdownEndsAnIdleConnectionPolitely) {
   Connect();
   backend_peer_->Send("last answer");
   Settle();
+  Advance(kDrainIdle);
   manager_->EndAll(Reason::kShutdown);
   ExpectPoliteEnd();
   EXPECT_EQ(client_->received(), "last answer");
@@ -68,7 +69,7 @@ TEST_P(CloseMatrixDecisions, ShutdownEndsALiveConnectionPolitely) {
   ExpectEnd(EndedAs::Both(Reason::kShutdown));
 }
 
-TEST_P(CloseMatrixDecisions, TheOperatorEndsALiveConnectionPolitely) {
+TEST_P(CloseMatrixDecisions, TheOperatorEndsAnIdleConnectionPolitely) {
   Connect();
   manager_->EndAll(Reason::kAdmin);
   ExpectPoliteEnd();
@@ -111,6 +112,8 @@ TEST_P(CloseMatrixDecisions, ShutdownWhileTheBackendIsBeingDialledEndsTheDiallin
   manager_->EndAll(Reason::kShutdown);
   ASSERT_TRUE(ClientEnded());
   EXPECT_EQ(client_->end(), StreamEnd::kFin);
+  EXPECT_FALSE(client_->close_notify_received()) << "not even an empty answer";
+  EXPECT_EQ(client_->alert_received(), SSL_AD_INTERNAL_ERROR);
   client_->socket().Fin();
   ASSERT_TRUE(AllEnded());
   ExpectEnd(EndedAs::Both(Reason::kShutdown));
@@ -121,8 +124,11 @@ TEST_P(CloseMatrixDecisions, ShutdownEndsAHalfClosedConnection) {
   client_->SendCloseNotify();
   Settle();
   manager_->EndAll(Reason::kShutdown);
-  ExpectPoliteEnd();
-  ASSERT_TRUE(BothHangUp());
+  ASSERT_TRUE(ClientEnded());
+  EXPECT_EQ(client_->end(), StreamEnd::kReset);
+  EXPECT_FALSE(client_->close_notify_received());
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
+  ASSERT_TRUE(AllEnded());
   ExpectEnd(EndedAs::Both(Reason::kShutdown));
 }
 

@@ -217,7 +217,7 @@ TEST_F(Traps, T24_TheDumpTellsEveryConnectionWhateverItsClientCallsItself) {
   route_.timeouts.initial_data = absl::ZeroDuration();
   StartRouter();
   ASSERT_TRUE(JoinMany(3, {.server_name = "quote\" back\\slash \x01 \xff"}));
-  clients_[1]->Send("ten bytes.");
+  backend_peers_[1]->Send("ten bytes.");
   clients_[2]->SendCloseNotify();
   Settle();
   Advance(absl::Seconds(3));
@@ -236,7 +236,7 @@ TEST_F(Traps, T24_TheDumpTellsEveryConnectionWhateverItsClientCallsItself) {
     EXPECT_EQ(record["reason"], "admin");
     EXPECT_EQ(record["age_seconds"], 3.0);
     EXPECT_EQ(record["timers"].size(), 1u) << "the grace";
-    bytes += record.value("bytes_received", 0u);
+    bytes += record.value("bytes_sent", 0u);
   }
   EXPECT_EQ(bytes, 10u);
 }
