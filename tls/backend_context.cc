@@ -5,20 +5,42 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "tls/certificates/asn1_time.h"
 #include "tls/hello/protocol_options.h"
 #include "tls/session.h"
+#include "tls/trust/peer_signatures.h"
 #include "tls/version_name.h"
 
 namespace tlsbridge::tls {
 namespace {
 
 constexpr size_t kMaxDnsNameBytes = 255;  // RFC 1035 section 3.1
-constexpr size_t kMaxAlpnBytes = 255;     // RFC 7301 section 3.1
+constexpr size_t kMaxLabelBytes = 63;
+constexpr size_t kMaxAlpnBytes = 255;  // RFC 7301 section 3.1
+
+// With a dot in front BoringSSL would take it for every name below. What ends like an IP address is
+// one with a mistake in it.
+bool IsDnsName(absl::string_view text) {
+  if (text.size() > kMaxDnsNameBytes) return false;
+  const std::vector<absl::string_view> labels = absl::StrSplit(text, '.');
+  const bool well_formed = std::all_of(labels.begin(), labels.end(), [](absl::string_view label) {
+    return !label.empty() && label.size() <= kMaxLabelBytes &&
+           std::all_of(label.begin(), label.end(), [](unsigned char c) {
+             return absl::ascii_isalnum(c) || c == '-' || c == '_';
+           });
+  });
+  return well_formed &&
+         !std::all_of(labels.back().begin(), labels.back().end(), absl::ascii_isdigit);
+}
 
 absl::StatusOr<TrustStore::Name> ParseName(const std::string& text) {
   TrustStore::Name name;
@@ -29,15 +51,13 @@ absl::StatusOr<TrustStore::Name> ParseName(const std::string& text) {
                    family == AF_INET ? sizeof(in_addr) : sizeof(in6_addr));
     return name;
   }
-  const bool is_dns =
-      !text.empty() && text.size() <= kMaxDnsNameBytes &&
-      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-          std::string::npos;
-  if (!is_dns) {
+  // The root's dot is in no certificate, and in no SNI (RFC 6066 section 3).
+  const absl::string_view dns = absl::StripSuffix(text, ".");
+  if (!IsDnsName(dns)) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", text, "' is neither a DNS name nor an IP address"));
   }
-  name.dns = absl::AsciiStrToLower(text);
+  name.dns = absl::AsciiStrToLower(dns);
   return name;
 }
 
@@ -80,20 +100,10 @@ absl::Status SetProtocol(const BackendOptions& options, SSL_CTX* ctx) {
   // Of ciphers and groups the same as a server's.
   const absl::Status status =
       ApplyProtocolOptions({.min_version = VersionName(static_cast<uint16_t>(options.min_version)),
-                            .max_version = VersionName(static_cast<uint16_t>(options.max_version))},
+                            .max_version = VersionName(static_cast<uint16_t>(options.max_version)),
+                            .every_group = true},
                            ctx);
   return status.ok() ? SetAlpn(options.alpn, ctx) : status;
-}
-
-// The certificates in `session`; null if one does not parse.
-bssl::UniquePtr<STACK_OF(X509)> ChainOf(const SSL_SESSION* session) {
-  bssl::UniquePtr<STACK_OF(X509)> chain(sk_X509_new_null());
-  const STACK_OF(CRYPTO_BUFFER)* buffers = SSL_SESSION_get0_peer_certificates(session);
-  for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(buffers); ++i) {
-    bssl::UniquePtr<X509> x509(X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(buffers, i)));
-    if (x509 == nullptr || !bssl::PushToStack(chain.get(), std::move(x509))) return nullptr;
-  }
-  return chain;
 }
 
 }  // namespace
@@ -133,6 +143,7 @@ absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(
     }
     made->server_name_ = name->dns;
   }
+  if (absl::Status status = LimitPeerSignatures(ctx); !status.ok()) return status;
   SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, [](SSL* ssl, uint8_t* alert) {
     return Session::VerifyBackend(ssl, alert);
@@ -146,27 +157,29 @@ absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(
 }
 
 TrustStore::Problem BackendContext::Verify(const STACK_OF(X509) * chain) const {
-  if (trust_ == nullptr) return {};
+  TrustStore::Problem unasked;
+  unasked.until = absl::InfiniteFuture();
+  if (trust_ == nullptr) return unasked;
   return trust_->Verify(chain, TrustStore::Purpose::kServer, &verify_name_);
 }
 
-bssl::UniquePtr<SSL_SESSION> BackendContext::TakeSession(absl::string_view backend) const {
-  // BoringSSL does not look at the certificates of a resumed session, which may have expired or
-  // been revoked since. Asking before it is offered costs a full handshake, not a failed one.
-  while (bssl::UniquePtr<SSL_SESSION> session = sessions_.Take(backend)) {
-    const bssl::UniquePtr<STACK_OF(X509)> chain = ChainOf(session.get());
-    if (chain == nullptr || Verify(chain.get()).why != nullptr) continue;
-    if (SSL_SESSION_should_be_single_use(session.get()) == 0) {
-      sessions_.Put(backend, bssl::UpRef(session));
-    }
-    return session;
+SessionCache::Resumable BackendContext::TakeSession(absl::string_view backend) const {
+  // BoringSSL does not look at the certificates of a resumed session, which may have expired since.
+  // Asking before it is offered costs a full handshake, not a failed one.
+  SessionCache::Resumable resumable = sessions_.Take(backend);
+  while (resumable.session != nullptr && resumable.trusted_until <= CertificateClock()) {
+    resumable = sessions_.Take(backend);
   }
-  return nullptr;
+  if (resumable.session != nullptr &&
+      SSL_SESSION_should_be_single_use(resumable.session.get()) == 0) {
+    sessions_.Put(backend, {bssl::UpRef(resumable.session), resumable.trusted_until});
+  }
+  return resumable;
 }
 
 void BackendContext::PutSession(absl::string_view backend,
-                                bssl::UniquePtr<SSL_SESSION> session) const {
-  sessions_.Put(backend, std::move(session));
+                                SessionCache::Resumable resumable) const {
+  sessions_.Put(backend, std::move(resumable));
 }
 
 }  // namespace tlsbridge::tls

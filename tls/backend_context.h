@@ -51,9 +51,10 @@ class BackendContext {
   // Judges the backend's certificates.
   TrustStore::Problem Verify(const STACK_OF(X509) * chain) const;
 
-  // A session of `backend` whose certificates still pass; null if there is none.
-  bssl::UniquePtr<SSL_SESSION> TakeSession(absl::string_view backend) const;
-  void PutSession(absl::string_view backend, bssl::UniquePtr<SSL_SESSION> session) const;
+  // A session of `backend` whose certificates are still good, as when they were verified: trust
+  // does not change while there is this context, only time passes. None, if there is no such.
+  SessionCache::Resumable TakeSession(absl::string_view backend) const;
+  void PutSession(absl::string_view backend, SessionCache::Resumable resumable) const;
 
  private:
   BackendContext();

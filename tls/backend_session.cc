@@ -16,11 +16,11 @@ std::unique_ptr<Session> Session::Connect(std::shared_ptr<const BackendContext> 
   if (!context->server_name().empty()) {
     SSL_set_tlsext_host_name(ssl.get(), context->server_name().c_str());
   }
-  if (const bssl::UniquePtr<SSL_SESSION> earlier = context->TakeSession(backend)) {
-    SSL_set_session(ssl.get(), earlier.get());
-  }
+  const SessionCache::Resumable earlier = context->TakeSession(backend);
+  if (earlier.session != nullptr) SSL_set_session(ssl.get(), earlier.session.get());
   std::unique_ptr<Session> session(new Session(std::move(ssl), staging));
-  session->backend_ = std::make_unique<Backend>(Backend{std::move(context), std::string(backend)});
+  session->backend_ = std::make_unique<Backend>(
+      Backend{std::move(context), std::string(backend), earlier.trusted_until});
   return session;
 }
 
@@ -34,7 +34,10 @@ ssl_verify_result_t Session::VerifyBackend(SSL* ssl, uint8_t* alert) {
   Session* self = Of(ssl);
   const TrustStore::Problem problem =
       self->backend_->context->Verify(SSL_get_peer_full_cert_chain(ssl));
-  if (problem.why == nullptr) return ssl_verify_ok;
+  if (problem.why == nullptr) {
+    self->backend_->trusted_until = problem.until;
+    return ssl_verify_ok;
+  }
   self->certificate_problem_ = problem.why;
   *alert = problem.alert;
   return ssl_verify_invalid;
@@ -42,7 +45,8 @@ ssl_verify_result_t Session::VerifyBackend(SSL* ssl, uint8_t* alert) {
 
 void Session::KeepSession(SSL* ssl, bssl::UniquePtr<SSL_SESSION> session) {
   const Session* self = Of(ssl);
-  self->backend_->context->PutSession(self->backend_->name, std::move(session));
+  self->backend_->context->PutSession(self->backend_->name,
+                                      {std::move(session), self->backend_->trusted_until});
 }
 
 }  // namespace tlsbridge::tls

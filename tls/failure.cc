@@ -1,6 +1,8 @@
 #include "tls/failure.h"
 
+#include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
@@ -28,6 +30,7 @@ FailureDetail DetailOf(int reason) {
     case SSL_R_WRONG_CURVE:
       return FailureDetail::kNoSharedGroup;
     case SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS:
+    case SSL_R_WRONG_SIGNATURE_TYPE:  // the peer signed with one that it was not offered
       return FailureDetail::kNoSharedSignature;
     case SSL_R_NO_APPLICATION_PROTOCOL:
       return FailureDetail::kNoSharedAlpn;
@@ -45,6 +48,16 @@ FailureDetail DetailOf(int reason) {
     default:
       return FailureDetail::kProtocol;
   }
+}
+
+// What is wrong with the peer's certificate, where BoringSSL finds that before we do; null if it is
+// something else.
+const char* CertificateProblemOf(uint32_t first, int reason) {
+  const bool is_unknown_key =
+      (ERR_GET_LIB(first) == ERR_LIB_EVP && ERR_GET_REASON(first) == EVP_R_UNSUPPORTED_ALGORITHM) ||
+      (ERR_GET_LIB(first) == ERR_LIB_EC && ERR_GET_REASON(first) == EC_R_UNKNOWN_GROUP);
+  if (is_unknown_key || reason == SSL_R_BAD_ECC_CERT) return "unsupported_key";
+  return reason == SSL_R_KEY_USAGE_BIT_INCORRECT ? "wrong_purpose" : nullptr;
 }
 
 }  // namespace
@@ -138,6 +151,12 @@ Failure TakeFailure() {
     failure.alert = static_cast<int16_t>(reason - SSL_AD_REASON_OFFSET);
   } else if (error != 0) {
     failure.detail = DetailOf(reason);
+  }
+  if (failure.detail == FailureDetail::kProtocol) {
+    if (const char* why = CertificateProblemOf(first, reason)) {
+      failure.detail = FailureDetail::kBadClientCert;
+      failure.why = why;
+    }
   }
   return failure;
 }

@@ -20,13 +20,13 @@ enum class FailureDetail : uint8_t {
   kNoSharedVersion,  // every version that the client offers is too old or too new
   kNoSharedCipher,
   kNoSharedGroup,
-  kNoSharedSignature,
+  kNoSharedSignature,  // also: the peer signed with an algorithm that it was not offered
   kNoSharedAlpn,
-  kUnknownSni,   // no certificate for the name that the client asks for
-  kClientAlert,  // the client sent a fatal alert; Failure::alert names it
-  kBadRecord,    // a record that does not decrypt or breaks its size limits
-  kProtocol,     // any other breach of the protocol by the peer
-  kNoClientCert,
+  kUnknownSni,     // no certificate for the name that the client asks for
+  kClientAlert,    // the client sent a fatal alert; Failure::alert names it
+  kBadRecord,      // a record that does not decrypt or breaks its size limits
+  kProtocol,       // any other breach of the protocol by the peer
+  kNoClientCert,   // it has none, or none that it could sign with as it was asked to
   kBadClientCert,  // Failure::why says what is wrong with it
   kInternal,       // our own side failed
   // Of a session with a backend; else it fails as above.
@@ -40,8 +40,9 @@ struct Failure {
   // kClientAlert, kBackendAlert: the alert that the peer sent (RFC 8446 section 6). Else -1.
   int16_t alert = -1;
   // kBadClientCert, kBadBackendCert: "expired", "not_yet_valid", "revoked", "wrong_purpose",
-  // "chain_too_long", "untrusted", "crl_expired", "crl_invalid", "crl_missing" or "invalid"; of a
-  // client also "not_allowed", of a backend also "wrong_name".
+  // "weak_signature", "weak_key", "unsupported_key", "chain_too_long", "untrusted", "crl_expired",
+  // "crl_invalid", "crl_missing" or "invalid"; of a client also "not_allowed" or "several_uris", of
+  // a backend also "wrong_name".
   const char* why = "";
   // BoringSSL's own words, for the debug log.
   const char* reason = "";

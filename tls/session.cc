@@ -2,15 +2,14 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pool.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "tls/certificates/peer_identity.h"
 #include "tls/trust/client_verifier.h"
 
 namespace tlsbridge::tls {
@@ -127,33 +126,32 @@ void Session::ObserveRejections(SSL_CTX* ctx) {
 
 ssl_verify_result_t Session::VerifyClient(SSL* ssl, uint8_t* alert) {
   const ClientVerifier* verifier = ClientVerifier::Of(ssl);
-  const ClientVerifier::Decision decision = verifier->Check(SSL_get_peer_full_cert_chain(ssl));
-  if (decision.problem == nullptr) return ssl_verify_ok;
+  ClientVerifier::Decision decision = verifier->Check(SSL_get_peer_full_cert_chain(ssl));
   Session* self = Of(ssl);
+  self->client_ = std::make_unique<Client>();
+  Client& client = *self->client_;
+  client.identity = std::move(decision.name);
+  client.allowed_by = std::string(decision.allowed_by.data(), decision.allowed_by.size());
+  client.common_name = std::move(decision.identity.common_name);
+  client.uri = std::move(decision.uri);
+  if (decision.problem == nullptr) return ssl_verify_ok;
   if (verifier->observe_only()) {
     self->would_refuse_.detail = FailureDetail::kBadClientCert;
     self->would_refuse_.why = decision.problem;
     return ssl_verify_ok;
   }
-  self->NoteRefused(sk_X509_value(SSL_get_peer_full_cert_chain(ssl), 0), decision.problem);
+  self->certificate_problem_ = decision.problem;
+  if (client.identity.size() > kMaxRefusedIdentity) client.identity.resize(kMaxRefusedIdentity);
   *alert = decision.alert;
   return ssl_verify_invalid;
 }
 
-void Session::NoteRefused(const X509* leaf, const char* problem) {
-  certificate_problem_ = problem;
-  if (leaf == nullptr) return;
-  client_ = std::make_unique<Client>();
-  client_->identity = IdentityOf(leaf).Display();
-  if (client_->identity.size() > kMaxRefusedIdentity) client_->identity.resize(kMaxRefusedIdentity);
-}
-
-// The end of a client's handshake: whether it is still welcome, and who it is.
+// The end of a client's handshake: whether it is still welcome.
 bool Session::LetIn() {
   const ClientVerifier* verifier = ClientVerifier::Of(ssl_.get());
   if (verifier == nullptr) return true;
-  bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
-  if (leaf == nullptr) {
+  const bool has_certificate = sk_CRYPTO_BUFFER_num(SSL_get0_peer_certificates(ssl_.get())) > 0;
+  if (!has_certificate) {
     if (verifier->required()) would_refuse_.detail = FailureDetail::kNoClientCert;
     return true;
   }
@@ -163,13 +161,6 @@ bool Session::LetIn() {
   if (SSL_session_reused(ssl_.get()) && VerifyClient(ssl_.get(), &alert) != ssl_verify_ok) {
     SSL_send_fatal_alert(ssl_.get(), alert);
     return false;
-  }
-  const PeerIdentity identity = IdentityOf(leaf.get());
-  client_ = std::make_unique<Client>();
-  client_->identity = identity.Display();
-  if (would_refuse_.detail == FailureDetail::kNone) {
-    const absl::string_view rule = verifier->AllowedBy(identity);
-    client_->allowed_by.assign(rule.data(), rule.size());
   }
   return true;
 }
@@ -269,12 +260,6 @@ void Session::SendInternalError() {
 }
 
 bool Session::amid_record() const { return SSL_has_pending(ssl_.get()) != 0; }
-
-std::optional<PeerIdentity> Session::ClientCertificate() const {
-  bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(ssl_.get()));
-  if (leaf == nullptr || backend_ != nullptr) return std::nullopt;
-  return IdentityOf(leaf.get());
-}
 
 absl::string_view Session::server_name() const {
   const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);

@@ -10,13 +10,12 @@
 #include <stdint.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "tls/certificates/peer_identity.h"
 #include "tls/failure.h"
 #include "tls/server_context.h"
 #include "tls/signing.h"
@@ -101,13 +100,11 @@ class Session {
   const char* group() const;
   bool resumed() const;
 
-  // All that the client's certificate says; none without one. Made anew by each call.
-  std::optional<PeerIdentity> ClientCertificate() const;
-  // The client's certificate: who it is for, and the rule that let it in ("any" where there are no
-  // rules). Empty without one, and before the handshake is done.
+  // The client's certificate: who it is for (the name that the rule matched, where it matched one),
+  // and the rule that let it in ("any" where there are no rules). Empty without one, and before the
+  // handshake is done.
   absl::string_view client_identity() const {
-    return client_ == nullptr || certificate_problem_ != nullptr ? absl::string_view()
-                                                                 : client_->identity;
+    return client() == nullptr ? absl::string_view() : client()->identity;
   }
   // Who a client that was refused for its certificate says it is; nobody vouches for it. No longer
   // than kMaxRefusedIdentity.
@@ -116,8 +113,17 @@ class Session {
                                                                  : client_->identity;
   }
   absl::string_view allowed_by() const {
-    return client_ == nullptr ? absl::string_view() : client_->allowed_by;
+    return client() == nullptr ? absl::string_view() : client()->allowed_by;
   }
+  // For a backend, of a client that showed a certificate; null without one. What of it is the name
+  // that the rule matched is ClientVerifier::Decision's to say.
+  struct Client {
+    std::string identity;
+    std::string allowed_by;
+    std::string common_name;
+    std::string uri;  // empty where none is certain to be meant
+  };
+  const Client* client() const { return handshake_done_ ? client_.get() : nullptr; }
   // What an observe-only policy would have refused this client for; kNone otherwise. Its identity
   // is then whatever its certificate says; allowed_by() is empty.
   const Failure& would_refuse() const { return would_refuse_; }
@@ -136,15 +142,11 @@ class Session {
 
  private:
   struct Signing;
-  // Of a client that showed a certificate.
-  struct Client {
-    std::string identity;
-    std::string allowed_by;
-  };
   // Where this is the client's end.
   struct Backend {
     std::shared_ptr<const BackendContext> context;
     std::string name;
+    absl::Time trusted_until;  // what it showed when it was verified is good until then
   };
 
   Session(bssl::UniquePtr<SSL> ssl, Staging* staging);
@@ -156,7 +158,6 @@ class Session {
 
   bool LetIn();
   Verdict Fail();
-  void NoteRefused(const X509* leaf, const char* problem);
 
   Staging* const staging_;  // Not owned.
   bssl::UniquePtr<SSL> ssl_;

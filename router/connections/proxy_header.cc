@@ -12,7 +12,7 @@ namespace {
 std::string String(absl::string_view text) { return std::string(text.data(), text.size()); }
 
 proxy_protocol::SslInfo SslOf(const tls::Session& session, const tls::Credential& credential,
-                              const tls::PeerIdentity* client) {
+                              const tls::Session::Client* client) {
   proxy_protocol::SslInfo ssl;
   ssl.client = proxy_protocol::kClientSsl;
   ssl.version = session.version();
@@ -48,13 +48,11 @@ std::string ProxyHeaderFor(const ConnectionRecord& record, const tls::Credential
   if (const tls::Session* session = bridge.client_tls();
       session != nullptr && credential != nullptr) {
     header.alpn = String(session->alpn());
-    const auto client = session->ClientCertificate();
-    header.ssl = SslOf(*session, *credential, client.has_value() ? &*client : nullptr);
-    if (client.has_value() && header.ssl->verify == 0) {
-      if (!client->uris.empty()) {
-        header.others.push_back({proxy_protocol::kClientUri, client->uris.front()});
-      }
-      header.others.push_back({proxy_protocol::kMatchedRule, String(session->allowed_by())});
+    const tls::Session::Client* const client = session->client();
+    header.ssl = SslOf(*session, *credential, client);
+    if (client != nullptr && header.ssl->verify == 0) {
+      if (!client->uri.empty()) header.others.push_back({proxy_protocol::kClientUri, client->uri});
+      header.others.push_back({proxy_protocol::kMatchedRule, client->allowed_by});
     }
   }
   return proxy_protocol::EncodeBinary(header).bytes;

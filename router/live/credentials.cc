@@ -154,6 +154,12 @@ absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, 
     auto facts = tls::ReadTrustFacts(trust, now, &in_force);
     if (!facts.ok()) return facts.status();
     clients->trust = *std::move(facts);
+    if (!(*verifier)->tells_cas()) {
+      clients->trust.warnings.push_back(absl::StrCat(
+          settings.ca, ": the names of its ", clients->trust.cas.size(),
+          " CAs do not fit into a TLS message, so that clients are told none: each must know by "
+          "itself which certificate to show"));
+    }
     return clients;
   };
   auto set = ReadFileSet(std::move(paths), before, reread, read);

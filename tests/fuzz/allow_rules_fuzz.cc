@@ -77,7 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       continue;
     }
     FUZZ_CHECK(!rules->empty());
-    const absl::string_view matched = rules->Match(identity);
+    const absl::string_view matched = rules->Find(identity).rule;
     FUZZ_CHECK(matched.empty() || matched == text);
     absl::string_view pattern = text;
     if (absl::ConsumePrefix(&pattern, "uri:")) {
@@ -89,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto all = AllowRules::Parse(texts);
   if (all.ok()) {
-    const absl::string_view matched = all->Match(identity);
+    const absl::string_view matched = all->Find(identity).rule;
     FUZZ_CHECK(matched.empty() || std::find(texts.begin(), texts.end(), matched) != texts.end());
   }
   return 0;

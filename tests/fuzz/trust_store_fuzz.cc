@@ -25,8 +25,9 @@ constexpr size_t kMostVerified = 4;
 
 bool IsKnown(const char* why) {
   constexpr const char* kWhys[] = {
-      "expired",     "not_yet_valid", "revoked",        "crl_expired", "crl_missing",
-      "crl_invalid", "wrong_purpose", "chain_too_long", "untrusted",   "invalid"};
+      "expired",     "not_yet_valid",  "revoked",        "crl_expired", "crl_missing",
+      "crl_invalid", "wrong_purpose",  "chain_too_long", "untrusted",   "invalid",
+      "weak_key",    "weak_signature", "unsupported_key"};
   return std::any_of(std::begin(kWhys), std::end(kWhys),
                      [why](const char* known) { return strcmp(why, known) == 0; });
 }

@@ -1,5 +1,6 @@
 // Which backends a session trusts, and what it shows them.
 
+#include <openssl/nid.h>
 #include <openssl/x509.h>
 
 #include <string>
@@ -78,6 +79,73 @@ TEST_P(BackendVerificationTest, AnExpiredCertificateIsRefusedAndOneNotYetValidTo
 TEST_P(BackendVerificationTest, AClientsCertificateIsNoBackends) {
   ConnectTo(MakeCertificate({.alternative_names = "DNS:orders.internal"}, &ca_), Options());
   ExpectRefused("bad_backend_cert:wrong_purpose", SSL_AD_UNSUPPORTED_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, EveryKindOfKeyThatWeTakeAndEd25519MayBeShown) {
+  const testing::CertificateShape kShapes[] = {
+      {.common_name = "P-384", .curve = NID_secp384r1},
+      {.common_name = "P-521", .curve = NID_secp521r1},
+      {.common_name = "Ed25519", .ed25519 = true},
+      {.common_name = "RSA", .rsa = true},
+  };
+  for (testing::CertificateShape shape : kShapes) {
+    shape.alternative_names = "DNS:orders.internal";
+    shape.extended_usage = "serverAuth";
+    ConnectTo(MakeCertificate(shape, &ca_), Options());
+    EXPECT_TRUE(client_->handshake_done())
+        << shape.common_name << ": " << Describe(client_->failure());
+  }
+}
+
+TEST_P(BackendVerificationTest, ACertificateSignedWithSha1IsRefused) {
+  ConnectTo(MakeCertificate({.alternative_names = "DNS:orders.internal",
+                             .extended_usage = "serverAuth",
+                             .digest = EVP_sha1()},
+                            &ca_),
+            Options());
+  ExpectRefused("bad_backend_cert:weak_signature", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(BackendVerificationTest, AHandshakeSignedWithSha1IsRefused) {
+  if (Tls13()) return;  // it has none
+  const TestCertificate rsa = MakeCertificate(
+      {.alternative_names = "DNS:orders.internal", .extended_usage = "serverAuth", .rsa = true},
+      &ca_);
+  const auto server = ServerWith(rsa);
+  const uint16_t sha1[] = {SSL_SIGN_RSA_PKCS1_SHA1};
+  SSL_CTX_set_signing_algorithm_prefs(server.get(), sha1, 1);
+  Connect(Context(Options()), server.get());
+  EXPECT_FALSE(client_->handshake_done());
+  EXPECT_EQ(Describe(client_->failure()), "backend_alert:handshake_failure")
+      << "it was offered, and used";
+}
+
+TEST_P(BackendVerificationTest, ASelfSignedCertificateIsItsOwnAnchor) {
+  const TestCertificate own = MakeCertificate(
+      {.alternative_names = "DNS:orders.internal", .extended_usage = "serverAuth"}, nullptr);
+  BackendOptions options = Options();
+  options.trust.ca_pem = own.CertificatePem();
+  ConnectTo(own, options);
+  EXPECT_TRUE(client_->handshake_done()) << Describe(client_->failure());
+}
+
+TEST_P(BackendVerificationTest, ADotAtTheEndOfTheNameMeansTheSame) {
+  BackendOptions options = Options("Orders.internal.");
+  ConnectTo(good_, options);
+  EXPECT_TRUE(client_->handshake_done()) << Describe(client_->failure());
+  EXPECT_STREQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), "orders.internal");
+  options.server_name = "other.internal.";
+  ConnectTo(good_, options);
+  EXPECT_STREQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), "other.internal");
+}
+
+TEST_P(BackendVerificationTest, NamesThatNoCertificateCanBeForAreRefused) {
+  for (const char* name : {".internal", ".", "..", "a..b", "orders.internal..", "10.0.0.256",
+                           "orders internal", "*.internal", "[::1]", "b\xc3\xbc.internal"}) {
+    EXPECT_FALSE(BackendContext::Create(Options(name)).ok()) << name;
+  }
+  EXPECT_FALSE(BackendContext::Create(Options(std::string(64, 'a') + ".internal")).ok());
+  EXPECT_TRUE(BackendContext::Create(Options("_orders.3internal")).ok());
 }
 
 TEST_P(BackendVerificationTest, ARevokedCertificateIsRefused) {

@@ -42,19 +42,26 @@ void AddExtension(X509* certificate, int nid, const std::string& value) {
   X509_add_ext(certificate, extension.get(), -1);
 }
 
-bssl::UniquePtr<EVP_PKEY> EcdsaKey() {
-  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+bssl::UniquePtr<EVP_PKEY> EcdsaKey(int curve) {
+  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(curve));
   EC_KEY_generate_key(ec.get());
   bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
   EVP_PKEY_set1_EC_KEY(key.get(), ec.get());
   return key;
 }
 
-bssl::UniquePtr<EVP_PKEY> RsaKey() {
+bssl::UniquePtr<EVP_PKEY> Ed25519Key() {
+  uint8_t seed[32];
+  RAND_bytes(seed, sizeof(seed));
+  return bssl::UniquePtr<EVP_PKEY>(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed, sizeof(seed)));
+}
+
+bssl::UniquePtr<EVP_PKEY> RsaKey(int bits) {
   bssl::UniquePtr<RSA> rsa(RSA_new());
   bssl::UniquePtr<BIGNUM> e(BN_new());
   BN_set_word(e.get(), RSA_F4);
-  RSA_generate_key_ex(rsa.get(), 2048, e.get(), nullptr);
+  RSA_generate_key_ex(rsa.get(), bits, e.get(), nullptr);
   bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
   EVP_PKEY_set1_RSA(key.get(), rsa.get());
   return key;
@@ -66,6 +73,12 @@ void SetTime(ASN1_TIME* target, absl::Time time, int default_offset) {
   } else {
     ASN1_TIME_set(target, absl::ToTimeT(time));
   }
+}
+
+bssl::UniquePtr<EVP_PKEY> KeyOf(const CertificateShape& shape) {
+  if (shape.ed25519) return Ed25519Key();
+  if (shape.rsa) return RsaKey(shape.rsa_bits);
+  return EcdsaKey(shape.curve == 0 ? NID_X9_62_prime256v1 : shape.curve);
 }
 
 }  // namespace
@@ -114,7 +127,7 @@ std::string TestCertificate::KeyPem() const {
 
 TestCertificate MakeCertificate(const CertificateShape& shape, const TestCertificate* issuer) {
   TestCertificate made;
-  made.key = shape.rsa ? RsaKey() : EcdsaKey();
+  made.key = KeyOf(shape);
 
   made.certificate.reset(X509_new());
   X509* certificate = made.certificate.get();
@@ -131,13 +144,18 @@ TestCertificate MakeCertificate(const CertificateShape& shape, const TestCertifi
   X509_set_issuer_name(
       certificate,
       X509_get_subject_name(issuer == nullptr ? certificate : issuer->certificate.get()));
-  AddExtension(certificate, NID_basic_constraints, shape.ca ? "critical,CA:TRUE" : "CA:FALSE");
-  if (shape.ca) AddExtension(certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
+  if (shape.basic_constraints.empty()) {
+    AddExtension(certificate, NID_basic_constraints, shape.ca ? "critical,CA:TRUE" : "CA:FALSE");
+  } else if (shape.basic_constraints != "none") {
+    AddExtension(certificate, NID_basic_constraints, shape.basic_constraints);
+  }
+  const char* const usage = shape.ca ? "critical,keyCertSign,cRLSign" : "";
+  AddExtension(certificate, NID_key_usage, shape.key_usage.empty() ? usage : shape.key_usage);
   if (!shape.ca) AddExtension(certificate, NID_ext_key_usage, shape.extended_usage);
   AddExtension(certificate, NID_subject_alt_name, shape.alternative_names);
-  EXPECT_NE(
-      X509_sign(certificate, issuer == nullptr ? made.key.get() : issuer->key.get(), EVP_sha256()),
-      0);
+  EVP_PKEY* const signer = issuer == nullptr ? made.key.get() : issuer->key.get();
+  const bool by_ed25519 = EVP_PKEY_id(signer) == EVP_PKEY_ED25519;
+  EXPECT_NE(X509_sign(certificate, signer, by_ed25519 ? nullptr : shape.digest), 0);
   return made;
 }
 

@@ -37,6 +37,12 @@ struct CertificateShape {
   absl::Duration lives_for = absl::Hours(1);
   absl::Time not_before = absl::InfinitePast();   // an hour ago by the real clock
   absl::Time not_after = absl::InfiniteFuture();  // after lives_for
+  int curve = 0;                                  // another one than P-256, by its NID
+  int rsa_bits = 2048;
+  bool ed25519 = false;
+  std::string key_usage;                // empty: that of a CA for one, none for others
+  std::string basic_constraints;        // instead of what `ca` says; "none" for none
+  const EVP_MD* digest = EVP_sha256();  // that it is signed with
 };
 
 // Signed by `issuer`, or by itself if that is null.

@@ -1,6 +1,7 @@
 #include "tls/certificates/asn1_time.h"
 
 #include <openssl/asn1.h>
+#include <openssl/x509.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -13,6 +14,11 @@ absl::Time ToTime(const ASN1_TIME* asn1) {
   bssl::UniquePtr<ASN1_TIME> epoch(ASN1_TIME_set(nullptr, 0));
   if (ASN1_TIME_diff(&days, &seconds, epoch.get(), asn1) != 1) return absl::InfinitePast();
   return absl::UnixEpoch() + absl::Hours(24) * days + absl::Seconds(seconds);
+}
+
+absl::Time CertificateClock() {
+  const bssl::UniquePtr<ASN1_TIME> now(X509_gmtime_adj(nullptr, 0));
+  return ToTime(now.get());
 }
 
 absl::Time ParseGeneralizedTime(absl::string_view text) {

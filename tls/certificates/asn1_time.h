@@ -15,6 +15,9 @@ namespace tlsbridge::tls {
 
 absl::Time ToTime(const ASN1_TIME* asn1);
 
+// Now, by the clock that BoringSSL judges certificates by.
+absl::Time CertificateClock();
+
 // The contents of a DER GeneralizedTime: "20260102030405Z" and nothing else (RFC 5280 section
 // 4.1.2.5.2).
 absl::Time ParseGeneralizedTime(absl::string_view text);

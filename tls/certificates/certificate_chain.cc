@@ -20,7 +20,7 @@ std::string Describe(const std::vector<bssl::UniquePtr<X509>>& chain, size_t i) 
 }
 
 bool NamesAsIssuer(X509* certificate, X509* issuer) {
-  return X509_NAME_cmp(X509_get_issuer_name(certificate), X509_get_subject_name(issuer)) == 0;
+  return SameName(X509_get_issuer_name(certificate), X509_get_subject_name(issuer));
 }
 
 bool Signed(X509* issuer, X509* certificate) {

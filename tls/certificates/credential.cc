@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "tls/certificates/asn1_time.h"
 #include "tls/certificates/certificate_index.h"
+#include "tls/certificates/distinguished_name.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -26,7 +27,7 @@ bool SameIssuer(const Credential& a, const Credential& b) {
   const bssl::UniquePtr<X509> first = LeafOf(a);
   const bssl::UniquePtr<X509> second = LeafOf(b);
   return first != nullptr && second != nullptr &&
-         X509_NAME_cmp(X509_get_issuer_name(first.get()), X509_get_issuer_name(second.get())) == 0;
+         SameName(X509_get_issuer_name(first.get()), X509_get_issuer_name(second.get()));
 }
 
 }  // namespace
@@ -82,15 +83,14 @@ absl::StatusOr<std::shared_ptr<const Credential>> MakeCredential(const Certifica
   const Validity validity = ValidityOf(pair);
   made->not_before = validity.not_before;
   made->not_after = validity.not_after;
+  made->signature_nid = X509_get_signature_nid(leaf);
   made->warnings = pair.warnings;
   return made;
 }
 
 Algorithms AlgorithmsOf(const Credential& credential) {
   Algorithms algorithms;
-  if (const bssl::UniquePtr<X509> leaf = LeafOf(credential); leaf != nullptr) {
-    algorithms.signature = OBJ_nid2sn(X509_get_signature_nid(leaf.get()));
-  }
+  if (const char* name = OBJ_nid2sn(credential.signature_nid)) algorithms.signature = name;
   const char* kind = credential.kind == KeyKind::kRsa ? "RSA" : "EC";
   algorithms.key = absl::StrCat(kind, EVP_PKEY_bits(credential.key.get()));
   return algorithms;

@@ -29,6 +29,7 @@ struct Credential {
   std::vector<std::string> server_names;  // of the leaf, as ServerNamesOf() has them
   absl::Time not_before;
   absl::Time not_after;
+  int signature_nid = 0;              // how the leaf was signed, as BoringSSL numbers it
   std::vector<std::string> warnings;  // what is odd about it; each names its file
 };
 

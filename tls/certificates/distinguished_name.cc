@@ -14,4 +14,6 @@ std::string DistinguishedName(const X509_NAME* name) {
   return std::string(reinterpret_cast<const char*>(data), length);
 }
 
+bool SameName(const X509_NAME* a, const X509_NAME* b) { return X509_NAME_cmp(a, b) == 0; }
+
 }  // namespace tlsbridge::tls

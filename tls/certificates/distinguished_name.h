@@ -12,4 +12,7 @@ namespace tlsbridge::tls {
 // "CN=Some CA,O=Somebody" (RFC 2253), with what is not printable escaped.
 std::string DistinguishedName(const X509_NAME* name);
 
+// Whether both are the same, as RFC 5280 section 7.1 compares them.
+bool SameName(const X509_NAME* a, const X509_NAME* b);
+
 }  // namespace tlsbridge::tls

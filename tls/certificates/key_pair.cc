@@ -17,11 +17,10 @@
 #include "tls/certificates/certificate_chain.h"
 #include "tls/certificates/key_kind.h"
 #include "tls/certificates/pem_file.h"
+#include "tls/certificates/strength.h"
 
 namespace tlsbridge::tls {
 namespace {
-
-constexpr int kMinRsaBits = 2048;  // NIST SP 800-131A
 
 absl::Status Refuse(absl::string_view file, absl::string_view what) {
   ERR_clear_error();

@@ -62,6 +62,9 @@ void AddAlternativeNames(const X509* certificate, PeerIdentity* identity) {
   bssl::UniquePtr<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   if (names == nullptr) return;
+  for (size_t i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    if (sk_GENERAL_NAME_value(names.get(), i)->type == GEN_URI) ++identity->uri_count;
+  }
   const size_t count = std::min(sk_GENERAL_NAME_num(names.get()), PeerIdentity::kMaxNames);
   for (size_t i = 0; i < count; ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);

@@ -23,9 +23,11 @@ struct PeerIdentity {
   std::vector<std::string> dns_names;     // lower case
   std::vector<std::string> ip_addresses;  // as inet_ntop(3) writes them
   std::vector<std::string> uris;
+  size_t uri_count = 0;     // of all that the certificate has, also of those that are left out
   std::string spki_sha256;  // base64 of the SHA-256 of the public key (RFC 7469 section 2.4)
 
-  // One name to log: the first URI, else DNS name, else IP address, else the common name.
+  // One name to log where no rule has matched one: the first URI, else DNS name, else IP address,
+  // else the common name.
   std::string Display() const;
 };
 

@@ -102,13 +102,13 @@ bool LibraryKnowsGroup(const char* name) {
   return known;
 }
 
-absl::Status SetGroups(absl::string_view list, SSL_CTX* ctx) {
+absl::Status SetGroups(absl::string_view list, bool every_group, SSL_CTX* ctx) {
   std::vector<std::string> known;
   std::vector<std::string> wanted;
   for (const Group& group : kGroups) {
     if (!LibraryKnowsGroup(group.name)) continue;
     known.emplace_back(group.name);
-    if (group.by_default) wanted.emplace_back(group.name);
+    if (group.by_default || every_group) wanted.emplace_back(group.name);
   }
   if (!list.empty()) {
     auto parsed = ParseList("groups", list, known);
@@ -193,7 +193,7 @@ absl::Status ApplyProtocolOptions(const ProtocolOptions& options, SSL_CTX* ctx) 
   }
   absl::Status status =
       SetCiphers(options.ciphers.empty() ? kDefaultCiphers : options.ciphers, ctx);
-  return status.ok() ? SetGroups(options.groups, ctx) : status;
+  return status.ok() ? SetGroups(options.groups, options.every_group, ctx) : status;
 }
 
 absl::StatusOr<std::vector<uint16_t>> ParseSignatureAlgorithms(absl::string_view list) {

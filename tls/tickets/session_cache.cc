@@ -5,7 +5,7 @@
 
 namespace tlsbridge::tls {
 
-void SessionCache::Put(absl::string_view backend, bssl::UniquePtr<SSL_SESSION> session) {
+void SessionCache::Put(absl::string_view backend, Resumable resumable) {
   const std::lock_guard<std::mutex> lock(mutex_);
   size_t of_backend = 0;
   auto oldest = entries_.end();
@@ -19,18 +19,18 @@ void SessionCache::Put(absl::string_view backend, bssl::UniquePtr<SSL_SESSION> s
   } else if (entries_.size() >= kMaxSessions) {
     entries_.pop_back();
   }
-  entries_.push_front({std::string(backend), std::move(session)});
+  entries_.push_front({std::string(backend), std::move(resumable)});
 }
 
-bssl::UniquePtr<SSL_SESSION> SessionCache::Take(absl::string_view backend) {
+SessionCache::Resumable SessionCache::Take(absl::string_view backend) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto newest = std::find_if(entries_.begin(), entries_.end(), [backend](const Entry& entry) {
     return entry.backend == backend;
   });
-  if (newest == entries_.end()) return nullptr;
-  bssl::UniquePtr<SSL_SESSION> session = std::move(newest->session);
+  if (newest == entries_.end()) return {};
+  Resumable resumable = std::move(newest->resumable);
   entries_.erase(newest);
-  return session;
+  return resumable;
 }
 
 size_t SessionCache::size() const {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace tlsbridge::tls {
 
@@ -27,15 +28,22 @@ class SessionCache {
   SessionCache(const SessionCache&) = delete;
   SessionCache& operator=(const SessionCache&) = delete;
 
-  void Put(absl::string_view backend, bssl::UniquePtr<SSL_SESSION> session);
-  // The newest of `backend`; null if there is none.
-  bssl::UniquePtr<SSL_SESSION> Take(absl::string_view backend);
+  // One whose backend was verified when it was made: the certificates that it showed then are good
+  // until `trusted_until`.
+  struct Resumable {
+    bssl::UniquePtr<SSL_SESSION> session;  // null for none
+    absl::Time trusted_until;
+  };
+
+  void Put(absl::string_view backend, Resumable resumable);
+  // The newest of `backend`.
+  Resumable Take(absl::string_view backend);
   size_t size() const;
 
  private:
   struct Entry {
     std::string backend;
-    bssl::UniquePtr<SSL_SESSION> session;
+    Resumable resumable;
   };
 
   mutable std::mutex mutex_;

@@ -57,10 +57,20 @@ bool DnsMatches(absl::string_view pattern, absl::string_view name) {
   return dot != absl::string_view::npos && dot > 0 && name.substr(dot + 1) == pattern;
 }
 
-bool Any(const std::vector<std::string>& values, absl::string_view pattern,
-         bool (*matches)(absl::string_view, absl::string_view)) {
-  return std::any_of(values.begin(), values.end(), [pattern, matches](const std::string& value) {
-    return matches(pattern, value);
+const std::string* First(const std::vector<std::string>& values, absl::string_view pattern,
+                         bool (*matches)(absl::string_view, absl::string_view)) {
+  const auto found = std::find_if(
+      values.begin(), values.end(),
+      [pattern, matches](const std::string& value) { return matches(pattern, value); });
+  return found == values.end() ? nullptr : &*found;
+}
+
+// In lower case.
+bool IsDnsName(absl::string_view name) {
+  const std::vector<absl::string_view> labels = absl::StrSplit(name, '.');
+  return std::all_of(labels.begin(), labels.end(), [](absl::string_view label) {
+    return !label.empty() && label.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") ==
+                                 absl::string_view::npos;
   });
 }
 
@@ -84,6 +94,9 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
     const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
     Rule rule = {Kind::kCommonName, parts.second, text};
     if (rule.pattern.empty()) return Refuse(text, "has no pattern");
+    if (absl::StripAsciiWhitespace(rule.pattern) != rule.pattern && parts.first != "spki") {
+      return Refuse(text, "has white space around its pattern, which no name has");
+    }
     if (parts.first == "cn") {
       rule.kind = Kind::kCommonName;
     } else if (parts.first == "ou") {
@@ -91,8 +104,12 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
     } else if (parts.first == "dns") {
       rule.kind = Kind::kDns;
       absl::AsciiStrToLower(&rule.pattern);
+      if (rule.pattern.back() == '.') rule.pattern.pop_back();  // the root's, which no SAN has
       const absl::string_view name = absl::StripPrefix(rule.pattern, "*.");
       if (absl::StrContains(name, '*')) return Refuse(text, "a * stands for the first label only");
+      if (!IsDnsName(name)) {
+        return Refuse(text, "is no DNS name as certificates have them (others than ASCII as xn--)");
+      }
     } else if (parts.first == "ip") {
       rule.kind = Kind::kIp;
       rule.pattern = CanonicalIp(rule.pattern);
@@ -103,12 +120,21 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
       if (absl::StrContains(path, "**"))
         return Refuse(text, "** may stand at the end only, as /**");
       if (!absl::StrContains(path, "://")) return Refuse(text, "is no URI: it has no ://");
+      if (absl::StartsWithIgnoreCase(path, "spiffe://")) {
+        // Of a SPIFFE ID both are in lower case (SPIFFE-ID section 2).
+        const absl::string_view head = path.substr(0, path.find('/', sizeof("spiffe://") - 1));
+        if (absl::AsciiStrToLower(head) != head) {
+          return Refuse(text, "scheme and trust domain of a SPIFFE ID are in lower case");
+        }
+      }
     } else if (parts.first == "spki") {
       rule.kind = Kind::kSpki;
+      // Padding and white space are matters of taste; what is compared is what IdentityOf() writes.
       std::string digest;
       if (!absl::Base64Unescape(rule.pattern, &digest) || digest.size() != kSha256Bytes) {
         return Refuse(text, "is not the base64 of a SHA-256: 44 characters and nothing else");
       }
+      rule.pattern = absl::Base64Escape(digest);
     } else {
       return Refuse(text, "begins with none of cn:, ou:, dns:, ip:, uri:, spki:");
     }
@@ -124,34 +150,56 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
   return parsed;
 }
 
-bool AllowRules::Matches(const Rule& rule, const PeerIdentity& identity) {
+const std::string* AllowRules::Matched(const Rule& rule, const PeerIdentity& identity) {
+  const auto if_equal = [&rule](const std::string& value) {
+    return value == rule.pattern ? &value : nullptr;
+  };
   switch (rule.kind) {
     case Kind::kCommonName:
-      return identity.common_name == rule.pattern;
+      return if_equal(identity.common_name);
     case Kind::kOrganizationalUnit:
-      return Any(identity.organizational_units, rule.pattern, &Equal);
+      return First(identity.organizational_units, rule.pattern, &Equal);
     case Kind::kDns:
-      return Any(identity.dns_names, rule.pattern, &DnsMatches);
+      return First(identity.dns_names, rule.pattern, &DnsMatches);
     case Kind::kIp:
-      return Any(identity.ip_addresses, rule.pattern, &Equal);
+      return First(identity.ip_addresses, rule.pattern, &Equal);
     case Kind::kUri:
-      return Any(identity.uris, rule.pattern, &UriMatches);
+      return First(identity.uris, rule.pattern, &UriMatches);
     case Kind::kSpki:
-      return identity.spki_sha256 == rule.pattern;
+      return if_equal(identity.spki_sha256);
   }
-  return false;
+  return nullptr;
 }
 
-absl::string_view AllowRules::Match(const PeerIdentity& identity) const {
+AllowRules::Match AllowRules::Find(const PeerIdentity& identity) const {
+  Match match;
   for (const Rule& rule : rules_) {
-    if (Matches(rule, identity)) return rule.text;
+    const std::string* const matched = Matched(rule, identity);
+    if (matched == nullptr) continue;
+    if (IsForSpiffeId(rule) && identity.uri_count > 1) {
+      match.several_uris = true;
+      continue;
+    }
+    match = {.rule = rule.text};
+    match.is_uri = rule.kind == Kind::kUri;
+    // Many have the same unit, and a key's digest tells people nothing.
+    const bool names_one = rule.kind != Kind::kOrganizationalUnit && rule.kind != Kind::kSpki;
+    if (names_one) match.name = *matched;
+    return match;
   }
-  return {};
+  return match;
+}
+
+bool AllowRules::IsForSpiffeId(const Rule& rule) {
+  return rule.kind == Kind::kUri && absl::StartsWith(rule.pattern, "spiffe://");
 }
 
 std::vector<AllowRules::Outcome> AllowRules::Explain(const PeerIdentity& identity) const {
   std::vector<Outcome> outcomes;
-  for (const Rule& rule : rules_) outcomes.push_back({rule.text, Matches(rule, identity)});
+  for (const Rule& rule : rules_) {
+    const bool matches = Matched(rule, identity) != nullptr;
+    outcomes.push_back({rule.text, matches && !(IsForSpiffeId(rule) && identity.uri_count > 1)});
+  }
   return outcomes;
 }
 

@@ -29,8 +29,16 @@ class AllowRules {
   // One rule as text, "kind:pattern".
   static absl::StatusOr<AllowRules> Parse(absl::Span<const std::string> rules);
 
-  // The text of the rule that lets `identity` in; empty if none does. REQUIRES: !empty().
-  absl::string_view Match(const PeerIdentity& identity) const;
+  // Who is let in, and by what. Views into the rules and the identity.
+  struct Match {
+    absl::string_view rule;     // its text; empty: none lets it in
+    absl::string_view name;     // what of the certificate it matched; empty where that is no name
+    bool is_uri = false;        // whether `name` is one
+    bool several_uris = false;  // without a rule: one that is for a SPIFFE ID matches one of them
+  };
+  // The first rule that lets `identity` in. One for a SPIFFE ID does so only if the certificate has
+  // no other URI: it must not speak for two (X.509-SVID section 2). REQUIRES: !empty().
+  Match Find(const PeerIdentity& identity) const;
   bool empty() const { return rules_.empty(); }
 
   // Every rule and whether it matches, for people.
@@ -47,7 +55,10 @@ class AllowRules {
     std::string text;
   };
 
-  static bool Matches(const Rule& rule, const PeerIdentity& identity);
+  // What of `identity` the rule matches; null for nothing.
+  static const std::string* Matched(const Rule& rule, const PeerIdentity& identity);
+
+  static bool IsForSpiffeId(const Rule& rule);
 
   std::vector<Rule> rules_;
 };

@@ -26,7 +26,15 @@ absl::string_view Meaning(absl::string_view problem) {
       {"crl_expired", "the CRL of its CA has expired"},
       {"crl_invalid", "the CRL of its CA cannot be used"},
       {"crl_missing", "its CA has no CRL, and the policy requires one"},
+      {"weak_signature", "it, or a CA above it, is signed with SHA-1, MD5 or another weak digest"},
+      {"weak_key", "its key, or that of a CA above it, is an RSA key of less than 2048 bits"},
+      {"unsupported_key",
+       "its key, or that of a CA above it, is neither RSA nor ECDSA with P-256, P-384 or P-521 nor "
+       "Ed25519"},
       {"not_allowed", "it is trusted, but no rule allows it"},
+      {"several_uris",
+       "a rule matches one of its URIs, but a SPIFFE ID must be the only one (X.509-SVID section "
+       "2)"},
   };
   for (const auto& entry : kMeanings) {
     if (entry.problem == problem) return entry.meaning;
@@ -74,12 +82,11 @@ absl::StatusOr<ClientExplanation> ExplainClient(const ClientPolicy& policy,
   for (const auto& certificate : *chain) bssl::PushToStack(stack.get(), bssl::UpRef(certificate));
 
   ClientExplanation explanation;
-  explanation.identity = IdentityOf(chain->front().get());
   const ClientVerifier::Decision decision = (*verifier)->Check(stack.get());
+  explanation.identity = decision.identity;
   explanation.problem = decision.problem == nullptr ? "" : decision.problem;
   explanation.let_in = explanation.problem.empty() || policy.observe_only;
-  const absl::string_view rule = (*verifier)->AllowedBy(explanation.identity);
-  if (explanation.problem.empty()) explanation.allowed_by.assign(rule.data(), rule.size());
+  explanation.allowed_by.assign(decision.allowed_by.data(), decision.allowed_by.size());
   explanation.rules = (*verifier)->rules().Explain(explanation.identity);
   return explanation;
 }

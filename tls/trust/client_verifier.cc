@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "tls/certificates/peer_identity.h"
+#include "tls/trust/peer_signatures.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -56,7 +56,10 @@ absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CT
   if (policy.mode == ClientCertificates::kOff) return absl::OkStatus();
   auto verifier = Create(policy);
   if (!verifier.ok()) return verifier.status();
-  for (const auto& ca : (*verifier)->trust_->cas()) SSL_CTX_add_client_CA(ctx, ca.get());
+  if (absl::Status status = LimitPeerSignatures(ctx); !status.ok()) return status;
+  if ((*verifier)->tells_cas()) {
+    for (const auto& ca : (*verifier)->trust_->cas()) SSL_CTX_add_client_CA(ctx, ca.get());
+  }
   const bool insist = (*verifier)->required() && !policy.observe_only;
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | (insist ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                             ask);
@@ -69,22 +72,42 @@ absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CT
   return absl::OkStatus();
 }
 
+bool ClientVerifier::tells_cas() const { return trust_->ca_names_bytes() <= kMaxCaNamesBytes; }
+
 const ClientVerifier* ClientVerifier::Of(const SSL* ssl) {
   return static_cast<const ClientVerifier*>(
       SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), VerifierIndex()));
 }
 
 ClientVerifier::Decision ClientVerifier::Check(const STACK_OF(X509) * chain) const {
+  Decision decision;
+  if (const X509* leaf = sk_X509_value(chain, 0); leaf != nullptr) {
+    decision.identity = IdentityOf(leaf);
+  }
+  const PeerIdentity& identity = decision.identity;
+  decision.name = identity.Display();
+  if (identity.uris.size() == 1 && identity.uri_count == 1) decision.uri = identity.uris.front();
   const TrustStore::Problem problem =
       trust_->Verify(chain, TrustStore::Purpose::kClient, /*name=*/nullptr);
-  if (problem.why != nullptr) return {problem.why, problem.alert};
-  const X509* leaf = sk_X509_value(chain, 0);
-  if (AllowedBy(IdentityOf(leaf)).empty()) return {"not_allowed", SSL_AD_ACCESS_DENIED};
-  return {};
-}
-
-absl::string_view ClientVerifier::AllowedBy(const PeerIdentity& identity) const {
-  return rules_.empty() ? "any" : rules_.Match(identity);
+  if (problem.why != nullptr) {
+    decision.problem = problem.why;
+    decision.alert = problem.alert;
+    return decision;
+  }
+  if (rules_.empty()) {
+    decision.allowed_by = "any";
+    return decision;
+  }
+  const AllowRules::Match match = rules_.Find(identity);
+  if (match.rule.empty()) {
+    decision.problem = match.several_uris ? "several_uris" : "not_allowed";
+    decision.alert = SSL_AD_ACCESS_DENIED;
+    return decision;
+  }
+  decision.allowed_by = match.rule;
+  if (!match.name.empty()) decision.name.assign(match.name.data(), match.name.size());
+  if (match.is_uri) decision.uri = decision.name;
+  return decision;
 }
 
 }  // namespace tlsbridge::tls

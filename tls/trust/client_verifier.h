@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "tls/certificates/peer_identity.h"
 #include "tls/trust/allow_rules.h"
 #include "tls/trust/trust_store.h"
 
@@ -51,7 +52,17 @@ class ClientVerifier {
   struct Decision {
     const char* problem = nullptr;  // "expired", "untrusted", ...: a closed list; null: let in
     uint8_t alert = 0;  // with `problem`: what to tell the client (RFC 8446 section 6.2)
+
+    PeerIdentity identity;  // all that it says, whether it is let in or not
+    // Who it is: the name that the rule matched, else PeerIdentity::Display().
+    std::string name;
+    // The URI to tell a backend: the one that the rule matched, else the only one.
+    std::string uri;
+    absl::string_view allowed_by;  // the rule; "any" where there are none; empty with `problem`
   };
+
+  // 65535 (RFC 8446 section 4.3.2) without what else stands in a CertificateRequest.
+  static constexpr size_t kMaxCaNamesBytes = 65535 - 64;
 
   // REQUIRES: policy.mode is not kOff.
   static absl::StatusOr<std::unique_ptr<ClientVerifier>> Create(const ClientPolicy& policy);
@@ -70,8 +81,10 @@ class ClientVerifier {
 
   // `chain` begins with the client's own.
   Decision Check(const STACK_OF(X509) * chain) const;
-  // The rule that lets `identity` in; "any" where there are no rules.
-  absl::string_view AllowedBy(const PeerIdentity& identity) const;
+
+  // Whether clients are told the names of the CAs, to choose their certificate by: not if they do
+  // not fit into a CertificateRequest. Clients then show what they have.
+  bool tells_cas() const;
 
   const AllowRules& rules() const { return rules_; }
   bool required() const { return required_; }

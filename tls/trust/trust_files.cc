@@ -1,6 +1,9 @@
 #include "tls/trust/trust_files.h"
 
+#include <openssl/nid.h>
+#include <openssl/obj.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <utility>
@@ -8,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "tls/certificates/asn1_time.h"
 #include "tls/certificates/distinguished_name.h"
+#include "tls/certificates/strength.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -15,12 +19,14 @@ namespace {
 using Cas = std::vector<bssl::UniquePtr<X509>>;
 using Crls = std::vector<bssl::UniquePtr<X509_CRL>>;
 
-bool SameIssuer(const X509_CRL* a, const X509_CRL* b) {
-  return X509_NAME_cmp(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b)) == 0;
+constexpr uint32_t kCrlSign = 0x0002;  // cRLSign of a KeyUsage, as X509_get_key_usage() has it
+
+bool SameCa(const X509_CRL* a, const X509_CRL* b) {
+  return SameName(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b));
 }
 
 bool IsOf(const X509_CRL* crl, const X509* ca) {
-  return X509_NAME_cmp(X509_get_subject_name(ca), X509_CRL_get_issuer(crl)) == 0;
+  return SameName(X509_get_subject_name(ca), X509_CRL_get_issuer(crl));
 }
 
 TrustFacts::Period PeriodOf(const X509_CRL* crl) {
@@ -33,7 +39,7 @@ TrustFacts::Period PeriodOf(const X509_CRL* crl) {
 bool IsNoLoss(const X509_CRL* expired, const Crls& served, absl::Time now) {
   bool any = false;
   for (const auto& crl : served) {
-    if (!SameIssuer(crl.get(), expired)) continue;
+    if (!SameCa(crl.get(), expired)) continue;
     any = true;
     const TrustFacts::Period period = PeriodOf(crl.get());
     if (period.until >= now || period.from > PeriodOf(expired).from) return false;
@@ -41,8 +47,26 @@ bool IsNoLoss(const X509_CRL* expired, const Crls& served, absl::Time now) {
   return any;
 }
 
-absl::Status ReadCrlFacts(const TrustOptions& options, const Crls& crls, const Crls& served,
-                          absl::Time now, TrustFacts* facts) {
+// Why no certificate could be verified with `crl`, though it parses; empty if one could.
+std::string WhyUnusable(const X509_CRL* crl, const Cas& cas) {
+  for (const auto& ca : cas) {
+    if (IsOf(crl, ca.get()) && (X509_get_key_usage(ca.get()) & kCrlSign) == 0) {
+      return "is of a CA whose key usage does not let it sign CRLs";
+    }
+  }
+  if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0) {
+    return "is a delta CRL, which is not supported; give the complete one";
+  }
+  const int critical = X509_CRL_get_ext_by_critical(crl, /*crit=*/1, -1);
+  if (critical >= 0 && OBJ_obj2nid(X509_EXTENSION_get_object(X509_CRL_get_ext(crl, critical))) !=
+                           NID_issuing_distribution_point) {
+    return "has a critical extension that is not supported";
+  }
+  return "";
+}
+
+absl::Status ReadCrlFacts(const TrustOptions& options, const Cas& cas, const Crls& crls,
+                          const Crls& served, absl::Time now, TrustFacts* facts) {
   std::vector<std::pair<const X509_CRL*, TrustFacts::Period>> longest;  // of each issuer
   for (size_t i = 0; i < crls.size(); ++i) {
     const X509_CRL* crl = crls[i].get();
@@ -50,14 +74,14 @@ absl::Status ReadCrlFacts(const TrustOptions& options, const Crls& crls, const C
       return absl::InvalidArgumentError(
           absl::StrCat(options.crl_name, ": CRL ", i + 1, " in it ", why));
     };
+    if (const std::string why = WhyUnusable(crl, cas); !why.empty()) return refuse(why);
     const TrustFacts::Period period = PeriodOf(crl);
     if (period.from > now) return refuse("is not valid yet (its lastUpdate is in the future)");
     if (period.until < now && !IsNoLoss(crl, served, now)) {
       return refuse("has expired (its nextUpdate has passed)");
     }
-    const auto same = std::find_if(longest.begin(), longest.end(), [crl](const auto& other) {
-      return SameIssuer(other.first, crl);
-    });
+    const auto same = std::find_if(longest.begin(), longest.end(),
+                                   [crl](const auto& other) { return SameCa(other.first, crl); });
     if (same == longest.end()) {
       longest.emplace_back(crl, period);
     } else if (period.until > same->second.until) {
@@ -105,10 +129,15 @@ absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Tim
   for (const auto& ca : *cas) {
     const absl::Time until = ToTime(X509_get0_notAfter(ca.get()));
     facts.cas.push_back({ToTime(X509_get0_notBefore(ca.get())), until});
+    const std::string name = DistinguishedName(X509_get_subject_name(ca.get()));
+    if (const std::string weakness = WeaknessOf(ca.get(), /*is_anchor=*/true); !weakness.empty()) {
+      facts.warnings.push_back(absl::StrCat(options.ca_name, ": the CA '", name, "' in it ",
+                                            weakness, ": whomever it vouches for is refused"));
+    }
     if (until >= now) continue;
-    facts.warnings.push_back(absl::StrCat(
-        options.ca_name, ": the CA '", DistinguishedName(X509_get_subject_name(ca.get())),
-        "' in it has expired, on ", FormatUtc(until), ": nobody trusts it"));
+    facts.warnings.push_back(absl::StrCat(options.ca_name, ": the CA '", name,
+                                          "' in it has expired, on ", FormatUtc(until),
+                                          ": nobody trusts it"));
   }
   if (options.crl_pem.empty()) return facts;
   const auto crls = ParseCrls(options.crl_pem, options.crl_name);
@@ -118,7 +147,7 @@ absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Tim
     auto parsed = ParseCrls(served->crl_pem, served->crl_name);
     if (parsed.ok()) before = *std::move(parsed);
   }
-  if (absl::Status status = ReadCrlFacts(options, *crls, before, now, &facts); !status.ok()) {
+  if (absl::Status status = ReadCrlFacts(options, *cas, *crls, before, now, &facts); !status.ok()) {
     return status;
   }
   WarnOfStrangers(options, *cas, *crls, &facts.warnings);
@@ -138,7 +167,7 @@ absl::Status CheckCrlsKept(const TrustOptions& served, const TrustOptions& renew
     const absl::Time was = ToTime(X509_CRL_get0_lastUpdate(old.get()));
     bool found = false;
     for (const auto& crl : *crls) {
-      if (!SameIssuer(crl.get(), old.get())) continue;
+      if (!SameCa(crl.get(), old.get())) continue;
       found = true;
       const absl::Time updated = ToTime(X509_CRL_get0_lastUpdate(crl.get()));
       if (updated >= was) continue;

@@ -13,9 +13,13 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tls/certificates/asn1_time.h"
+#include "tls/certificates/distinguished_name.h"
 #include "tls/certificates/pem_file.h"
+#include "tls/certificates/strength.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -47,11 +51,16 @@ absl::StatusOr<std::vector<bssl::UniquePtr<T>>> ParsePem(absl::string_view pem,
   return parsed;
 }
 
+bool IsSelfIssued(const X509* certificate) {
+  return SameName(X509_get_subject_name(certificate), X509_get_issuer_name(certificate));
+}
+
 absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& options) {
   auto cas = ParseCertificates(options.ca_pem, options.ca_name);
   if (!cas.ok()) return cas;
   for (size_t i = 0; i < cas->size(); ++i) {
-    if (X509_check_ca((*cas)[i].get()) != 0) continue;
+    X509* const ca = (*cas)[i].get();
+    if (X509_check_ca(ca) != 0 || IsSelfIssued(ca)) continue;
     ERR_clear_error();
     return absl::InvalidArgumentError(
         absl::StrCat(options.ca_name, ": certificate ", i + 1, " in it is not that of a CA"));
@@ -64,7 +73,7 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& 
 bool SignedByItsIssuer(X509_CRL* crl, const std::vector<bssl::UniquePtr<X509>>& cas) {
   bool known = false;
   for (const auto& ca : cas) {
-    if (X509_NAME_cmp(X509_get_subject_name(ca.get()), X509_CRL_get_issuer(crl)) != 0) continue;
+    if (!SameName(X509_get_subject_name(ca.get()), X509_CRL_get_issuer(crl))) continue;
     known = true;
     bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(ca.get()));
     if (key != nullptr && X509_CRL_verify(crl, key.get()) == 1) return true;
@@ -111,6 +120,8 @@ TrustStore::Problem ProblemOf(int error) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return {"wrong_name", SSL_AD_BAD_CERTIFICATE};
+    case X509_V_ERR_UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY:
+      return {"unsupported_key", SSL_AD_UNSUPPORTED_CERTIFICATE};
     case X509_V_ERR_CERT_CHAIN_TOO_LONG:
       return {"chain_too_long", SSL_AD_UNKNOWN_CA};
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
@@ -163,7 +174,12 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Create(const TrustOption
   auto crls = ParseSignedCrls(options, made->cas_);
   if (!crls.ok()) return crls.status();
   made->crls_ = *std::move(crls);
-  for (const auto& crl : made->crls_) X509_STORE_add_crl(made->store_.get(), crl.get());
+  for (const auto& crl : made->crls_) {
+    X509_STORE_add_crl(made->store_.get(), crl.get());
+    const ASN1_TIME* next_update = X509_CRL_get0_nextUpdate(crl.get());
+    if (next_update == nullptr) continue;
+    made->crls_until_ = std::min(made->crls_until_, ToTime(next_update));
+  }
   return made;
 }
 
@@ -188,17 +204,77 @@ std::string TrustStore::SystemBundle() {
 
 bool TrustStore::HasCrlOf(const X509* certificate) const {
   return std::any_of(crls_.begin(), crls_.end(), [certificate](const auto& crl) {
-    return X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(certificate)) == 0;
+    return SameName(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(certificate));
   });
 }
 
+size_t TrustStore::ca_names_bytes() const {
+  constexpr size_t kLengthBytes = 2;  // of each (RFC 8446 section 4.2.4)
+  size_t bytes = 0;
+  for (const auto& ca : cas_) {
+    const int length = i2d_X509_NAME(X509_get_subject_name(ca.get()), nullptr);
+    bytes += kLengthBytes + static_cast<size_t>(std::max(length, 0));
+  }
+  return bytes;
+}
+
 int TrustStore::OnProblem(int ok, X509_STORE_CTX* context) {
-  if (ok == 1 || X509_STORE_CTX_get_error(context) != X509_V_ERR_UNABLE_TO_GET_CRL) return ok;
+  if (ok == 1) return ok;
+  const int error = X509_STORE_CTX_get_error(context);
   const auto* self = static_cast<const TrustStore*>(X509_STORE_CTX_get_app_data(context));
+  X509* const certificate = X509_STORE_CTX_get_current_cert(context);
+  const auto at = static_cast<size_t>(X509_STORE_CTX_get_error_depth(context));
+  // An anchor that is not its own issuer: of the CA above it nothing is known, nor asked.
+  const bool of_anchor = at + 1 == sk_X509_num(X509_STORE_CTX_get0_chain(context)) && at > 0 &&
+                         !IsSelfIssued(sk_X509_value(X509_STORE_CTX_get0_chain(context), at));
+  const bool is_of_crl = absl::StartsWith(ProblemOf(error).why, "crl_");
   // A CRL that is there, but that BoringSSL cannot use, is not the same as none.
-  if (self->require_crl_ || self->HasCrlOf(X509_STORE_CTX_get_current_cert(context))) return 0;
+  const bool has_none =
+      error == X509_V_ERR_UNABLE_TO_GET_CRL && !self->require_crl_ && !self->HasCrlOf(certificate);
+  if (!has_none && !(of_anchor && is_of_crl)) return 0;
   X509_STORE_CTX_set_error(context, X509_V_OK);
   return 1;
+}
+
+// What BoringSSL does not ask. `chain` is the one that it found, the anchor last.
+TrustStore::Problem TrustStore::JudgeChain(const STACK_OF(X509) * chain, Purpose purpose) const {
+  Problem judged;
+  judged.until = crls_until_;
+  const size_t count = sk_X509_num(chain);
+  long cas_below = 0;  // that count for a path length (RFC 5280 section 4.2.1.9)
+  for (size_t i = 0; i < count; ++i) {
+    X509* const certificate = sk_X509_value(chain, i);
+    const bool is_anchor = i + 1 == count;
+    switch (KeyStrengthOf(certificate)) {
+      case KeyStrength::kTooSmall:
+        return {"weak_key", SSL_AD_BAD_CERTIFICATE};
+      case KeyStrength::kOfOtherKind:
+        return {"unsupported_key", SSL_AD_UNSUPPORTED_CERTIFICATE};
+      case KeyStrength::kGood:
+        break;
+    }
+    if (!is_anchor && !HasStrongSignature(certificate)) {
+      return {"weak_signature", SSL_AD_BAD_CERTIFICATE};
+    }
+    if (i > 0) {
+      if (X509_check_ca(certificate) == 0) return {"untrusted", SSL_AD_UNKNOWN_CA};
+      const long most = X509_get_pathlen(certificate);
+      if (most >= 0 && cas_below > most) return {"invalid", SSL_AD_BAD_CERTIFICATE};
+      if (!IsSelfIssued(certificate)) ++cas_below;
+    }
+    judged.until = std::min(judged.until, ToTime(X509_get0_notAfter(certificate)));
+  }
+  // BoringSSL asks this of untrusted ones only, not of one that is its own anchor.
+  X509* const leaf = sk_X509_value(chain, 0);
+  const int wanted =
+      purpose == Purpose::kClient ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
+  if (X509_check_purpose(leaf, wanted, /*ca=*/0) != 1) {
+    return {"wrong_purpose", SSL_AD_UNSUPPORTED_CERTIFICATE};
+  }
+  if ((X509_get_extension_flags(leaf) & EXFLAG_CRITICAL) != 0) {
+    return {"invalid", SSL_AD_BAD_CERTIFICATE};
+  }
+  return judged;
 }
 
 TrustStore::Problem TrustStore::Verify(const STACK_OF(X509) * chain, Purpose purpose,
@@ -214,14 +290,26 @@ TrustStore::Problem TrustStore::Verify(const STACK_OF(X509) * chain, Purpose pur
   X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(context.get());
   X509_VERIFY_PARAM_set_depth(param, kMaxDepth);
   if (name != nullptr && !SetName(param, *name)) return {"invalid", SSL_AD_INTERNAL_ERROR};
+  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
   if (require_crl_ || !crls_.empty()) {
     X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     X509_STORE_CTX_set_app_data(context.get(), const_cast<TrustStore*>(this));
     X509_STORE_CTX_set_verify_cb(context.get(), &OnProblem);
   }
   const bool trusted = X509_verify_cert(context.get()) == 1;
+  const int error = X509_STORE_CTX_get_error(context.get());
+  Problem problem;
+  if (trusted) {
+    problem = JudgeChain(X509_STORE_CTX_get0_chain(context.get()), purpose);
+  } else if (const X509* at = X509_STORE_CTX_get_current_cert(context.get());
+             error == X509_V_ERR_CERT_SIGNATURE_FAILURE && at != nullptr &&
+             !HasStrongSignature(at)) {
+    problem = {"weak_signature", SSL_AD_BAD_CERTIFICATE};  // of a kind that is no longer verified
+  } else {
+    problem = ProblemOf(error);
+  }
   ERR_clear_error();
-  return trusted ? Problem{} : ProblemOf(X509_STORE_CTX_get_error(context.get()));
+  return problem;
 }
 
 }  // namespace tlsbridge::tls

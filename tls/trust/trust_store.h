@@ -2,6 +2,11 @@
 // Used for clients and for backends; what else is asked of either is told in client_verifier.h and
 // backend_context.h.
 //
+// A file of CAs names anchors: what it holds is believed, and nothing above it is looked for. So it
+// may be of an intermediate CA alone, or hold a self-signed certificate that is no CA and stands
+// for itself only. All keys of a chain, and all its signatures but the anchor's own, are held to
+// tls/certificates/strength.h.
+//
 // A CA without a CRL is taken to have revoked nothing, unless CRLs are required. A CRL that has
 // expired refuses every certificate of its CA (`crl_expired`); trust_files.h says what is asked of
 // one when its file is read. A CRL's signature is checked whenever it is used, so
@@ -21,6 +26,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 STACK_OF(X509);  // declares it, without the weight of x509.h
 
@@ -46,6 +52,9 @@ class TrustStore {
   struct Problem {
     const char* why = nullptr;  // of the list at Failure::why; null: trusted
     uint8_t alert = 0;          // with `why`: what to tell the peer (RFC 8446 section 6.2)
+    // Without `why`: when the first of the chain's certificates, or of the CRLs, expires. Until
+    // then the same chain is trusted.
+    absl::Time until = absl::InfinitePast();
   };
 
   // Whom a certificate must be for.
@@ -68,16 +77,20 @@ class TrustStore {
   Problem Verify(const STACK_OF(X509) * chain, Purpose purpose, const Name* name) const;
 
   const std::vector<bssl::UniquePtr<X509>>& cas() const { return cas_; }
+  // What a list of their names needs in a CertificateRequest.
+  size_t ca_names_bytes() const;
 
  private:
   TrustStore();
 
   static int OnProblem(int ok, X509_STORE_CTX* context);
+  Problem JudgeChain(const STACK_OF(X509) * chain, Purpose purpose) const;
   bool HasCrlOf(const X509* certificate) const;
 
   std::vector<bssl::UniquePtr<X509>> cas_;
   std::vector<bssl::UniquePtr<X509_CRL>> crls_;
   bool require_crl_ = false;
+  absl::Time crls_until_ = absl::InfiniteFuture();  // when the first of them expires
   bssl::UniquePtr<X509_STORE> store_;
 };
 

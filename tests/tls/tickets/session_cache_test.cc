@@ -19,6 +19,13 @@ class SessionCacheTest : public ::testing::Test {
     return bssl::UniquePtr<SSL_SESSION>(SSL_SESSION_new(ctx_.get()));
   }
 
+  void Put(const std::string& backend, bssl::UniquePtr<SSL_SESSION> session) {
+    cache_.Put(backend, {std::move(session), absl::InfiniteFuture()});
+  }
+  bssl::UniquePtr<SSL_SESSION> Take(const std::string& backend) {
+    return cache_.Take(backend).session;
+  }
+
   const bssl::UniquePtr<SSL_CTX> ctx_{SSL_CTX_new(TLS_method())};
   SessionCache cache_;
 };
@@ -28,30 +35,30 @@ TEST_F(SessionCacheTest, GivesTheNewestOfABackendOnceAndNoneOfAnother) {
   auto newer = Make();
   const SSL_SESSION* const older_address = older.get();
   const SSL_SESSION* const newer_address = newer.get();
-  cache_.Put("10.0.0.1:443", std::move(older));
-  cache_.Put("10.0.0.1:443", std::move(newer));
-  EXPECT_EQ(cache_.Take("10.0.0.2:443"), nullptr);
-  EXPECT_EQ(cache_.Take("10.0.0.1:443").get(), newer_address);
-  EXPECT_EQ(cache_.Take("10.0.0.1:443").get(), older_address);
-  EXPECT_EQ(cache_.Take("10.0.0.1:443"), nullptr);
+  Put("10.0.0.1:443", std::move(older));
+  Put("10.0.0.1:443", std::move(newer));
+  EXPECT_EQ(Take("10.0.0.2:443"), nullptr);
+  EXPECT_EQ(Take("10.0.0.1:443").get(), newer_address);
+  EXPECT_EQ(Take("10.0.0.1:443").get(), older_address);
+  EXPECT_EQ(Take("10.0.0.1:443"), nullptr);
 }
 
 TEST_F(SessionCacheTest, KeepsFewPerBackendAndDropsItsOldest) {
   auto first = Make();
   const bssl::UniquePtr<SSL_SESSION> kept = bssl::UpRef(first);
-  cache_.Put("a", std::move(first));
-  cache_.Put("b", Make());
-  for (size_t i = 0; i < SessionCache::kMaxPerBackend; ++i) cache_.Put("a", Make());
+  Put("a", std::move(first));
+  Put("b", Make());
+  for (size_t i = 0; i < SessionCache::kMaxPerBackend; ++i) Put("a", Make());
   EXPECT_EQ(cache_.size(), SessionCache::kMaxPerBackend + 1);
-  while (const auto session = cache_.Take("a")) EXPECT_NE(session, kept);
-  EXPECT_NE(cache_.Take("b"), nullptr);
+  while (const auto session = Take("a")) EXPECT_NE(session, kept);
+  EXPECT_NE(Take("b"), nullptr);
 }
 
 TEST_F(SessionCacheTest, IsBoundedHoweverManyBackendsThereAre) {
-  for (size_t i = 0; i < 3 * SessionCache::kMaxSessions; ++i) cache_.Put(absl::StrCat(i), Make());
+  for (size_t i = 0; i < 3 * SessionCache::kMaxSessions; ++i) Put(absl::StrCat(i), Make());
   EXPECT_EQ(cache_.size(), SessionCache::kMaxSessions);
-  EXPECT_EQ(cache_.Take("0"), nullptr);
-  EXPECT_NE(cache_.Take(absl::StrCat(3 * SessionCache::kMaxSessions - 1)), nullptr);
+  EXPECT_EQ(Take("0"), nullptr);
+  EXPECT_NE(Take(absl::StrCat(3 * SessionCache::kMaxSessions - 1)), nullptr);
 }
 
 TEST_F(SessionCacheTest, WorkersShareIt) {
@@ -59,8 +66,8 @@ TEST_F(SessionCacheTest, WorkersShareIt) {
   for (int w = 0; w < 3; ++w) {
     workers.emplace_back([this, w] {
       for (int i = 0; i < 500; ++i) {
-        cache_.Put(absl::StrCat(i % 7), Make());
-        cache_.Take(absl::StrCat((i + w) % 7));
+        Put(absl::StrCat(i % 7), Make());
+        Take(absl::StrCat((i + w) % 7));
       }
     });
   }

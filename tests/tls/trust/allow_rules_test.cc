@@ -13,7 +13,7 @@ namespace {
 std::string MatchedBy(const std::vector<std::string>& rules, const PeerIdentity& identity) {
   const auto parsed = AllowRules::Parse(rules);
   EXPECT_TRUE(parsed.ok()) << parsed.status();
-  const absl::string_view rule = parsed->Match(identity);
+  const absl::string_view rule = parsed->Find(identity).rule;
   return std::string(rule.data(), rule.size());
 }
 
@@ -118,6 +118,83 @@ TEST(AllowRulesTest, NoMoreNamesThanTheMostAreLookedAt) {
   EXPECT_EQ(identity.dns_names.size(), PeerIdentity::kMaxNames);
   EXPECT_EQ(MatchedBy({"dns:first"}, identity), "dns:first");
   EXPECT_EQ(MatchedBy({"dns:late"}, identity), "");
+}
+
+TEST(AllowRulesTest, WhatARuleMatchesIsWhoItIs) {
+  PeerIdentity identity;
+  identity.common_name = "orders";
+  identity.organizational_units = {"payments"};
+  identity.dns_names = {"a.internal", "orders.internal"};
+  identity.ip_addresses = {"10.0.0.7", "::1"};
+  identity.uris = {"urn://x/admin", "urn://x/orders"};
+  identity.uri_count = 2;
+  identity.spki_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+  const struct {
+    const char* rule;
+    const char* name;
+  } kCases[] = {
+      {"cn:orders", "orders"}, {"dns:orders.internal", "orders.internal"},
+      {"ip:::1", "::1"},       {"uri:urn://x/orders", "urn://x/orders"},
+      {"ou:payments", ""},     {"spki:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", ""},
+  };
+  for (const auto& c : kCases) {
+    const auto rules = AllowRules::Parse({c.rule});
+    ASSERT_TRUE(rules.ok());
+    const AllowRules::Match match = rules->Find(identity);
+    EXPECT_EQ(match.rule, c.rule);
+    EXPECT_EQ(match.name, c.name) << c.rule;
+    EXPECT_EQ(match.is_uri, absl::string_view(c.rule).substr(0, 4) == "uri:");
+  }
+}
+
+TEST(AllowRulesTest, ASpiffeIdMustBeTheOnlyUri) {
+  const auto made = testing::MakeCertificate(
+      {.common_name = "orders",
+       .alternative_names = "URI:spiffe://prod/admin,URI:spiffe://prod/orders"},
+      nullptr);
+  const PeerIdentity identity = IdentityOf(made.certificate.get());
+  const auto rules = AllowRules::Parse({"uri:spiffe://prod/orders"});
+  const AllowRules::Match match = rules->Find(identity);
+  EXPECT_EQ(match.rule, "");
+  EXPECT_TRUE(match.several_uris);
+  EXPECT_FALSE(rules->Explain(identity).front().matches);
+  EXPECT_FALSE(AllowRules::Parse({"uri:spiffe://other/x"})->Find(identity).several_uris);
+  EXPECT_EQ(MatchedBy({"uri:spiffe://prod/orders", "cn:orders"}, identity), "cn:orders");
+}
+
+TEST(AllowRulesTest, AUriThatIsLeftOutCountsForASpiffeId) {
+  std::string names = "URI:spiffe://prod/orders,URI:urn:a\tb";
+  const auto control = testing::MakeCertificate({.alternative_names = names}, nullptr);
+  EXPECT_EQ(MatchedBy({"uri:spiffe://prod/orders"}, IdentityOf(control.certificate.get())), "");
+  names = "URI:spiffe://prod/orders";
+  for (size_t i = 0; i < PeerIdentity::kMaxNames; ++i) names += ",DNS:n" + std::to_string(i);
+  const auto late = testing::MakeCertificate({.alternative_names = names + ",URI:urn:x"}, nullptr);
+  EXPECT_EQ(MatchedBy({"uri:spiffe://prod/orders"}, IdentityOf(late.certificate.get())), "");
+}
+
+TEST(AllowRulesTest, WhatIsWrittenInAnotherWayMatchesAllTheSame) {
+  PeerIdentity identity;
+  identity.dns_names = {"orders.internal"};
+  identity.spki_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+  for (const char* rule : {
+           "spki:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+           "spki: 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
+           "spki:47DEQpj8HBSa+/TImW+5JCeu QeRkm5NMpJWZG3hSuFU=",
+           "dns:Orders.Internal.",
+           "dns:*.internal.",
+       }) {
+    EXPECT_EQ(MatchedBy({rule}, identity), rule);
+  }
+}
+
+TEST(AllowRulesTest, WhatCanMatchNoCertificateIsRefused) {
+  for (const char* rule :
+       {"dns:.internal", "dns:a..b", "dns:*.", "dns:.", "dns:b\xc3\xbc.internal", "dns:a b",
+        "dns: a.internal", "cn: orders", "cn:orders ", "ou:a\t", "uri: spiffe://a/b",
+        "uri:SPIFFE://prod/a", "uri:spiffe://Prod/a", "ip:10.0.0.7 "}) {
+    EXPECT_FALSE(AllowRules::Parse({rule}).ok()) << rule;
+  }
+  EXPECT_TRUE(AllowRules::Parse({"uri:spiffe://prod/Upper"}).ok());
 }
 
 TEST(AllowRulesTest, ExplainsEachRule) {

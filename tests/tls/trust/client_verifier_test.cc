@@ -1,8 +1,10 @@
 #include "tls/trust/client_verifier.h"
 
+#include <openssl/nid.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -110,6 +112,102 @@ TEST_P(ClientVerifierTest, TheRuleThatLetsItInIsNamed) {
   EXPECT_EQ(server_->allowed_by(), "uri:spiffe://prod/**");
 }
 
+TEST_P(ClientVerifierTest, OfSeveralNamesTheOneIsToldThatTheRuleMatched) {
+  const TestCertificate two = MakeCertificate(
+      {.common_name = "x", .alternative_names = "URI:urn://x/admin,URI:urn://x/orders"}, &ca_);
+  Connect(*Context(ClientCertificates::kRequired, {"uri:urn://x/orders"}), &two);
+  ASSERT_TRUE(server_->handshake_done());
+  EXPECT_EQ(server_->client_identity(), "urn://x/orders");
+  EXPECT_EQ(server_->client()->uri, "urn://x/orders");
+  EXPECT_EQ(server_->client()->common_name, "x");
+  Connect(*Context(ClientCertificates::kRequired, {"cn:x"}), &two);
+  ASSERT_TRUE(server_->handshake_done());
+  EXPECT_EQ(server_->client()->uri, "") << "either could be meant";
+}
+
+TEST_P(ClientVerifierTest, ACertificateWithTwoSpiffeIdsIsRefusedByARuleForOne) {
+  const TestCertificate two = MakeCertificate(
+      {.alternative_names = "URI:spiffe://prod/admin,URI:spiffe://prod/orders"}, &ca_);
+  Connect(*Context(ClientCertificates::kRequired, {"uri:spiffe://prod/orders"}), &two);
+  ExpectRefused("bad_client_cert:several_uris", SSL_AD_ACCESS_DENIED);
+}
+
+TEST_P(ClientVerifierTest, EveryKindOfKeyThatWeTakeAndEd25519MayBeShown) {
+  const CertificateShape kShapes[] = {
+      {.common_name = "P-256"},
+      {.common_name = "P-384", .curve = NID_secp384r1},
+      {.common_name = "P-521", .curve = NID_secp521r1},
+      {.common_name = "Ed25519", .ed25519 = true},
+      {.common_name = "RSA", .rsa = true},
+  };
+  const auto context = Context(ClientCertificates::kRequired);
+  for (const CertificateShape& shape : kShapes) {
+    const TestCertificate client = MakeCertificate(shape, &ca_);
+    Connect(*context, &client);
+    EXPECT_TRUE(server_->handshake_done())
+        << shape.common_name << ": " << Describe(server_->failure());
+    EXPECT_EQ(server_->client_identity(), shape.common_name);
+  }
+}
+
+TEST_P(ClientVerifierTest, NoSha1IsOfferedAndNoneAccepted) {
+  static std::vector<uint16_t> offered;
+  offered.clear();
+  const auto context = Context(ClientCertificates::kRequired);
+  const TestCertificate rsa = MakeCertificate({.rsa = true}, &ca_);
+  MemoryClient client(GetParam(), [&](SSL_CTX* ctx) {
+    SSL_CTX_use_certificate(ctx, rsa.certificate.get());
+    SSL_CTX_use_PrivateKey(ctx, rsa.key.get());
+    SSL_CTX_set_cert_cb(
+        ctx,
+        [](SSL* ssl, void*) {
+          const uint16_t* list = nullptr;
+          const size_t count = SSL_get0_peer_verify_algorithms(ssl, &list);
+          offered.assign(list, list + count);
+          return 1;
+        },
+        nullptr);
+  });
+  server_ = Session::Accept(*context, &staging_);
+  server_->Receive(Bytes(client.TakeOutput()));
+  client.Receive(std::string(staging_.output().begin(), staging_.output().end()));
+  ASSERT_FALSE(offered.empty());
+  for (const uint16_t algorithm : offered) {
+    EXPECT_NE(algorithm, SSL_SIGN_RSA_PKCS1_SHA1);
+    EXPECT_NE(algorithm, SSL_SIGN_ECDSA_SHA1);
+  }
+  EXPECT_NE(std::find(offered.begin(), offered.end(), SSL_SIGN_ED25519), offered.end());
+}
+
+TEST_P(ClientVerifierTest, ACertificateWithAWeakKeyIsToldFromNone) {
+  const TestCertificate weak = MakeCertificate({.rsa = true, .rsa_bits = 1024}, &ca_);
+  Connect(*Context(ClientCertificates::kRequired), &weak);
+  ExpectRefused("bad_client_cert:weak_key", SSL_AD_BAD_CERTIFICATE);
+}
+
+TEST_P(ClientVerifierTest, ACertificateWithAKeyThatNobodyKnowsIsToldFromNone) {
+  const TestCertificate p224 = MakeCertificate({.curve = NID_secp224r1}, &ca_);
+  Connect(*Context(ClientCertificates::kRequired), &p224);
+  if (GetParam() == TLS1_3_VERSION) {
+    // BoringSSL's client finds no algorithm in common, and says so.
+    EXPECT_EQ(Describe(server_->failure()), "client_alert:handshake_failure");
+    return;
+  }
+  ExpectRefused("bad_client_cert:unsupported_key", SSL_AD_UNSUPPORTED_CERTIFICATE);
+}
+
+TEST_P(ClientVerifierTest, MoreNamesOfCasThanATlsMessageHoldsAreNotSent) {
+  ClientPolicy policy = Policy(ClientCertificates::kRequired);
+  const TestCertificate long_name =
+      MakeCertificate({.common_name = std::string(64, 'c'), .ca = true}, nullptr);
+  const std::string pem = long_name.CertificatePem();
+  for (int i = 0; i < 900; ++i) policy.ca_pem += pem;
+  EXPECT_FALSE((*ClientVerifier::Create(policy))->tells_cas());
+  Connect(*Context(policy), &good_);
+  EXPECT_TRUE(server_->handshake_done()) << Describe(server_->failure());
+  EXPECT_TRUE((*ClientVerifier::Create(Policy(ClientCertificates::kRequired)))->tells_cas());
+}
+
 TEST_P(ClientVerifierTest, ACertificateThatNoRuleAllowsIsDenied) {
   Connect(*Context(ClientCertificates::kRequired, {"cn:billing"}), &good_);
   ExpectRefused("bad_client_cert:not_allowed", SSL_AD_ACCESS_DENIED);
@@ -179,8 +277,9 @@ TEST_P(ClientVerifierTest, AResumedSessionKnowsItsClientAndIsJudgedByTheSameRule
   Connect(*context, nullptr, session.get());
   ASSERT_TRUE(server_->handshake_done());
   EXPECT_TRUE(server_->resumed());
-  EXPECT_EQ(server_->client_identity(), "spiffe://prod/ns/a/sa/api");
+  EXPECT_EQ(server_->client_identity(), "orders");
   EXPECT_EQ(server_->allowed_by(), "cn:orders");
+  EXPECT_EQ(server_->client()->uri, "spiffe://prod/ns/a/sa/api") << "there is no other";
 }
 
 TEST_P(ClientVerifierTest, AResumedSessionWhoseClientIsNoLongerTrustedIsRefused) {
@@ -295,7 +394,7 @@ TEST(ClientPolicyTest, WhatIsNoBundleOfCasIsRefused) {
                            .status()
                            .message());
   };
-  const TestCertificate ca = MakeCertificate({.ca = true}, nullptr);
+  const TestCertificate ca = MakeCertificate({.common_name = "ca", .ca = true}, nullptr);
   const TestCertificate leaf = MakeCertificate({}, &ca);
   EXPECT_EQ(message("", {}), "ca.crt: holds no PEM certificate (no BEGIN CERTIFICATE line)");
   EXPECT_EQ(message(ca.CertificatePem() + leaf.CertificatePem(), {}),

@@ -1,6 +1,7 @@
 #include "tls/trust/trust_store.h"
 
 #include <openssl/bio.h>
+#include <openssl/nid.h>
 #include <openssl/obj.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -18,6 +19,7 @@
 namespace tlsbridge::tls {
 namespace {
 
+using ::tlsbridge::testing::CertificateShape;
 using ::tlsbridge::testing::MakeCertificate;
 using ::tlsbridge::testing::TestCertificate;
 
@@ -145,6 +147,108 @@ TEST_F(TrustStoreTest, AChainMayHaveFourCasBetweenLeafAndRootAndNoMore) {
   EXPECT_EQ(why(4), "");
   EXPECT_NE(why(5), "");
   EXPECT_NE(why(6), "");
+}
+
+TEST_F(TrustStoreTest, EachCertificateOfAChainIsHeldToTheSameKeysAndDigests) {
+  // What is odd about the root, about the CA below it and about the leaf.
+  struct Case {
+    const char* what;
+    CertificateShape root;
+    CertificateShape middle;
+    CertificateShape leaf;
+    const char* why;
+  };
+  const auto ca = [](CertificateShape shape) {
+    shape.ca = true;
+    shape.common_name = shape.common_name == "test" ? "ca" : shape.common_name;
+    return shape;
+  };
+  const Case kCases[] = {
+      {"nothing", {}, {}, {}, ""},
+      {"leaf by SHA-1", {}, {}, {.digest = EVP_sha1()}, "weak_signature"},
+      {"leaf by MD5", {}, {.rsa = true}, {.digest = EVP_md5()}, "weak_signature"},
+      {"leaf by SHA-1 with RSA", {}, {.rsa = true}, {.digest = EVP_sha1()}, "weak_signature"},
+      {"CA by SHA-1", {}, {.digest = EVP_sha1()}, {}, "weak_signature"},
+      {"root by SHA-1", {.digest = EVP_sha1()}, {}, {}, ""},
+      {"leaf by SHA-512", {}, {}, {.digest = EVP_sha512()}, ""},
+      {"leaf of RSA 1024", {}, {}, {.rsa = true, .rsa_bits = 1024}, "weak_key"},
+      {"CA of RSA 1024", {}, {.rsa = true, .rsa_bits = 1024}, {}, "weak_key"},
+      {"root of RSA 1024", {.rsa = true, .rsa_bits = 1024}, {}, {}, "weak_key"},
+      {"leaf of RSA 2048", {}, {}, {.rsa = true}, ""},
+      {"leaf of P-224", {}, {}, {.curve = NID_secp224r1}, "unsupported_key"},
+      {"CA of P-224", {}, {.curve = NID_secp224r1}, {}, "unsupported_key"},
+      {"all of P-521",
+       {.curve = NID_secp521r1},
+       {.curve = NID_secp521r1},
+       {.curve = NID_secp521r1},
+       ""},
+      {"all of Ed25519", {.ed25519 = true}, {.ed25519 = true}, {.ed25519 = true}, ""},
+  };
+  for (const Case& c : kCases) {
+    CertificateShape shape = ca(c.root);
+    shape.common_name = "the root";
+    const TestCertificate root = MakeCertificate(shape, nullptr);
+    shape = ca(c.middle);
+    shape.common_name = "the middle";
+    const TestCertificate middle = MakeCertificate(shape, &root);
+    const TestCertificate leaf = MakeCertificate(c.leaf, &middle);
+    const auto store = Create({root.CertificatePem(), "ca.crt", "", ""});
+    EXPECT_EQ(Why(*store, {&leaf, &middle}), c.why) << c.what;
+  }
+}
+
+TEST_F(TrustStoreTest, AnIntermediateCaAloneIsAnAnchor) {
+  TrustOptions options = {middle_.CertificatePem(), "ca.crt", "", "ca.crl"};
+  EXPECT_EQ(Why(*Create(options), {&leaf_}), "");
+  EXPECT_EQ(Why(*Create(options), {&leaf_, &middle_}), "");
+  EXPECT_EQ(Why(*Create(options), {&direct_}), "untrusted") << "its root vouches for nobody";
+  options.require_crl = true;
+  options.crl_pem = middle_.CrlPem({});
+  EXPECT_EQ(Why(*Create(options), {&leaf_}), "") << "nobody asks for a CRL of the anchor's CA";
+  options.crl_pem = middle_.CrlPem({&leaf_});
+  EXPECT_EQ(Why(*Create(options), {&leaf_}), "revoked");
+}
+
+TEST_F(TrustStoreTest, ASelfSignedCertificateStandsForItselfAndNobodyElse) {
+  for (const char* key_usage : {"", "critical,digitalSignature"}) {
+    for (const char* constraints : {"CA:FALSE", "critical,CA:TRUE", "none"}) {
+      const TestCertificate own = MakeCertificate(
+          {.common_name = "own", .key_usage = key_usage, .basic_constraints = constraints},
+          nullptr);
+      const auto store = Create({own.CertificatePem(), "ca.crt", "", ""});
+      EXPECT_EQ(Why(*store, {&own}), "") << key_usage << constraints;
+      if (absl::string_view(constraints) == "critical,CA:TRUE") continue;
+      const TestCertificate forged = MakeCertificate({.common_name = "forged"}, &own);
+      EXPECT_EQ(Why(*store, {&forged, &own}), "untrusted") << key_usage << constraints;
+    }
+  }
+  const TestCertificate server =
+      MakeCertificate({.common_name = "own", .extended_usage = "serverAuth"}, nullptr);
+  EXPECT_EQ(Why(*Create({server.CertificatePem(), "ca.crt", "", ""}), {&server}), "wrong_purpose");
+  const TestCertificate other = MakeCertificate({.common_name = "own"}, nullptr);
+  EXPECT_EQ(Why(*Create({server.CertificatePem(), "ca.crt", "", ""}), {&other}), "untrusted");
+}
+
+TEST_F(TrustStoreTest, AnAnchorsPathLengthIsKept) {
+  const TestCertificate root = MakeCertificate(
+      {.common_name = "root", .ca = true, .basic_constraints = "critical,CA:TRUE,pathlen:0"},
+      nullptr);
+  const TestCertificate middle = MakeCertificate({.common_name = "m", .ca = true}, &root);
+  const TestCertificate direct = MakeCertificate({}, &root);
+  const TestCertificate below = MakeCertificate({}, &middle);
+  const auto store = Create({root.CertificatePem(), "ca.crt", "", ""});
+  EXPECT_EQ(Why(*store, {&direct}), "");
+  EXPECT_EQ(Why(*store, {&below, &middle}), "invalid");
+}
+
+TEST_F(TrustStoreTest, TellsHowLongAChainIsGoodFor) {
+  const absl::Time first = absl::FromUnixSeconds(4'000'000'000);
+  const TestCertificate soon = MakeCertificate({.not_after = first}, &root_);
+  EXPECT_LT(Verify(*Create(Options()), {&soon}).until, first) << "its CA lives for an hour";
+  const TestCertificate long_root = MakeCertificate(
+      {.common_name = "ca", .ca = true, .not_after = first + absl::Hours(1)}, nullptr);
+  const TestCertificate leaf = MakeCertificate({.not_after = first}, &long_root);
+  EXPECT_EQ(Verify(*Create({long_root.CertificatePem(), "ca.crt", "", ""}), {&leaf}).until, first);
 }
 
 TEST_F(TrustStoreTest, NoChainAtAllIsInvalid) { EXPECT_EQ(Why(*Create(Options()), {}), "invalid"); }
