@@ -92,8 +92,8 @@ TEST_P(BackendVerificationTest, EveryKindOfKeyThatWeTakeAndEd25519MayBeShown) {
     shape.alternative_names = "DNS:orders.internal";
     shape.extended_usage = "serverAuth";
     ConnectTo(MakeCertificate(shape, &ca_), Options());
-    EXPECT_TRUE(client_->handshake_done())
-        << shape.common_name << ": " << Describe(client_->failure());
+    EXPECT_TRUE(session_->handshake_done())
+        << shape.common_name << ": " << Describe(session_->failure());
   }
 }
 
@@ -111,12 +111,12 @@ TEST_P(BackendVerificationTest, AHandshakeSignedWithSha1IsRefused) {
   const TestCertificate rsa = MakeCertificate(
       {.alternative_names = "DNS:orders.internal", .extended_usage = "serverAuth", .rsa = true},
       &ca_);
-  const auto server = ServerWith(rsa);
+  const auto server = BackendWith(rsa);
   const uint16_t sha1[] = {SSL_SIGN_RSA_PKCS1_SHA1};
   SSL_CTX_set_signing_algorithm_prefs(server.get(), sha1, 1);
   Connect(Context(Options()), server.get());
-  EXPECT_FALSE(client_->handshake_done());
-  EXPECT_EQ(Describe(client_->failure()), "backend_alert:handshake_failure")
+  EXPECT_FALSE(session_->handshake_done());
+  EXPECT_EQ(Describe(session_->failure()), "backend_alert:handshake_failure")
       << "it was offered, and used";
 }
 
@@ -126,17 +126,17 @@ TEST_P(BackendVerificationTest, ASelfSignedCertificateIsItsOwnAnchor) {
   BackendOptions options = Options();
   options.trust.ca_pem = own.CertificatePem();
   ConnectTo(own, options);
-  EXPECT_TRUE(client_->handshake_done()) << Describe(client_->failure());
+  EXPECT_TRUE(session_->handshake_done()) << Describe(session_->failure());
 }
 
 TEST_P(BackendVerificationTest, ADotAtTheEndOfTheNameMeansTheSame) {
   BackendOptions options = Options("Orders.internal.");
   ConnectTo(good_, options);
-  EXPECT_TRUE(client_->handshake_done()) << Describe(client_->failure());
-  EXPECT_STREQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), "orders.internal");
+  EXPECT_TRUE(session_->handshake_done()) << Describe(session_->failure());
+  EXPECT_STREQ(SSL_get_servername(backend_->ssl(), TLSEXT_NAMETYPE_host_name), "orders.internal");
   options.server_name = "other.internal.";
   ConnectTo(good_, options);
-  EXPECT_STREQ(SSL_get_servername(server_->ssl(), TLSEXT_NAMETYPE_host_name), "other.internal");
+  EXPECT_STREQ(SSL_get_servername(backend_->ssl(), TLSEXT_NAMETYPE_host_name), "other.internal");
 }
 
 TEST_P(BackendVerificationTest, NamesThatNoCertificateCanBeForAreRefused) {

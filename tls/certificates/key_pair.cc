@@ -1,12 +1,9 @@
 #include "tls/certificates/key_pair.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -15,9 +12,8 @@
 #include "openssl/mem.h"
 #include "tls/certificates/asn1_time.h"
 #include "tls/certificates/certificate_chain.h"
-#include "tls/certificates/key_kind.h"
 #include "tls/certificates/pem_file.h"
-#include "tls/certificates/strength.h"
+#include "tls/certificates/pem_objects.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -25,34 +21,6 @@ namespace {
 absl::Status Refuse(absl::string_view file, absl::string_view what) {
   ERR_clear_error();
   return absl::InvalidArgumentError(absl::StrCat(file, ": ", what));
-}
-
-bssl::UniquePtr<BIO> Memory(absl::string_view text) {
-  return bssl::UniquePtr<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-bool AtEndOfPem() {
-  const uint32_t error = ERR_peek_last_error();
-  return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-}
-
-absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseChain(absl::string_view pem,
-                                                              absl::string_view name) {
-  std::vector<bssl::UniquePtr<X509>> chain;
-  bssl::UniquePtr<BIO> bio = Memory(pem);
-  ERR_clear_error();
-  while (
-      bssl::UniquePtr<X509> certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
-    chain.push_back(std::move(certificate));
-  }
-  if (!AtEndOfPem()) {
-    return Refuse(name, absl::StrCat("certificate ", chain.size() + 1, " in it cannot be parsed"));
-  }
-  ERR_clear_error();
-  if (chain.empty()) {
-    return Refuse(name, "holds no PEM certificate (no BEGIN CERTIFICATE line)");
-  }
-  return chain;
 }
 
 absl::Status CheckValidity(const X509* leaf, absl::string_view name, absl::Time now) {
@@ -63,34 +31,6 @@ absl::Status CheckValidity(const X509* leaf, absl::string_view name, absl::Time 
     return Refuse(name, absl::StrCat("is not valid before ", FormatUtc(not_before)));
   }
   return absl::OkStatus();
-}
-
-int RefusePassword(char*, int, int, void* asked) {
-  *static_cast<bool*>(asked) = true;
-  return -1;
-}
-
-absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> ParseKey(absl::string_view pem, absl::string_view name) {
-  bool password_asked = false;
-  bssl::UniquePtr<EVP_PKEY> key(
-      PEM_read_bio_PrivateKey(Memory(pem).get(), nullptr, &RefusePassword, &password_asked));
-  if (password_asked) {
-    return Refuse(name, "the private key is encrypted; give an unencrypted one");
-  }
-  if (key == nullptr) {
-    return Refuse(name, AtEndOfPem() ? "holds no PEM private key (no BEGIN PRIVATE KEY line)"
-                                     : "the private key in it cannot be parsed");
-  }
-  const std::optional<KeyKind> kind = KindOf(key.get());
-  if (!kind.has_value()) {
-    return Refuse(
-        name, "this kind of key is not supported; use RSA, or ECDSA with P-256, P-384 or P-521");
-  }
-  if (*kind == KeyKind::kRsa && EVP_PKEY_bits(key.get()) < kMinRsaBits) {
-    return Refuse(name, absl::StrCat("an RSA key of ", EVP_PKEY_bits(key.get()),
-                                     " bits is too weak; ", kMinRsaBits, " is the least"));
-  }
-  return key;
 }
 
 // `key` belongs to the first of `chain`, or the Status says to which it does.
@@ -123,9 +63,9 @@ KeyPair::~KeyPair() = default;
 absl::StatusOr<KeyPair> ParseKeyPair(absl::string_view certificate_pem,
                                      absl::string_view certificate_name, absl::string_view key_pem,
                                      absl::string_view key_name, absl::Time now) {
-  auto chain = ParseChain(certificate_pem, certificate_name);
+  auto chain = ParseCertificates(certificate_pem, certificate_name);
   if (!chain.ok()) return chain.status();
-  auto key = ParseKey(key_pem, key_name);
+  auto key = ParsePrivateKey(key_pem, key_name);
   if (!key.ok()) return key.status();
   absl::Status status = CheckBelongs(*chain, key->get(), certificate_name, key_name);
   if (!status.ok()) return status;
@@ -149,11 +89,15 @@ absl::StatusOr<KeyPair> LoadKeyPair(const std::string& certificate_path,
     OPENSSL_cleanse(certificate_pem.data(), certificate_pem.size());
     OPENSSL_cleanse(key_pem.data(), key_pem.size());
   };
-  for (const auto& [path, text] :
-       {std::pair(&certificate_path, &certificate_pem), std::pair(&key_path, &key_pem)}) {
-    auto pem = ReadPemFile(*path);
+  auto pem = ReadPemFile(certificate_path);
+  if (!pem.ok()) return pem.status();
+  certificate_pem.swap(*pem);
+  if (key_path == certificate_path) {
+    key_pem = certificate_pem;  // a pipe can be read once
+  } else {
+    pem = ReadPemFile(key_path);
     if (!pem.ok()) return pem.status();
-    text->swap(*pem);
+    key_pem.swap(*pem);
   }
   auto pair = ParseKeyPair(certificate_pem, certificate_path, key_pem, key_path, now);
   if (pair.ok() && AnybodyMayRead(key_path)) {

@@ -123,7 +123,7 @@ void WarnOfStrangers(const TrustOptions& options, const Cas& cas, const Crls& cr
 
 absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Time now,
                                           const TrustOptions* served) {
-  const auto cas = ParseCertificates(options.ca_pem, options.ca_name);
+  const auto cas = ParseCaFile(options);
   if (!cas.ok()) return cas.status();
   TrustFacts facts;
   for (const auto& ca : *cas) {
@@ -158,7 +158,7 @@ absl::Status CheckCrlsKept(const TrustOptions& served, const TrustOptions& renew
   if (served.crl_pem.empty() || renewed.crl_pem.empty()) return absl::OkStatus();
   const auto before = ParseCrls(served.crl_pem, served.crl_name);
   const auto crls = ParseCrls(renewed.crl_pem, renewed.crl_name);
-  const auto cas = ParseCertificates(renewed.ca_pem, renewed.ca_name);
+  const auto cas = ParseCaFile(renewed);
   absl::Status status = crls.status();
   status.Update(before.status());
   status.Update(cas.status());

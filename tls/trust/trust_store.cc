@@ -1,8 +1,6 @@
 #include "tls/trust/trust_store.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -24,39 +22,12 @@
 namespace tlsbridge::tls {
 namespace {
 
-// All that `read` finds in `pem`. `what` and `label` are for messages.
-template <typename T, typename Read>
-absl::StatusOr<std::vector<bssl::UniquePtr<T>>> ParsePem(absl::string_view pem,
-                                                         absl::string_view name,
-                                                         absl::string_view what,
-                                                         absl::string_view label, Read read) {
-  std::vector<bssl::UniquePtr<T>> parsed;
-  bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  ERR_clear_error();
-  while (bssl::UniquePtr<T> next{read(bio.get(), nullptr, nullptr, nullptr)}) {
-    parsed.push_back(std::move(next));
-  }
-  const uint32_t error = ERR_peek_last_error();
-  const bool at_end =
-      ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-  ERR_clear_error();
-  if (!at_end) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": ", what, " ", parsed.size() + 1, " in it cannot be parsed"));
-  }
-  if (parsed.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": holds no PEM ", what, " (no BEGIN ", label, " line)"));
-  }
-  return parsed;
-}
-
 bool IsSelfIssued(const X509* certificate) {
   return SameName(X509_get_subject_name(certificate), X509_get_issuer_name(certificate));
 }
 
 absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& options) {
-  auto cas = ParseCertificates(options.ca_pem, options.ca_name);
+  auto cas = ParseCaFile(options);
   if (!cas.ok()) return cas;
   for (size_t i = 0; i < cas->size(); ++i) {
     X509* const ca = (*cas)[i].get();
@@ -150,14 +121,10 @@ bool SetName(X509_VERIFY_PARAM* param, const TrustStore::Name& name) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
-                                                                     absl::string_view name) {
-  return ParsePem<X509>(pem, name, "certificate", "CERTIFICATE", &PEM_read_bio_X509);
-}
-
-absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrls(absl::string_view pem,
-                                                                 absl::string_view name) {
-  return ParsePem<X509_CRL>(pem, name, "CRL", "X509 CRL", &PEM_read_bio_X509_CRL);
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCaFile(const TrustOptions& options) {
+  const bool one_file = !options.crl_pem.empty() && options.crl_pem == options.ca_pem;
+  return ParseCertificates(options.ca_pem, options.ca_name,
+                           one_file ? CrlsBeside::kReadByAnother : CrlsBeside::kRefused);
 }
 
 TrustStore::TrustStore() : store_(X509_STORE_new()) {}

@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "tls/certificates/pem_objects.h"
 
 STACK_OF(X509);  // declares it, without the weight of x509.h
 
@@ -94,13 +95,9 @@ class TrustStore {
   bssl::UniquePtr<X509_STORE> store_;
 };
 
-// All certificates of `pem`, one at least; `name` is the file, for messages.
-absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCertificates(absl::string_view pem,
-                                                                     absl::string_view name);
-
-// All CRLs of `pem`, one at least, whether or not they are in force.
-absl::StatusOr<std::vector<bssl::UniquePtr<X509_CRL>>> ParseCrls(absl::string_view pem,
-                                                                 absl::string_view name);
+// The certificates of `options.ca_pem`. CRLs may stand beside them, if the same file is named for
+// both.
+absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCaFile(const TrustOptions& options);
 
 // Where systems keep the CAs that they trust: Debian, Fedora, Alpine.
 inline constexpr const char* kSystemBundles[] = {

@@ -112,18 +112,21 @@ TEST_F(KeyPairTest, RefusesWhatIsNoCertificate) {
 TEST_F(KeyPairTest, RefusesABrokenCertificateAnywhereInTheChain) {
   const std::string broken = absl::StrReplaceAll(
       ca_, {{"-----BEGIN CERTIFICATE-----\nM", "-----BEGIN CERTIFICATE-----\nA"}});
-  ExpectRefused(leaf_ + broken, key_, "tls.crt: certificate 2 in it cannot be parsed");
+  const auto line = std::count(leaf_.begin(), leaf_.end(), '\n') + 1;
+  ExpectRefused(leaf_ + broken, key_,
+                absl::StrCat("tls.crt:", line, ": certificate 2 in it cannot be parsed"));
 }
 
 TEST_F(KeyPairTest, RefusesWhatIsNoKey) {
   ExpectRefused(leaf_, leaf_, "tls.key: holds no PEM private key (no BEGIN PRIVATE KEY line)");
   ExpectRefused(leaf_, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-                "tls.key: the private key in it cannot be parsed");
+                "tls.key:1: the private key in it cannot be parsed");
 }
 
 TEST_F(KeyPairTest, RefusesAnEncryptedKey) {
-  ExpectRefused(leaf_, encrypted_key_,
-                "tls.key: the private key is encrypted; give an unencrypted one");
+  ExpectRefused(
+      leaf_, encrypted_key_,
+      "tls.key:1: the private key is encrypted; openssl pkey -in tls.key -out NEW decrypts it");
 }
 
 TEST_F(KeyPairTest, RefusesAnRsaKeyThatIsTooWeak) {
@@ -216,9 +219,11 @@ TEST_F(KeyPairTest, RefusesACurveThatClientsDoNotKnow) {
   EC_KEY_generate_key(ec.get());
   bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
   EVP_PKEY_set1_EC_KEY(key.get(), ec.get());
-  ExpectRefused(leaf_, KeyPem(key.get()),
-                "tls.key: this kind of key is not supported; use RSA, or ECDSA with P-256, P-384 "
-                "or P-521");
+  ExpectRefused(
+      leaf_, KeyPem(key.get()),
+      "tls.key:1: is an EC key on the curve P-224, which is not supported; use RSA, or ECDSA "
+      "with P-256, P-384 or P-521: openssl genpkey -algorithm EC -pkeyopt "
+      "ec_paramgen_curve:P-256 -out NEW, and a certificate for it");
 }
 
 TEST_F(KeyPairTest, RefusesAFileThatIsTooLargeToBePem) {
