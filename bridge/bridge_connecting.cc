@@ -9,8 +9,18 @@
 #include "bridge/as_bytes.h"
 #include "bridge/bridge.h"
 #include "bridge/dial.h"
+#include "bridge/quick_ack.h"
 
 namespace tlsbridge {
+namespace {
+
+// True if we owe the client no answer to the last flight of its handshake.
+bool EndedWithClientsFlight(const tls::Session* session) {
+  return session != nullptr &&
+         (session->resumed() || absl::string_view(session->version()) == "TLSv1.3");
+}
+
+}  // namespace
 
 void Bridge::ConnectBackend(absl::Span<const SocketAddress> addresses,
                             std::unique_ptr<tls::Session> tls, absl::string_view preamble) {
@@ -104,6 +114,12 @@ void Bridge::BackendReady() {
   last_activity_ = loop_->now();
   std::string().swap(preamble_);
   race_.reset();
+  // Only now, since before there was nobody to take a request: of most clients it has come
+  // meanwhile.
+  const bool awaits_first_request = bytes_received() == 0 && !first_ended_.has_value();
+  if (awaits_first_request && EndedWithClientsFlight(incoming_.tls())) {
+    AcknowledgeNow(incoming_.fd());
+  }
   observer_->OnBackendConnected();
   if (!ended() && outgoing_->tls() != nullptr) ServeEarlyBytes();
 }

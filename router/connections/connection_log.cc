@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,26 @@ LogLevel LevelOf(const End& end) {
   if (IsOrderly(end.reason)) return LogLevel::kInfo;
   return end.failure.detail == tls::FailureDetail::kTcpProbe ? LogLevel::kDebug
                                                              : LogLevel::kWarning;
+}
+
+// Many ordinary clients never say close_notify. One that has left owing nothing, and that was owed
+// nothing, is told like an orderly end, though its backend was cut off as by any truncation.
+bool LeftInOrder(const Connection& connection) {
+  const Bridge& bridge = connection.bridge();
+  const bool awaited_answer =
+      bridge.bytes_received() > 0 && bridge.last_sender() == Side::kIncoming;
+  return connection.record().end.reason == TerminationReason::kTruncated && !awaited_answer &&
+         bridge.dropped_bytes() == 0 && !bridge.amid_record();
+}
+
+void HintAtTruncation() {
+  static std::atomic<bool> hinted = false;
+  if (!LogEnabled(LogLevel::kInfo) || hinted.exchange(true)) return;
+  LogEvent(LogLevel::kInfo, "client_without_close_notify")
+      .Text("hint",
+            "some clients never say close_notify; --truncation=fin (tls.truncation: fin) takes "
+            "their end for a normal one, where nobody needs to tell a request that was cut short "
+            "from a whole one");
 }
 
 std::string KindOf(const End& end) {
@@ -117,7 +138,9 @@ void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
 
 void ConnectionLog::WriteEnd(const Connection& connection) {
   const ConnectionRecord& record = connection.record();
-  const LogLevel level = LevelOf(record.end);
+  const bool left_in_order = LeftInOrder(connection);
+  if (left_in_order) HintAtTruncation();
+  const LogLevel level = left_in_order ? LogLevel::kInfo : LevelOf(record.end);
   std::string kind = KindOf(record.end);
   const proxy_protocol::Malformed malformed = connection.malformed_proxy_header();
   if (malformed != proxy_protocol::Malformed::kNone) {

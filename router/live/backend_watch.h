@@ -33,8 +33,8 @@ class BackendWatch {
   struct Watched {
     std::shared_ptr<BackendPool> pool;
     std::shared_ptr<const tls::BackendContext> lenient_tls;  // for checks of backends in the clear
-    std::unique_ptr<HealthChecker> checker;                 // null if the route has no checks
-    std::unique_ptr<RouteResolver> resolver;                // null if no backend has a name
+    std::unique_ptr<HealthChecker> checker;                  // null if the route has no checks
+    std::unique_ptr<RouteResolver> resolver;                 // null if no backend has a name
   };
 
   void Update(const LiveRoute& route, Watched* watched);

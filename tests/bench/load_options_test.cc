@@ -64,6 +64,9 @@ TEST(LoadOptionsTest, NamesTheOptionThatTheModeWouldIgnore) {
   raw.size = 100;
   EXPECT_EQ(Refusal("handshake", raw), "--size does not apply to handshake");
   raw = Minimal();
+  raw.nagle = true;
+  EXPECT_EQ(Refusal("roundtrip", raw), "--nagle does not apply to roundtrip");
+  raw = Minimal();
   raw.duration = absl::Seconds(1);
   EXPECT_EQ(Refusal("bulk", raw), "--duration does not apply to bulk");
 }

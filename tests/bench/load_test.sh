@@ -40,6 +40,7 @@ relay=$address
 
 believes handshake --plain --count=50
 believes handshake --plain --count=50 --closer=backend
+believes handshake --plain --count=50 --nagle
 believes roundtrip --plain --duration=100ms --warmup=0
 believes roundtrip --plain --duration=100ms --size=100000 --connections=2
 believes roundtrip --plain --duration=100ms --rate=500

@@ -243,6 +243,22 @@ TEST_F(TruncationTest, OverAUnixSocketIsAnEndLikeAnyOtherAndTheStartSaysSo) {
   EXPECT_TRUE(tlsbridge().WaitForEvent("unix_backend_cannot_see_truncation"));
 }
 
+TEST_F(TruncationTest, OfClientsThatWereOwedNothingIsNoWarningAndHintedAtOnce) {
+  ASSERT_NO_FATAL_FAILURE(Start({}));
+  for (int i = 0; i < 2; ++i) {
+    TlsClient client = Open();
+    ExchangeAByte(client);
+    client.socket().ShutdownWrite();
+    EXPECT_EQ(client.ReadToEnd().value_or("failed"), "");
+    client.socket().Close();
+  }
+  for (const auto& end : tlsbridge().WaitForConnections(2)) {
+    EXPECT_EQ(end["reason"], "truncated") << end;
+    EXPECT_EQ(end["level"], "info") << end;
+  }
+  EXPECT_EQ(tlsbridge().Events("client_without_close_notify").size(), 1u);
+}
+
 TEST_F(TruncationTest, IsPassedOnAsAnEndWhenToldSo) {
   ASSERT_NO_FATAL_FAILURE(Truncate({"--truncation=fin"}));
   EXPECT_EQ(seen_, "half, then fin");

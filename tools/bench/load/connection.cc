@@ -9,7 +9,9 @@ namespace tlsbridge::bench {
 
 void Connection::Open(bool resume) {
   resume_ = resume;
-  auto socket = Socket::Dial(context_.options.connect);
+  auto socket =
+      Socket::Dial(context_.options.connect,
+                   context_.options.nagle ? Socket::Small::kNagle : Socket::Small::kAtOnce);
   if (!socket.ok()) {
     context_.tally.Error(ErrorKind::kConnect, socket.status().message());
     OnClosed(false);

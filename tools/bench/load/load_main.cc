@@ -31,6 +31,7 @@ ABSL_FLAG(optional<absl::Duration>, duration, {},
 ABSL_FLAG(optional<absl::Duration>, warmup, {}, "before the measurement (default 300ms)");
 ABSL_FLAG(optional<uint64_t>, count, {}, "handshake: this many, instead of a duration");
 ABSL_FLAG(bool, resume, false, "handshake: each resumes an earlier session");
+ABSL_FLAG(bool, nagle, false, "handshake: a client that does not set TCP_NODELAY");
 ABSL_FLAG(optional<string>, closer, {}, "handshake: client (default) or backend closes first");
 ABSL_FLAG(optional<uint64_t>, size, {}, "roundtrip, storm: bytes of a message (default 100)");
 ABSL_FLAG(optional<double>, rate, {},
@@ -65,6 +66,7 @@ RawOptions OptionsFromFlags() {
   raw.direction = absl::GetFlag(FLAGS_direction);
   raw.closer = absl::GetFlag(FLAGS_closer);
   raw.resume = absl::GetFlag(FLAGS_resume);
+  raw.nagle = absl::GetFlag(FLAGS_nagle);
   raw.storm_connections = absl::GetFlag(FLAGS_storm_connections);
   raw.storm_rate = absl::GetFlag(FLAGS_storm_rate);
   raw.cpu_of = absl::GetFlag(FLAGS_cpu_of);

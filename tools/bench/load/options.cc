@@ -61,6 +61,7 @@ void CheckTls(const RawOptions& raw, Options& options, Checker& check) {
 void CheckApplicability(const RawOptions& raw, Checker& check) {
   check.OnlyWith(raw.count.has_value(), "count", {Mode::kHandshake});
   check.OnlyWith(raw.resume, "resume", {Mode::kHandshake});
+  check.OnlyWith(raw.nagle, "nagle", {Mode::kHandshake});
   check.OnlyWith(raw.closer.has_value(), "closer", {Mode::kHandshake});
   check.OnlyWith(raw.size.has_value(), "size", {Mode::kRoundtrip, Mode::kStorm});
   check.OnlyWith(raw.rate.has_value(), "rate", {Mode::kRoundtrip, Mode::kStorm});
@@ -118,6 +119,7 @@ void CheckNames(const RawOptions& raw, Options& options, Checker& check) {
     if (*raw.closer == "backend") options.closer = Closer::kBackend;
   }
   options.resume = raw.resume;
+  options.nagle = raw.nagle;
   for (const std::string& text : raw.cpu_of) {
     pid_t pid = 0;
     check.Require(absl::SimpleAtoi(text, &pid) && pid > 0,

@@ -33,6 +33,7 @@ struct RawOptions {
   std::string connect;
   bool plain = false;
   bool resume = false;
+  bool nagle = false;
   std::optional<std::string> tls, cipher, group, sni;
   std::optional<int> connections;
   std::optional<absl::Duration> duration, warmup;
@@ -59,6 +60,7 @@ struct Options {
   Direction direction = Direction::kDownload;
   Closer closer = Closer::kClient;
   bool resume = false;
+  bool nagle = false;
   int storm_connections = 0;
   double storm_rate = 0;  // handshakes a second; zero: as fast as they can be made
   std::vector<pid_t> cpu_of;

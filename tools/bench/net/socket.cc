@@ -31,10 +31,10 @@ Verdict VerdictOfErrno() {
 
 }  // namespace
 
-absl::StatusOr<Socket> Socket::Dial(const Address& address) {
+absl::StatusOr<Socket> Socket::Dial(const Address& address, Small writes) {
   UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, "socket");
-  SetNoDelay(fd.get());
+  if (writes == Small::kAtOnce) SetNoDelay(fd.get());
   if (connect(fd.get(), address.get(), address.length()) != 0 && errno != EINPROGRESS) {
     return absl::ErrnoToStatus(errno, absl::StrCat("connect ", address.ToString()));
   }

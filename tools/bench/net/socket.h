@@ -34,8 +34,11 @@ class Socket {
   Socket() = default;
   explicit Socket(UniqueFd fd) : fd_(std::move(fd)) {}
 
+  // With kNagle a small write waits until the one before it is acknowledged, as it does in a
+  // program that does not set TCP_NODELAY.
+  enum class Small { kAtOnce, kNagle };
   // Starts to connect; the first readiness event says that it has ended, then ask ConnectError().
-  static absl::StatusOr<Socket> Dial(const Address& address);
+  static absl::StatusOr<Socket> Dial(const Address& address, Small writes = Small::kAtOnce);
   // Listens with the longest backlog that the kernel grants.
   static absl::StatusOr<Socket> Listen(const Address& address);
   // An invalid socket when no connection waits.
