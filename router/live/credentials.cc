@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tls/certificates/certificate.h"
+#include "tls/certificates/certificate_uses.h"
 #include "tls/certificates/key_pair.h"
 #include "tls/certificates/pem_file.h"
 #include "tls/tickets/ticket_keys.h"
@@ -215,6 +216,7 @@ absl::Status ReadBackend(const BackendTls& settings, const ServedRoute* served, 
     if (!settings.cert.empty()) {
       auto pair = tls::LoadKeyPair(settings.cert, settings.key, now);
       if (!pair.ok()) return pair.status();
+      tls::WarnOfUse(tls::CertificateUse::kClient, &*pair);
       credentials->certificate = *std::move(pair);
     }
     auto context = tls::BackendContext::Create(OptionsOf(settings, *credentials));
@@ -340,7 +342,7 @@ std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& fir
 
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit) {
   const auto show = [&visit](const char* what, const auto& set) {
-    if (!set.paths.empty()) visit({what, set.paths, set.stamp, set.digest, set.problem});
+    if (!set.paths.empty()) visit({what, set.paths, set.stamp, set.digest, set.problem, set.once});
   };
   for (const auto& set : tls.files.certificates) show("certificate", set);
   show("clients", tls.files.clients);

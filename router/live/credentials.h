@@ -55,6 +55,7 @@ struct FileSetState {
   uint64_t stamp;
   uint64_t digest;
   absl::string_view problem;
+  bool once;  // it came through a pipe
 };
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit);
 // Whether all that is served, and all that is known of the files, is the same.

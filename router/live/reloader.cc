@@ -161,7 +161,7 @@ WatchPlan Reloader::PlanFor(const LiveConfig& live) const {
   std::vector<std::string> paths = source_files_;
   for (const auto& route : live.routes()) {
     ForEachFileSet(route->tls, [&paths](const FileSetState& set) {
-      paths.insert(paths.end(), set.paths.begin(), set.paths.end());
+      if (!set.once) paths.insert(paths.end(), set.paths.begin(), set.paths.end());
     });
   }
   return PlanWatches(paths);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace tlsbridge {
 namespace {
@@ -54,6 +55,12 @@ std::vector<std::string> TlsWarnings(const Route& route, const RouteTls& tls) {
     Append(files.backend.content->certificate.warnings, &warnings);
     Append(files.backend.content->trust.warnings, &warnings);
   }
+  ForEachFileSet(tls, [&warnings](const FileSetState& set) {
+    if (!set.once) return;
+    warnings.push_back(absl::StrCat(absl::StrJoin(set.paths, ", "),
+                                    ": comes through a pipe, so that what came is served until a "
+                                    "restart, and not renewed"));
+  });
   if (tls.backend != nullptr && !tls.backend->verifies()) {
     warnings.emplace_back(
         "insecure_skip_verify is on: backends are not verified, and whoever answers in their place "

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tls/certificates/asn1_time.h"
+#include "tls/certificates/certificate_uses.h"
 
 namespace tlsbridge::tls {
 
@@ -13,7 +14,15 @@ absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl:
   if (!pair.ok()) return pair.status();
   Certificate certificate{*std::move(pair), std::nullopt};
   std::vector<std::string>& warnings = certificate.pair.warnings;
-  if (paths.ocsp.empty()) return certificate;
+  WarnOfUse(CertificateUse::kServer, &certificate.pair);
+  if (paths.ocsp.empty()) {
+    if (MustStaple(certificate.pair.chain.front().get())) {
+      warnings.push_back(absl::StrCat(paths.certificate,
+                                      ": clients are to refuse it without an OCSP response (RFC "
+                                      "7633), and no file of one is named"));
+    }
+    return certificate;
+  }
   auto staple = LoadOcspResponse(paths.ocsp, certificate.pair);
   // The certificate was renewed, and its responder has yet to be asked.
   if (absl::IsNotFound(staple.status())) {

@@ -25,8 +25,9 @@ struct CertificatePaths {
   std::string ocsp;  // empty for none
 };
 
-// As LoadKeyPair() and LoadOcspResponse(). That the staple has expired or is for another
-// certificate is added to the pair's warnings.
+// As LoadKeyPair() and LoadOcspResponse(). What clients will refuse, and that the staple lacks
+// though they demand one, has expired or is for another certificate, is added to the pair's
+// warnings.
 absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl::Time now);
 
 }  // namespace tlsbridge::tls

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/mem.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +20,23 @@ namespace {
 
 absl::Status CannotRead(const std::string& path, int error) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read: ", strerror(error)));
+}
+
+// Waits until there is something to read, or the end. False if `deadline`, a timer, comes first.
+bool WaitToRead(int fd, int deadline) {
+  pollfd fds[] = {{fd, POLLIN, 0}, {deadline, POLLIN, 0}};
+  while (poll(fds, 2, /*timeout=*/-1) < 0 && errno == EINTR) {
+  }
+  return fds[0].revents != 0 || fds[1].revents == 0;
+}
+
+// Expires once, after kPipePatience.
+int StartDeadline() {
+  const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+  itimerspec when = {};
+  when.it_value = absl::ToTimespec(kPipePatience);
+  if (timer >= 0) timerfd_settime(timer, 0, &when, nullptr);
+  return timer;
 }
 
 // What a file that does not tell its size, such as a pipe, is read by at first.
@@ -39,6 +58,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes, 
   struct stat info;
   if (fstat(fd, &info) != 0) return CannotRead(path, errno);
   if (S_ISDIR(info.st_mode)) return CannotRead(path, EISDIR);
+  // Without it poll() ignores the descriptor, and waits as long as it takes.
+  const int deadline = S_ISREG(info.st_mode) ? -1 : StartDeadline();
+  absl::Cleanup close_deadline = [deadline] {
+    if (deadline >= 0) close(deadline);
+  };
 
   // One byte more than there should be, so that the end is seen without growing.
   const auto expected = static_cast<size_t>(std::max<off_t>(info.st_size, 0));
@@ -53,9 +77,15 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes, 
       }
       Grow(&text, std::min(2 * length, max_bytes + 1));
     }
+    if (!S_ISREG(info.st_mode) && !WaitToRead(fd, deadline)) {
+      OPENSSL_cleanse(text.data(), text.size());
+      return absl::DeadlineExceededError(
+          absl::StrCat(path, ": is a pipe, and its writer was not done within ",
+                       absl::FormatDuration(kPipePatience)));
+    }
     const ssize_t n = read(fd, text.data() + length, text.size() - length);
     if (n == 0) break;
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EINTR || (errno == EAGAIN && deadline >= 0))) continue;
     if (n < 0) {
       const int error = errno;
       OPENSSL_cleanse(text.data(), text.size());

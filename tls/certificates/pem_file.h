@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace tlsbridge::tls {
 
@@ -14,6 +15,9 @@ inline constexpr size_t kMaxPemFileBytes = 4 * 1024 * 1024;
 
 // The largest OCSP response that is read. One with the responder's chain is under 8 KiB.
 inline constexpr size_t kMaxDerFileBytes = 64 * 1024;
+
+// How long the writer of a pipe may take, from our opening it to its end.
+inline constexpr absl::Duration kPipePatience = absl::Seconds(5);
 
 absl::StatusOr<std::string> ReadPemFile(const std::string& path);
 absl::StatusOr<std::string> ReadDerFile(const std::string& path);

@@ -4,25 +4,23 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "tls/context_slot.h"
 
 namespace tlsbridge::tls {
 namespace {
 
-// Where a context has its list, in the wire's format: each name with a byte of length before it.
-int ListIndex() {
-  static const int index = SSL_CTX_get_ex_new_index(
-      0, nullptr, nullptr, nullptr, [](void*, void* list, CRYPTO_EX_DATA*, int, long, void*) {
-        delete static_cast<std::string*>(list);
-      });
-  return index;
-}
+// A context's list in the wire's format: each name with a byte of length before it.
+struct WireList {
+  std::string bytes;
+};
 
 int Select(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* offered,
            unsigned offered_length, void* argument) {
-  const auto* list = static_cast<const std::string*>(argument);
+  const std::string* const list = &static_cast<const WireList*>(argument)->bytes;
   // It goes by the first list's order, which is ours.
   const int result = SSL_select_next_proto(
       const_cast<uint8_t**>(out), out_length, reinterpret_cast<const uint8_t*>(list->data()),
@@ -34,7 +32,7 @@ int Select(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* offere
 
 absl::Status InstallAlpn(absl::Span<const std::string> protocols, SSL_CTX* ctx) {
   if (protocols.empty()) return absl::OkStatus();
-  auto list = std::make_unique<std::string>();
+  auto list = std::make_unique<WireList>();
   for (auto it = protocols.begin(); it != protocols.end(); ++it) {
     if (it->empty() || it->size() > 255) {
       return absl::InvalidArgumentError(
@@ -43,11 +41,10 @@ absl::Status InstallAlpn(absl::Span<const std::string> protocols, SSL_CTX* ctx) 
     if (std::find(protocols.begin(), it, *it) != it) {
       return absl::InvalidArgumentError(absl::StrCat("alpn: \"", *it, "\" comes twice"));
     }
-    list->push_back(static_cast<char>(it->size()));
-    list->append(*it);
+    list->bytes.push_back(static_cast<char>(it->size()));
+    list->bytes.append(*it);
   }
-  SSL_CTX_set_alpn_select_cb(ctx, &Select, list.get());
-  SSL_CTX_set_ex_data(ctx, ListIndex(), list.release());
+  SSL_CTX_set_alpn_select_cb(ctx, &Select, ContextSlot<WireList>::Put(std::move(list), ctx));
   return absl::OkStatus();
 }
 

@@ -10,12 +10,14 @@
 #include <openssl/ssl.h>
 #include <string.h>
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "tls/context_slot.h"
 #include "tls/tickets/published.h"
 
 namespace tlsbridge::tls {
@@ -113,17 +115,9 @@ class TicketKeys {
   Published<KeySet> published_;
 };
 
-int KeysIndex() {
-  static const int index = SSL_CTX_get_ex_new_index(
-      0, nullptr, nullptr, nullptr, [](void*, void* keys, CRYPTO_EX_DATA*, int, long, void*) {
-        delete static_cast<TicketKeys*>(keys);
-      });
-  return index;
-}
-
 int PrepareTicket(SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac,
                   int encrypt) {
-  auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), KeysIndex()));
+  TicketKeys* const keys = ContextSlot<TicketKeys>::Of(ssl);
   if (keys == nullptr) return encrypt == 1 ? -1 : 0;
   return keys->Prepare(name, iv, cipher, hmac, encrypt == 1);
 }
@@ -141,7 +135,7 @@ void InstallTicketKeys(std::shared_ptr<TicketSecrets> secrets, absl::string_view
   const auto lifetime_seconds = static_cast<uint32_t>(absl::ToInt64Seconds(options.period));
   SSL_CTX_set_timeout(ctx, lifetime_seconds);
   SSL_CTX_set_session_psk_dhe_timeout(ctx, lifetime_seconds);
-  SSL_CTX_set_ex_data(ctx, KeysIndex(), new TicketKeys(std::move(secrets), binding));
+  ContextSlot<TicketKeys>::Put(std::make_unique<TicketKeys>(std::move(secrets), binding), ctx);
   SSL_CTX_set_tlsext_ticket_key_cb(ctx, &PrepareTicket);
 }
 

@@ -8,21 +8,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "tls/context_slot.h"
 #include "tls/trust/peer_signatures.h"
 
 namespace tlsbridge::tls {
-namespace {
-
-int VerifierIndex() {
-  static const int index = SSL_CTX_get_ex_new_index(
-      0, nullptr, nullptr, nullptr, [](void*, void* verifier, CRYPTO_EX_DATA*, int, long, void*) {
-        delete static_cast<ClientVerifier*>(verifier);
-      });
-  return index;
-}
-
-}  // namespace
-
 std::string PolicyDigest(const ClientPolicy& policy) {
   std::string text = absl::StrCat(static_cast<int>(policy.mode), policy.observe_only ? "o" : "",
                                   "\n", policy.ca_pem);
@@ -68,15 +57,16 @@ absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CT
   const std::string digest = PolicyDigest(policy);
   SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(digest.data()),
                                  digest.size());
-  SSL_CTX_set_ex_data(ctx, VerifierIndex(), verifier->release());
+  if (ContextSlot<ClientVerifier>::Put(*std::move(verifier), ctx) == nullptr) {
+    return absl::ResourceExhaustedError("no memory for the verifier of clients");
+  }
   return absl::OkStatus();
 }
 
 bool ClientVerifier::tells_cas() const { return trust_->ca_names_bytes() <= kMaxCaNamesBytes; }
 
 const ClientVerifier* ClientVerifier::Of(const SSL* ssl) {
-  return static_cast<const ClientVerifier*>(
-      SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), VerifierIndex()));
+  return ContextSlot<ClientVerifier>::Of(ssl);
 }
 
 ClientVerifier::Decision ClientVerifier::Check(const STACK_OF(X509) * chain) const {

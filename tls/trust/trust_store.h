@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "tls/certificates/certificate_uses.h"
 #include "tls/certificates/pem_objects.h"
 
 STACK_OF(X509);  // declares it, without the weight of x509.h
@@ -46,7 +47,7 @@ class TrustStore {
   // A leaf, a root and four between them; each costs a signature check.
   static constexpr int kMaxDepth = 5;
   // All certificates of a peer together; for SSL_CTX_set_max_cert_list.
-  static constexpr size_t kMaxCertificateBytes = 32 * 1024;
+  static constexpr size_t kMaxCertificateBytes = kMaxChainBytes;
 
   enum class Purpose { kClient, kServer };
 

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -19,6 +20,13 @@ uint64_t StampOf(absl::Span<const std::string> paths) {
                          info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
   }
   return stamp;
+}
+
+bool ComeOnce(absl::Span<const std::string> paths) {
+  return std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
+    struct stat info = {};
+    return stat(path.c_str(), &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode));
+  });
 }
 
 uint64_t DigestOf(absl::Span<const std::string> paths) {

@@ -29,6 +29,9 @@ uint64_t StampOf(absl::Span<const std::string> paths);
 // Of what the files hold now. What is not a regular file counts by its stamp.
 uint64_t DigestOf(absl::Span<const std::string> paths);
 
+// Whether one of them is a pipe, or another thing whose bytes come but once.
+bool ComeOnce(absl::Span<const std::string> paths);
+
 // Which files are read: those whose stamp has changed, or all, since some file systems tell of a
 // change late.
 enum class Reread : uint8_t { kChanged, kAll };
@@ -40,6 +43,7 @@ struct FileSet {
   uint64_t digest = 0;             // the same of its bytes
   std::string problem;             // why that is not served; empty if it is
   std::shared_ptr<T> content;      // what is served
+  bool once = false;               // as ComeOnce() says: it is never read again
 };
 
 // `read` returns StatusOr<shared_ptr<T>> of what the files hold now; it is called again if they
@@ -50,6 +54,8 @@ template <typename T, typename Read>
 absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const FileSet<T>* served,
                                        Reread reread, Read read) {
   constexpr int kAttempts = 5;
+  if (served != nullptr && served->once) return *served;
+  const bool once = ComeOnce(paths);
   uint64_t stamp = StampOf(paths);
   // What was refused is tried again: a certificate that is not valid yet becomes so.
   const bool needed = reread == Reread::kAll && !paths.empty();
@@ -64,14 +70,15 @@ absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const Fil
       return kept;
     }
     absl::StatusOr<std::shared_ptr<T>> content = read();
-    const uint64_t then = std::exchange(stamp, StampOf(paths));
+    // Of a pipe it changes with every byte.
+    const uint64_t then = once ? stamp : std::exchange(stamp, StampOf(paths));
     if (then != stamp && attempt < kAttempts) continue;
     if (then != stamp) {
       content = absl::UnavailableError(
           absl::StrCat(absl::StrJoin(paths, ", "), ": changed again and again while being read"));
     }
     if (content.ok()) {
-      return FileSet<T>{std::move(paths), stamp, digest, "", *std::move(content)};
+      return FileSet<T>{std::move(paths), stamp, digest, "", *std::move(content), once};
     }
     if (served == nullptr) return content.status();
     FileSet<T> kept = *served;

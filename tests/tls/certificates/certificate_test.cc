@@ -22,6 +22,7 @@ class CertificateTest : public ::testing::Test {
  protected:
   CertificateTest() {
     testing::CertificateShape shape;
+    shape.extended_usage = "serverAuth";
     shape.not_before = now_ - absl::Hours(1);
     shape.not_after = now_ + absl::Hours(1);
     const testing::TestCertificate made = testing::MakeCertificate(shape, nullptr);

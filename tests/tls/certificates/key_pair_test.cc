@@ -1,5 +1,6 @@
 #include "tls/certificates/key_pair.h"
 
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
@@ -15,6 +16,7 @@
 #include <fstream>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -178,6 +180,37 @@ TEST_F(KeyPairTest, ReadsAPipeWhoseSizeIsNotKnownBeforehand) {
   close(ends[0]);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, text);
+}
+
+TEST_F(KeyPairTest, WaitsForTheWriterOfAPipe) {
+  const std::string path = ::testing::TempDir() + "/fifo";
+  unlink(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::thread writer([&] {
+    // Opening it waits for the reader; what comes then, comes in pieces.
+    const int fd = open(path.c_str(), O_WRONLY);
+    const std::string text = leaf_ + key_;
+    for (size_t at = 0; at < text.size(); at += 100) {
+      const std::string piece = text.substr(at, 100);
+      EXPECT_EQ(write(fd, piece.data(), piece.size()), static_cast<ssize_t>(piece.size()));
+      std::this_thread::yield();
+    }
+    close(fd);
+  });
+  const auto pair = LoadKeyPair(path, path, now_);
+  writer.join();
+  EXPECT_TRUE(pair.ok()) << pair.status();
+}
+
+TEST_F(KeyPairTest, DoesNotWaitForEverForTheWriterOfAPipe) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const auto read = ReadPemFile(absl::StrCat("/dev/fd/", ends[0]));
+  close(ends[0]);
+  close(ends[1]);
+  EXPECT_EQ(
+      std::string(read.status().message()),
+      absl::StrCat("/dev/fd/", ends[0], ": is a pipe, and its writer was not done within 5s"));
 }
 
 TEST_F(KeyPairTest, TellsAKeyThatAnybodyMayRead) {

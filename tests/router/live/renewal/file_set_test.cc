@@ -45,6 +45,25 @@ class FileSetTest : public testing::Test {
   std::function<void()> during_read_;
 };
 
+TEST_F(FileSetTest, WhatComesThroughAPipeIsReadOnceAndNeverAgain) {
+  unlink(paths_[0].c_str());
+  ASSERT_EQ(mkfifo(paths_[0].c_str(), 0600), 0);
+  const auto read = [this](const FileSet<const std::string>* served, Reread reread) {
+    return ReadFileSet(paths_, served, reread,
+                       [this]() -> absl::StatusOr<std::shared_ptr<const std::string>> {
+                         ++reads_;
+                         return std::make_shared<const std::string>("cert 1");
+                       });
+  };
+  const auto first = read(nullptr, Reread::kChanged);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(first->once);
+  Write(1, "key 2");
+  EXPECT_EQ(read(&*first, Reread::kAll)->content, first->content);
+  EXPECT_EQ(reads_, 1);
+  unlink(paths_[0].c_str());
+}
+
 TEST_F(FileSetTest, IsNotReadAgainUnlessAFileChanged) {
   const auto first = Read(nullptr);
   ASSERT_TRUE(first.ok());
