@@ -239,7 +239,10 @@ bool Endpoint::PeerHasLeft(int* error) const {
 
 int Endpoint::Write(absl::Span<const uint8_t> plaintext) {
   if (tls_ == nullptr) return Transmit(plaintext);
-  if (!tls_->Send(plaintext)) return EPROTO;
+  if (!tls_->Send(plaintext)) {
+    memory_->tls.ClearOutput();  // what it has begun must not leave with another session's records
+    return EPROTO;
+  }
   return TransmitRecords();
 }
 

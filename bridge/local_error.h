@@ -24,4 +24,9 @@ inline bool IsLocalError(int error) {
   }
 }
 
+// Of those, what may be over in a moment: somebody gives back what we are out of.
+inline bool IsShortage(int error) {
+  return IsLocalError(error) && error != EACCES && error != EPERM;
+}
+
 }  // namespace tlsbridge

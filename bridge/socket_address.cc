@@ -1,6 +1,7 @@
 #include "bridge/socket_address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
@@ -31,6 +32,27 @@ const sockaddr_in* AsV4(const SocketAddress& a) {
 
 const sockaddr_in6* AsV6(const SocketAddress& a) {
   return a.family() == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(a.get()) : nullptr;
+}
+
+// Of all those that have one (RFC 4007, section 4), what anybody listens on or dials.
+bool HasZone(const in6_addr& address) { return IN6_IS_ADDR_LINKLOCAL(&address); }
+
+// A name or a number (RFC 4007, section 11.2); 0 if it is no interface's.
+uint32_t ZoneOf(const std::string& text) {
+  if (const uint32_t index = if_nametoindex(text.c_str()); index != 0) return index;
+  uint32_t number = 0;
+  char name[IF_NAMESIZE];
+  const bool digits = std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+  if (!digits || !absl::SimpleAtoi(text, &number)) return 0;
+  return if_indextoname(number, name) == nullptr ? 0 : number;
+}
+
+// Behind an address: "%eth0", or the number if the interface has gone.
+std::string ZoneText(const sockaddr_in6& address) {
+  if (address.sin6_scope_id == 0) return {};
+  char name[IF_NAMESIZE];
+  if (if_indextoname(address.sin6_scope_id, name) != nullptr) return absl::StrCat("%", name);
+  return absl::StrCat("%", address.sin6_scope_id);
 }
 
 }  // namespace
@@ -74,8 +96,19 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
     sockaddr_in6 address = {};
     address.sin6_family = AF_INET6;
     address.sin6_port = htons(static_cast<uint16_t>(port));
-    if (inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &address.sin6_addr) != 1) {
+    const std::string inside = host.substr(1, host.size() - 2);
+    const size_t percent = inside.find('%');
+    if (inet_pton(AF_INET6, inside.substr(0, percent).c_str(), &address.sin6_addr) != 1) {
       return Refuse(text, "between the brackets is no IPv6 address");
+    }
+    const bool has_zone = percent != std::string::npos;
+    if (has_zone != HasZone(address.sin6_addr)) {
+      return Refuse(text, has_zone ? "only link-local addresses (fe80::/10) have a zone"
+                                   : "a link-local address needs its zone ([fe80::1%eth0]:PORT)");
+    }
+    if (has_zone) address.sin6_scope_id = ZoneOf(inside.substr(percent + 1));
+    if (has_zone && address.sin6_scope_id == 0) {
+      return Refuse(text, "its zone is no interface of this machine");
     }
     return From(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   }
@@ -126,6 +159,11 @@ bool SocketAddress::is_loopback() const {
   return false;
 }
 
+bool SocketAddress::has_zone() const {
+  const auto* v6 = AsV6(*this);
+  return v6 != nullptr && v6->sin6_scope_id != 0;
+}
+
 std::string SocketAddress::abstract_name() const {
   if (!is_unix() || length_ <= kUnnamedUnixLength || storage_.un.sun_path[0] != '\0') return {};
   return std::string(storage_.un.sun_path + 1, length_ - kUnnamedUnixLength - 1);
@@ -149,7 +187,7 @@ std::string SocketAddress::ToString() const {
   }
   if (const auto* v6 = AsV6(*this)) {
     inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-    return absl::StrCat("[", host, "]:", port());
+    return absl::StrCat("[", host, ZoneText(*v6), "]:", port());
   }
   return "-";
 }
@@ -170,6 +208,8 @@ std::string SocketAddress::ClientKey() const {
   if (const auto* v6 = AsV6(*this)) {
     const char* bytes = reinterpret_cast<const char*>(&v6->sin6_addr);
     if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) return std::string(bytes + 12, 4);
+    // All of a link share one /64.
+    if (HasZone(v6->sin6_addr)) return std::string(bytes, 16) + ZoneText(*v6);
     return std::string(bytes, 8);
   }
   return "unix:";  // of a length that no address has

@@ -1,5 +1,5 @@
 // Where a socket listens or connects: IPv4, IPv6, a UNIX path or an abstract UNIX name. Parsed from
-// text, never looked up.
+// text; no name is looked up but that of an interface.
 //
 // Thread: any; a value. Failure: Parse() returns a Status that says what is allowed.
 #pragma once
@@ -20,7 +20,8 @@ class SocketAddress {
  public:
   SocketAddress() = default;  // no address: family() is AF_UNSPEC
 
-  // "127.0.0.1:8443", "[::1]:8443", "localhost:8443" (both loopback addresses are meant: 127.0.0.1
+  // "127.0.0.1:8443", "[::1]:8443", "[fe80::1%eth0]:8443" (the interface is looked up, and must be
+  // there), "localhost:8443" (both loopback addresses are meant: 127.0.0.1
   // is taken), "unix:/run/app.sock", "unix:@name" (abstract: in no folder, gone with its socket).
   static absl::StatusOr<SocketAddress> Parse(absl::string_view text);
 
@@ -35,6 +36,7 @@ class SocketAddress {
   bool is_unix() const { return family() == AF_UNIX; }
   uint16_t port() const;              // 0 for UNIX
   bool is_loopback() const;           // 127.0.0.0/8, ::1, their mapped form, or UNIX
+  bool has_zone() const;              // link-local, on one interface
   std::string unix_path() const;      // empty for an abstract name
   std::string abstract_name() const;  // without the @; the kernel's may have any byte in it
 
@@ -45,7 +47,8 @@ class SocketAddress {
   // The form that Parse() takes; "unix:" for an unnamed UNIX peer, "-" for no address.
   std::string ToString() const;
 
-  // For counting by client: IPv4 and IPv4-mapped IPv6 are equal, IPv6 counts by /64 (RFC 6177),
+  // For counting by client: IPv4 and IPv4-mapped IPv6 are equal, IPv6 counts by /64 (RFC 6177)
+  // but for the link-local addresses of one link, which count each,
   // everybody on UNIX sockets is one.
   std::string ClientKey() const;
 

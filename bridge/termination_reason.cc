@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "bridge/local_error.h"
+
 namespace tlsbridge {
 namespace {
 
@@ -81,6 +83,7 @@ constexpr std::array<Row, kTerminationReasons> kTable = {{
     {Reason::kRateLimit, "rate_limit", kNeverServed},
     {Reason::kHandshakeLimit, "handshake_limit", kNeverServed},
     {Reason::kFdLimit, "fd_limit", kNeverServed},
+    {Reason::kLocalError, "local_error", kLost},
     {Reason::kDenied, "denied", kRefused},
     {Reason::kNoRoute, "no_route", kNeverServed},
     {Reason::kNoBackend, "no_backend", kNeverServed},
@@ -155,7 +158,11 @@ TerminationReason ReasonForErrno(Side side, int error) {
       return Reason::kEhostunreach;
     case ENETUNREACH:
       return Reason::kEnetunreach;
+    case EMFILE:
+    case ENFILE:
+      return Reason::kFdLimit;
     default:
+      if (IsShortage(error)) return Reason::kLocalError;
       return side == Side::kIncoming ? Reason::kSocketError : Reason::kProxyError;
   }
 }

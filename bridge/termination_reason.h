@@ -58,6 +58,7 @@ enum class TerminationReason : uint8_t {
   kRateLimit,
   kHandshakeLimit,  // too many handshakes in progress
   kFdLimit,
+  kLocalError,  // this machine is out of ports, memory or the like; errno says of what
   kDenied,
   kNoRoute,
   kNoBackend,

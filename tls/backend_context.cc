@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "tls/certificates/asn1_time.h"
 #include "tls/hello/protocol_options.h"
+#include "tls/out_of_memory.h"
 #include "tls/session.h"
 #include "tls/trust/peer_signatures.h"
 #include "tls/version_name.h"
@@ -108,7 +109,7 @@ absl::Status SetProtocol(const BackendOptions& options, SSL_CTX* ctx) {
 
 }  // namespace
 
-BackendContext::BackendContext() : ctx_(SSL_CTX_new(TLS_method())) {}
+BackendContext::BackendContext() : ctx_(Made(SSL_CTX_new(TLS_method()))) {}
 BackendContext::~BackendContext() = default;
 
 absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(

@@ -5,16 +5,17 @@
 #include <utility>
 
 #include "tls/backend_context.h"
+#include "tls/out_of_memory.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {
 
 std::unique_ptr<Session> Session::Connect(std::shared_ptr<const BackendContext> context,
                                           Staging* staging, absl::string_view backend) {
-  bssl::UniquePtr<SSL> ssl(SSL_new(context->ssl_ctx()));
+  bssl::UniquePtr<SSL> ssl(Made(SSL_new(context->ssl_ctx())));
   SSL_set_connect_state(ssl.get());
   if (!context->server_name().empty()) {
-    SSL_set_tlsext_host_name(ssl.get(), context->server_name().c_str());
+    Done(SSL_set_tlsext_host_name(ssl.get(), context->server_name().c_str()));
   }
   const SessionCache::Resumable earlier = context->TakeSession(backend);
   if (earlier.session != nullptr) SSL_set_session(ssl.get(), earlier.session.get());

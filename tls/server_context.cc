@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "tls/certificates/key_kind.h"
 #include "tls/hello/alpn.h"
+#include "tls/out_of_memory.h"
 #include "tls/session.h"
 
 namespace tlsbridge::tls {
@@ -36,7 +37,7 @@ RawChain Raw(const std::vector<bssl::UniquePtr<CRYPTO_BUFFER>>& chain) {
 
 absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& options,
                                                      absl::Span<const uint16_t> signatures) {
-  bssl::UniquePtr<SSL_CTX> ctx(SSL_CTX_new(TLS_method()));
+  bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
   absl::Status status = ApplyProtocolOptions(options.protocol, ctx.get());
   if (!status.ok()) return status;
   if (SSL_CTX_set_signing_algorithm_prefs(ctx.get(), signatures.data(), signatures.size()) != 1 ||
@@ -178,16 +179,17 @@ ServerContext::Choice ServerContext::Default() const {
 
 bssl::UniquePtr<SSL> ServerContext::NewSsl(const Choice& choice,
                                            const SSL_PRIVATE_KEY_METHOD* signing) const {
-  bssl::UniquePtr<SSL> ssl(SSL_new(ctx_.get()));
+  bssl::UniquePtr<SSL> ssl(Made(SSL_new(ctx_.get())));
   const Credential& credential = *choice.credential;
   if (signing != nullptr || &credential != credentials_.front().get()) {
     const RawChain chain = Raw(credential.chain);
-    SSL_set_chain_and_key(ssl.get(), chain.data(), chain.size(),
-                          signing == nullptr ? credential.key.get() : nullptr, signing);
+    Done(SSL_set_chain_and_key(ssl.get(), chain.data(), chain.size(),
+                               signing == nullptr ? credential.key.get() : nullptr, signing));
   }
   if (choice.staple) {
     const std::string& der = credential.staple->der;
-    SSL_set_ocsp_response(ssl.get(), reinterpret_cast<const uint8_t*>(der.data()), der.size());
+    Done(
+        SSL_set_ocsp_response(ssl.get(), reinterpret_cast<const uint8_t*>(der.data()), der.size()));
   }
   SSL_set_accept_state(ssl.get());
   return ssl;

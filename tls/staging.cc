@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tls/out_of_memory.h"
+
 namespace tlsbridge::tls {
 namespace {
 
@@ -17,7 +19,7 @@ constexpr size_t kOutputBytes = 64 * 1024;
 const BIO_METHOD* StagingMethod(int (*read)(BIO*, char*, int), int (*write)(BIO*, const char*, int),
                                 long (*control)(BIO*, int, long, void*)) {
   static const BIO_METHOD* const method = [read, write, control] {
-    BIO_METHOD* m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "tlsbridge staging");
+    BIO_METHOD* m = Made(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "tlsbridge staging"));
     BIO_meth_set_read(m, read);
     BIO_meth_set_write(m, write);
     BIO_meth_set_ctrl(m, control);
@@ -31,7 +33,7 @@ const BIO_METHOD* StagingMethod(int (*read)(BIO*, char*, int), int (*write)(BIO*
 Staging::Staging()
     // One record may be left over inside BoringSSL from the call before.
     : plaintext_(kMaxInputBytes + SSL3_RT_MAX_PLAIN_LENGTH),
-      bio_(BIO_new(StagingMethod(&ReadFromInput, &WriteToOutput, &Control))) {
+      bio_(Made(BIO_new(StagingMethod(&ReadFromInput, &WriteToOutput, &Control)))) {
   BIO_set_data(bio_.get(), this);
   BIO_set_init(bio_.get(), 1);
 }

@@ -54,6 +54,12 @@ absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
   };
   // inet_pton() would stop there.
   if (absl::StrContains(text, '\0')) return wrong();
+  if (absl::StrContains(text, '%')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text,
+                     "' has a zone, which no block has; use 10.0.0.0/8, 2001:db8::/32 "
+                     "or one address"));
+  }
   const size_t slash = text.find('/');
   const std::string address(text.substr(0, slash));
   Cidr cidr;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bridge/local_error.h"
 #include "bridge/socket_options.h"
 #include "router/connections/connection_manager.h"
 #include "router/connections/deadlines.h"
@@ -17,7 +18,7 @@ namespace {
 
 // The reason for a backend that could not be reached.
 TerminationReason ConnectFailure(int error) {
-  if (error == EMFILE || error == ENFILE) return TerminationReason::kFdLimit;
+  if (error == EACCES || error == EPERM) return TerminationReason::kLocalError;
   // A UNIX socket whose file is gone, or whose backlog is full, is as closed as a port that nobody
   // listens on.
   if (error == ENOENT || error == EAGAIN) return TerminationReason::kEconnrefused;
@@ -161,6 +162,7 @@ void Connection::Refuse(TerminationReason reason, uint8_t alert, const tls::Fail
 void Connection::StopWatching() {
   handshake_place_.GiveBack();
   timer_.Cancel();
+  if (redial_ != nullptr) redial_->Cancel();
   manager_->handshakes().Remove(this);
 }
 
@@ -285,6 +287,10 @@ BackendPool::Lease Connection::NextBackend() {
 void Connection::Dial(BackendPool::Lease lease) {
   lease_ = std::move(lease);
   tried_.push_back(lease_.endpoint());
+  DialLeased();
+}
+
+void Connection::DialLeased() {
   // Those that are left share the rest of the time, so that one that never answers does not use up
   // all.
   record_.attempt_ends_at = absl::InfiniteFuture();
@@ -306,12 +312,20 @@ void Connection::OnBackendConnected() {
   record_.connected_at = loop_->now();
   lease_.Connected(loop_->common_now());
   std::vector<EndpointId>().swap(tried_);
+  redial_.reset();
   greeting_.reset();
   MeetDeadlines();
 }
 
 void Connection::OnConnectFailed(int error, const tls::Failure& failure) {
   lease_.Failed(error, loop_->common_now());
+  if (IsShortage(error) && redial_ == nullptr) {
+    // It is no backend's fault, and may be over in a moment: that one again, once.
+    record_.attempt_ends_at = absl::InfiniteFuture();
+    redial_ = std::make_unique<Timer>(loop_, [this] { DialLeased(); });
+    redial_->ArmAfter(kRedialDelay);
+    return MeetDeadlines();
+  }
   if (BackendPool::Lease next = NextBackend()) return Dial(std::move(next));
   End end =
       End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed, error);

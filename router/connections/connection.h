@@ -31,6 +31,8 @@ class ConnectionManager;
 // idle.
 inline constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
 inline constexpr absl::Duration kDrainIdle = absl::Seconds(1);
+// When to dial again if this machine was out of descriptors, ports or memory.
+inline constexpr absl::Duration kRedialDelay = absl::Milliseconds(100);
 
 class Connection final : public DeferredDeletable,
                          private Bridge::Observer,
@@ -87,6 +89,7 @@ class Connection final : public DeferredDeletable,
   void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
   BackendPool::Lease NextBackend();
   void Dial(BackendPool::Lease lease);
+  void DialLeased();
   void WarnOfInactivity();
   void WithdrawWarningIfActive();
   // Too old, but not idle: true if it has some time left to become so.
@@ -108,6 +111,7 @@ class Connection final : public DeferredDeletable,
   bool staple_ = false;                          // send its OCSP response
   BackendPool::Lease lease_;
   std::vector<EndpointId> tried_;  // none is tried again
+  std::unique_ptr<Timer> redial_;  // once this machine was out of something; until it is connected
   ConnectionRecord record_;
   Bridge bridge_;
   Timer timer_;

@@ -171,14 +171,12 @@ absl::Status ReadClients(const ClientAuth& settings, const ServedRoute* served, 
 
 // Secrets that are kept decrypt what they encrypted before.
 absl::Status ReadTickets(const Tickets& settings, const ServedRoute* served, Reread reread,
-                         const tls::TicketSecrets::Clock& wall_clock, RouteFiles* files) {
+                         const tls::TicketSecrets::Clocks& clocks, RouteFiles* files) {
   const bool same = served != nullptr && served->settings->tls.tickets == settings;
   std::vector<std::string> paths = Named({settings.file});
   const FileSet<tls::TicketSecrets>* const before =
       served == nullptr ? nullptr : Before(same, served->tls->files.tickets);
-  const auto read = [&] {
-    return tls::TicketSecrets::Create(TicketOptionsOf(settings), wall_clock);
-  };
+  const auto read = [&] { return tls::TicketSecrets::Create(TicketOptionsOf(settings), clocks); };
   auto set = ReadFileSet(std::move(paths), before, reread, read);
   if (!set.ok()) return set.status();
   if (before != nullptr && set->content != before->content) {
@@ -244,13 +242,13 @@ bool SameServer(const Route& route, const ServedRoute& served, const RouteFiles&
 }
 
 absl::Status LoadServer(const Route& route, const ServedRoute* served, Reread reread,
-                        const tls::TicketSecrets::Clock& wall_clock, RouteTls* loaded) {
+                        const tls::TicketSecrets::Clocks& clocks, RouteTls* loaded) {
   const ServerTls& settings = route.tls;
   RouteFiles& files = loaded->files;
   absl::Status status = ReadCertificates(
-      settings, served == nullptr ? nullptr : &served->tls->files, reread, wall_clock(), &files);
-  if (status.ok()) status = ReadClients(settings.client, served, reread, wall_clock(), &files);
-  if (status.ok()) status = ReadTickets(settings.tickets, served, reread, wall_clock, &files);
+      settings, served == nullptr ? nullptr : &served->tls->files, reread, clocks.wall(), &files);
+  if (status.ok()) status = ReadClients(settings.client, served, reread, clocks.wall(), &files);
+  if (status.ok()) status = ReadTickets(settings.tickets, served, reread, clocks, &files);
   if (!status.ok()) return status;
   if (served != nullptr && SameServer(route, *served, files)) {
     loaded->server = served->tls->server;
@@ -303,22 +301,27 @@ absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings) {
   return policy;
 }
 
+tls::TicketSecrets::Clocks ClocksOf(const Clock* clock) {
+  return {.wall = [clock] { return clock->Wall(); },
+          .monotonic = [clock] { return clock->Monotonic(); }};
+}
+
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
-                                      const tls::TicketSecrets::Clock& wall_clock) {
+                                      const tls::TicketSecrets::Clocks& clocks) {
   RouteTls loaded;
   if (route.action != RouteAction::kForward || route.tls_mode == TlsMode::kPassthrough) {
     return loaded;
   }
-  absl::Status status = LoadServer(route, served, reread, wall_clock, &loaded);
+  absl::Status status = LoadServer(route, served, reread, clocks, &loaded);
   if (status.ok() && route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    status = LoadBackend(route.backend_tls, served, reread, wall_clock(), &loaded);
+    status = LoadBackend(route.backend_tls, served, reread, clocks.wall(), &loaded);
   }
   if (!status.ok()) return status;
   return loaded;
 }
 
 std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& first,
-                                     const tls::TicketSecrets::Clock& wall_clock) {
+                                     const tls::TicketSecrets::Clocks& clocks) {
   std::vector<RouteProblem> problems;
   const auto add = [&problems](std::string part, const absl::Status& status) {
     if (!status.ok()) problems.push_back({std::move(part), status});
@@ -328,13 +331,14 @@ std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& fir
   for (size_t i = 0; i < route.tls.certificates.size(); ++i) {
     one.certificates = {route.tls.certificates[i]};
     add(absl::StrCat("tls.certificates[", i, "]"),
-        ReadCertificates(one, nullptr, Reread::kAll, wall_clock(), &files));
+        ReadCertificates(one, nullptr, Reread::kAll, clocks.wall(), &files));
   }
   add("tls.client_auth",
-      ReadClients(route.tls.client, nullptr, Reread::kAll, wall_clock(), &files));
-  add("tls.tickets", ReadTickets(route.tls.tickets, nullptr, Reread::kAll, wall_clock, &files));
+      ReadClients(route.tls.client, nullptr, Reread::kAll, clocks.wall(), &files));
+  add("tls.tickets", ReadTickets(route.tls.tickets, nullptr, Reread::kAll, clocks, &files));
   if (route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    add("backend_tls", ReadBackend(route.backend_tls, nullptr, Reread::kAll, wall_clock(), &files));
+    add("backend_tls",
+        ReadBackend(route.backend_tls, nullptr, Reread::kAll, clocks.wall(), &files));
   }
   if (problems.empty()) add("", first);  // of all together
   return problems;

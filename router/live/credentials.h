@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "bridge/event/clock.h"
 #include "router/config/config.h"
 #include "router/live/renewal/file_set.h"
 #include "tls/backend_context.h"
@@ -61,6 +62,9 @@ void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetSta
 // Whether all that is served, and all that is known of the files, is the same.
 bool IsUnchanged(const RouteTls& before, const RouteTls& after);
 
+// `clock` outlives what is made with them.
+tls::TicketSecrets::Clocks ClocksOf(const Clock* clock);
+
 // A route that is served.
 struct ServedRoute {
   const Route* settings;
@@ -70,7 +74,7 @@ struct ServedRoute {
 // `served` is the route of the same name, or null. Of that is kept what has not changed; and where
 // files have become bad, what they held before.
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
-                                      const tls::TicketSecrets::Clock& wall_clock);
+                                      const tls::TicketSecrets::Clocks& clocks);
 
 struct RouteProblem {
   std::string part;  // "tls.certificates[1]", "tls.client_auth", ...; empty: the route as a whole
@@ -78,7 +82,7 @@ struct RouteProblem {
 };
 // All that is wrong with what `route` names, where LoadRouteTls() has told the first of it.
 std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& first,
-                                     const tls::TicketSecrets::Clock& wall_clock);
+                                     const tls::TicketSecrets::Clocks& clocks);
 
 // Whatever the dates of its CRLs; for `tlsbridge explain`, too.
 absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings);

@@ -58,8 +58,8 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config
     const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(route.name);
     const ServedRoute served = {before == nullptr ? nullptr : before->settings.get(),
                                 before == nullptr ? nullptr : &before->tls};
-    auto loaded = LoadRouteTls(route, before == nullptr ? nullptr : &served, Reread::kAll,
-                               [clock] { return clock->Wall(); });
+    auto loaded =
+        LoadRouteTls(route, before == nullptr ? nullptr : &served, Reread::kAll, ClocksOf(clock));
     if (!loaded.ok()) {
       if (config.routes.size() == 1) return loaded.status();
       return absl::Status(loaded.status().code(),
@@ -112,8 +112,7 @@ std::shared_ptr<const LiveConfig> LiveConfig::Renew(std::shared_ptr<const LiveCo
       continue;
     }
     const ServedRoute served = {before->settings.get(), &before->tls};
-    auto loaded = LoadRouteTls(*before->settings, &served, Reread::kChanged,
-                               [clock] { return clock->Wall(); });
+    auto loaded = LoadRouteTls(*before->settings, &served, Reread::kChanged, ClocksOf(clock));
     // Each set is good by itself, or what it was: there is nothing that could fail.
     if (!loaded.ok() || IsUnchanged(before->tls, *loaded)) {
       live->AddRoute(before);

@@ -24,7 +24,7 @@ Every key that `tlsbridge run --config FILE` takes. This page is made from the p
 - **Durations** are numbers with units, one or several: `500ms`, `30s`, `5m`, `1h30m`.
 - **Files** are relative to the folder of the configuration file. In their names, and nowhere else, `${NAME}` is
   replaced by the variable of the environment, which must be set; `${NAME:-default}` has a default.
-- **Addresses** are `HOST:PORT` with a numeric host, `[IPV6]:PORT`, `unix:/PATH` or `unix:@NAME` (abstract).
+- **Addresses** are `HOST:PORT` with a numeric host, `[IPV6]:PORT` (`[fe80::1%eth0]:PORT` on a link), `unix:/PATH` or `unix:@NAME` (abstract).
 - **Blocks** of addresses are written `10.0.0.0/8`, `2001:db8::/32` or as one address.
 - Anchors, aliases and the merge key `<<` of YAML may be used; tags and several documents may not.
 )";

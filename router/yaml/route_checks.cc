@@ -94,8 +94,10 @@ class RouteChecks {
                                           absl::FormatDuration(route_.dns.ttl_ceiling)));
     }
     for (size_t i = 0; Sound("dns") && i < route_.dns.servers.size(); ++i) {
-      if (!route_.dns.servers[i].is_unix()) continue;
-      Wrong(absl::StrCat("dns.servers[", i, "]"), "a name server has an IP address");
+      const SocketAddress& server = route_.dns.servers[i];
+      const std::string key = absl::StrCat("dns.servers[", i, "]");
+      if (server.is_unix()) Wrong(key, "a name server has an IP address");
+      if (server.has_zone()) Wrong(key, "a name server cannot have a zone");
     }
     if (Sound("ejection") && route_.ejection.first > route_.ejection.longest) {
       Wrong("ejection.first", absl::StrCat(absl::FormatDuration(route_.ejection.first),

@@ -2,7 +2,10 @@
 
 #include "bridge/socket_address.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -98,6 +101,35 @@ TEST(SocketAddress, AreEqualWithTheSameFamilyHostAndPort) {
   EXPECT_FALSE(At("unix:/run/a") == SocketAddress());
 }
 
+TEST(SocketAddress, ALinkLocalAddressHasTheZoneOfAnInterface) {
+  const auto named = SocketAddress::Parse("[fe80::1%lo]:80");
+  ASSERT_TRUE(named.ok()) << named.status();
+  EXPECT_EQ(named->ToString(), "[fe80::1%lo]:80");
+  EXPECT_TRUE(named->has_zone());
+  const std::string number = std::to_string(if_nametoindex("lo"));
+  EXPECT_EQ(*SocketAddress::Parse("[fe80::1%" + number + "]:80"), *named);
+  for (const std::string zone : {"%", "%no-such-link", "%4294967295", "%-1", "%lo ", "%lo%lo"}) {
+    EXPECT_THAT(std::string(SocketAddress::Parse("[fe80::1" + zone + "]:80").status().message()),
+                HasSubstr("no interface of this machine"))
+        << zone;
+  }
+  EXPECT_THAT(std::string(SocketAddress::Parse("[fe80::1]:80").status().message()),
+              HasSubstr("needs its zone"));
+  EXPECT_THAT(std::string(SocketAddress::Parse("[::1%lo]:80").status().message()),
+              HasSubstr("only link-local addresses"));
+}
+
+TEST(SocketAddress, AZoneThatHasGoneIsShownByItsNumber) {
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(80);
+  ASSERT_EQ(inet_pton(AF_INET6, "fe80::1", &address.sin6_addr), 1);
+  address.sin6_scope_id = 123456;
+  EXPECT_EQ(
+      SocketAddress::From(reinterpret_cast<const sockaddr*>(&address), sizeof(address)).ToString(),
+      "[fe80::1%123456]:80");
+}
+
 TEST(SocketAddress, LocalhostIsLoopback) {
   EXPECT_EQ(At("localhost:80").ToString(), "127.0.0.1:80");
   EXPECT_EQ(At("localhost:80").port(), 80);
@@ -162,6 +194,13 @@ TEST(SocketAddressClientKey, OfIpv6IsItsSlash64) {
   EXPECT_EQ(At("[2001:db8:0:1::1]:1").ClientKey(),
             At("[2001:db8:0:1:ffff:ffff:ffff:ffff]:1").ClientKey());
   EXPECT_NE(At("[2001:db8:0:1::1]:1").ClientKey(), At("[2001:db8:0:2::1]:1").ClientKey());
+}
+
+TEST(SocketAddressClientKey, OfALinkLocalAddressIsItsOwn) {
+  EXPECT_NE(SocketAddress::Parse("[fe80::1%lo]:80")->ClientKey(),
+            SocketAddress::Parse("[fe80::2%lo]:80")->ClientKey());
+  EXPECT_EQ(SocketAddress::Parse("[fe80::1%lo]:80")->ClientKey(),
+            SocketAddress::Parse("[fe80::1%lo]:81")->ClientKey());
 }
 
 TEST(SocketAddressClientKey, OfAUnixPeerIsThatOfNoAddress) {

@@ -62,6 +62,7 @@ TEST(TerminationReason, TheListIsClosed) {
                                           "rate_limit",
                                           "handshake_limit",
                                           "fd_limit",
+                                          "local_error",
                                           "denied",
                                           "no_route",
                                           "no_backend",
@@ -85,6 +86,11 @@ TEST(TerminationReason, ErrnosKeepTheirOwnReasonOnEitherSide) {
     EXPECT_EQ(ReasonForErrno(side, EHOSTUNREACH), Reason::kEhostunreach);
     EXPECT_EQ(ReasonForErrno(side, ENETUNREACH), Reason::kEnetunreach);
   }
+  for (const int error : {EADDRNOTAVAIL, ENOBUFS, ENOMEM, ENOSPC}) {
+    EXPECT_EQ(ReasonForErrno(Side::kIncoming, error), Reason::kLocalError);
+    EXPECT_EQ(ReasonForErrno(Side::kOutgoing, error), Reason::kLocalError);
+  }
+  EXPECT_EQ(ReasonForErrno(Side::kOutgoing, EMFILE), Reason::kFdLimit);
   EXPECT_EQ(ReasonForErrno(Side::kIncoming, EIO), Reason::kSocketError);
   EXPECT_EQ(ReasonForErrno(Side::kOutgoing, EIO), Reason::kProxyError);
 }
@@ -99,9 +105,10 @@ TEST(TerminationReason, WhatTheNetworkCutIsResetForBothPeersOnceTheyWereJoined) 
 }
 
 TEST(TerminationReason, AClientWithoutABackendReadsAnAlert) {
-  for (const Reason reason : {Reason::kEtimedout, Reason::kEconnrefused, Reason::kEhostunreach,
-                              Reason::kEnetunreach, Reason::kProxyError, Reason::kConnectTimeout,
-                              Reason::kFdLimit, Reason::kNoBackend, Reason::kNoRoute}) {
+  for (const Reason reason :
+       {Reason::kEtimedout, Reason::kEconnrefused, Reason::kEhostunreach, Reason::kEnetunreach,
+        Reason::kProxyError, Reason::kConnectTimeout, Reason::kFdLimit, Reason::kLocalError,
+        Reason::kNoBackend, Reason::kNoRoute}) {
     EXPECT_EQ(EndingsFor(reason, Stage::kUnserved).incoming, Ending::kAlert)
         << TerminationReasonName(reason);
   }

@@ -12,6 +12,7 @@ namespace {
 
 std::atomic<bool> g_no_watches{false};
 std::atomic<int> g_accept_error{0};
+std::atomic<int> g_connect_error{0};
 
 }  // namespace
 
@@ -33,6 +34,14 @@ extern "C" int accept4(int socket, sockaddr* address, socklen_t* length, int fla
   return -1;
 }
 
+extern "C" int connect(int socket, const sockaddr* address, socklen_t length) {
+  if (g_connect_error.load() != 0) {
+    errno = g_connect_error.load();
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_connect, socket, address, length));
+}
+
 namespace tlsbridge::testing {
 
 NoWatches::NoWatches() { g_no_watches.store(true); }
@@ -42,5 +51,9 @@ NoWatches::~NoWatches() { g_no_watches.store(false); }
 NoAccepting::NoAccepting(int error) { g_accept_error.store(error); }
 
 NoAccepting::~NoAccepting() { g_accept_error.store(0); }
+
+NoConnecting::NoConnecting(int error) { g_connect_error.store(error); }
+
+NoConnecting::~NoConnecting() { g_connect_error.store(0); }
 
 }  // namespace tlsbridge::testing

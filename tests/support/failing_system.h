@@ -24,4 +24,13 @@ class NoAccepting {
   ~NoAccepting();
 };
 
+// While it lives, connect() fails with `error`.
+class NoConnecting {
+ public:
+  explicit NoConnecting(int error);
+  NoConnecting(const NoConnecting&) = delete;
+  NoConnecting& operator=(const NoConnecting&) = delete;
+  ~NoConnecting();
+};
+
 }  // namespace tlsbridge::testing

@@ -13,6 +13,7 @@
 #include "tls/certificates/asn1_time.h"
 #include "tls/certificates/certificate_index.h"
 #include "tls/certificates/distinguished_name.h"
+#include "tls/out_of_memory.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -45,7 +46,7 @@ bssl::UniquePtr<CRYPTO_BUFFER> CertificateBytes::Of(X509* certificate) {
   bssl::UniquePtr<uint8_t> owned(der);
   bssl::UniquePtr<CRYPTO_BUFFER>& kept = Kept(der, static_cast<size_t>(length));
   if (kept == nullptr) {
-    kept.reset(CRYPTO_BUFFER_new(der, static_cast<size_t>(length), /*pool=*/nullptr));
+    kept.reset(Made(CRYPTO_BUFFER_new(der, static_cast<size_t>(length), /*pool=*/nullptr)));
   }
   return bssl::UpRef(kept);
 }

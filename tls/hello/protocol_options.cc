@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "tls/out_of_memory.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -96,7 +97,7 @@ absl::StatusOr<std::vector<std::string>> ParseList(absl::string_view option, abs
 }
 
 bool LibraryKnowsGroup(const char* name) {
-  bssl::UniquePtr<SSL_CTX> ctx(SSL_CTX_new(TLS_method()));
+  bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
   const bool known = SSL_CTX_set1_curves_list(ctx.get(), name) == 1;
   ERR_clear_error();
   return known;
@@ -123,7 +124,7 @@ absl::Status SetGroups(absl::string_view list, bool every_group, SSL_CTX* ctx) {
 
 // All of TLS 1.2 that need no shared key set up beforehand, by both names.
 std::vector<const SSL_CIPHER*> Tls12Ciphers() {
-  bssl::UniquePtr<SSL_CTX> ctx(SSL_CTX_new(TLS_method()));
+  bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
   SSL_CTX_set_strict_cipher_list(ctx.get(), "ALL");
   std::vector<const SSL_CIPHER*> ciphers;
   const STACK_OF(SSL_CIPHER)* all = SSL_CTX_get_ciphers(ctx.get());

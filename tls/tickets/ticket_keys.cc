@@ -18,7 +18,6 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "tls/context_slot.h"
-#include "tls/tickets/published.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -42,6 +41,10 @@ class TicketKeys {
  public:
   TicketKeys(std::shared_ptr<TicketSecrets> secrets, absl::string_view binding)
       : secrets_(std::move(secrets)), info_(absl::StrCat("tlsbridge ticket key for ", binding)) {}
+
+  ~TicketKeys() { OPENSSL_cleanse(&set_, sizeof(set_)); }
+  TicketKeys(const TicketKeys&) = delete;
+  TicketKeys& operator=(const TicketKeys&) = delete;
 
   // As BoringSSL's callback: 1 done, 2 done and to be renewed, 0 no key for it, -1 cannot.
   int Prepare(uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, bool encrypt) {
@@ -83,18 +86,16 @@ class TicketKeys {
            set.generation == secrets_->generation();
   }
 
+  // A copy, so that nobody waits for another's ciphers.
   void Read(KeySet* set) {
     const absl::Time now = secrets_->Now();
-    const int64_t now_nanos = absl::ToUnixNanos(now);
-    if (published_.TryRead(set) && Good(*set, now_nanos)) return;
-    const std::lock_guard<std::mutex> lock(replacing_);
-    if (published_.TryRead(set) && Good(*set, now_nanos)) return;  // another thread was quicker
-    Derive(secrets_->Take(now), set);
-    published_.Write(*set);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!Good(set_, absl::ToUnixNanos(now))) Derive(secrets_->Take(now), &set_);
+    *set = set_;
   }
 
   void Derive(const TicketSecrets::Snapshot& snapshot, KeySet* set) const {
-    *set = {};
+    OPENSSL_cleanse(set, sizeof(*set));  // gone as soon as they are replaced
     set->from_unix_nanos = absl::ToUnixNanos(snapshot.from);
     set->until_unix_nanos = absl::ToUnixNanos(snapshot.until);
     set->generation = snapshot.generation;
@@ -111,8 +112,8 @@ class TicketKeys {
 
   const std::shared_ptr<TicketSecrets> secrets_;
   const std::string info_;
-  std::mutex replacing_;  // taken by those who write published_
-  Published<KeySet> published_;
+  std::mutex mutex_;
+  KeySet set_ = {};  // guarded by mutex_; no key yet, and good at no time
 };
 
 int PrepareTicket(SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac,

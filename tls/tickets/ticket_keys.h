@@ -4,8 +4,8 @@
 // AES-256-CBC, then HMAC-SHA256, by BoringSSL's ticket callback. Its other interface, an AEAD,
 // cannot ask for a new ticket where a session of TLS 1.2 was resumed by an old key.
 //
-// Thread: Install() on the thread that makes the context; then any, without a lock until the keys
-// change. Owner: the SSL_CTX. Failure: none that a peer can cause; a ticket that does not decrypt
+// Thread: Install() on the thread that makes the context; then any; a lock for the time of a
+// copy. Owner: the SSL_CTX. Failure: none that a peer can cause; a ticket that does not decrypt
 // is a full handshake.
 #pragma once
 

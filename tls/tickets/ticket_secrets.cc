@@ -94,17 +94,18 @@ Secret SecretOfPeriod(const Secret& shared, int64_t period, absl::Duration lengt
 
 TicketSecrets::Secret::~Secret() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
 
-TicketSecrets::TicketSecrets(const TicketOptions& options, Clock clock)
-    : options_(options), clock_(std::move(clock)) {}
+TicketSecrets::TicketSecrets(const TicketOptions& options, const Clocks& clocks)
+    : options_(options),
+      clock_(options.mode == TicketOptions::Mode::kRandom ? clocks.monotonic : clocks.wall) {}
 
 absl::StatusOr<std::shared_ptr<TicketSecrets>> TicketSecrets::Create(const TicketOptions& options,
-                                                                     Clock clock) {
+                                                                     const Clocks& clocks) {
   if (options.period < kMinPeriod || options.period > kMaxPeriod) {
     return absl::InvalidArgumentError(
         absl::StrCat("a ticket period of ", absl::FormatDuration(options.period),
                      " is not between 1m and 168h (RFC 8446 section 4.6.1)"));
   }
-  std::shared_ptr<TicketSecrets> made(new TicketSecrets(options, std::move(clock)));
+  std::shared_ptr<TicketSecrets> made(new TicketSecrets(options, clocks));
   if (absl::Status status = made->Load(); !status.ok()) return status;
   return made;
 }

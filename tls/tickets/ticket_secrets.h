@@ -13,7 +13,7 @@
 // A random or shared secret encrypts for one period and decrypts for one more; a shared one also
 // for the period before, since clocks differ. So a ticket is accepted for one period at least, and
 // one period is the lifetime that clients are told. A random secret is dropped by the first
-// handshake after its time.
+// handshake after its time. A clock that is set, forward or back, changes nothing for it.
 //
 // Thread: any. Owner: shared by the keys derived from it (tls/tickets/ticket_keys.h); one serves
 // all routes. Failure: Create() returns a Status that names the file.
@@ -44,6 +44,11 @@ struct TicketOptions {
 class TicketSecrets {
  public:
   using Clock = std::function<absl::Time()>;
+  // Both are called from any thread.
+  struct Clocks {
+    Clock wall;       // the time since 1970, by which replicas agree on a shared secret
+    Clock monotonic;  // never set by anybody: by it random secrets are replaced
+  };
   static constexpr size_t kMaxSecrets = 8;
 
   struct Secret {
@@ -63,9 +68,8 @@ class TicketSecrets {
     uint64_t generation = 0;
   };
 
-  // `clock` tells the time since 1970 and is called from any thread.
   static absl::StatusOr<std::shared_ptr<TicketSecrets>> Create(const TicketOptions& options,
-                                                               Clock clock);
+                                                               const Clocks& clocks);
   TicketSecrets(const TicketSecrets&) = delete;
   TicketSecrets& operator=(const TicketSecrets&) = delete;
 
@@ -75,11 +79,12 @@ class TicketSecrets {
   // Takes a lock: ask when the snapshot of before is no longer good.
   Snapshot Take(absl::Time now);
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  // By the clock that its mode goes by.
   absl::Time Now() const { return clock_(); }
   const TicketOptions& options() const { return options_; }
 
  private:
-  TicketSecrets(const TicketOptions& options, Clock clock);
+  TicketSecrets(const TicketOptions& options, const Clocks& clocks);
 
   absl::Status Load();
   void RotateRandom(absl::Time now);

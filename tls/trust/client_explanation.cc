@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tls/out_of_memory.h"
 #include "tls/trust/trust_store.h"
 
 namespace tlsbridge::tls {
@@ -78,8 +79,9 @@ absl::StatusOr<ClientExplanation> ExplainClient(const ClientPolicy& policy,
   if (!verifier.ok()) return verifier.status();
   auto chain = ParseCertificates(certificate_pem, certificate_name);
   if (!chain.ok()) return chain.status();
-  bssl::UniquePtr<STACK_OF(X509)> stack(sk_X509_new_null());
-  for (const auto& certificate : *chain) bssl::PushToStack(stack.get(), bssl::UpRef(certificate));
+  bssl::UniquePtr<STACK_OF(X509)> stack(Made(sk_X509_new_null()));
+  for (const auto& certificate : *chain)
+    Done(bssl::PushToStack(stack.get(), bssl::UpRef(certificate)));
 
   ClientExplanation explanation;
   const ClientVerifier::Decision decision = (*verifier)->Check(stack.get());

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tls/context_slot.h"
+#include "tls/out_of_memory.h"
 #include "tls/trust/peer_signatures.h"
 
 namespace tlsbridge::tls {
@@ -47,7 +48,7 @@ absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CT
   if (!verifier.ok()) return verifier.status();
   if (absl::Status status = LimitPeerSignatures(ctx); !status.ok()) return status;
   if ((*verifier)->tells_cas()) {
-    for (const auto& ca : (*verifier)->trust_->cas()) SSL_CTX_add_client_CA(ctx, ca.get());
+    for (const auto& ca : (*verifier)->trust_->cas()) Done(SSL_CTX_add_client_CA(ctx, ca.get()));
   }
   const bool insist = (*verifier)->required() && !policy.observe_only;
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | (insist ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
@@ -55,8 +56,8 @@ absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CT
   SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
   // A ticket is resumed only under the policy under which it was given.
   const std::string digest = PolicyDigest(policy);
-  SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(digest.data()),
-                                 digest.size());
+  Done(SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(digest.data()),
+                                      digest.size()));
   if (ContextSlot<ClientVerifier>::Put(*std::move(verifier), ctx) == nullptr) {
     return absl::ResourceExhaustedError("no memory for the verifier of clients");
   }

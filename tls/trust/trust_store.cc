@@ -18,6 +18,7 @@
 #include "tls/certificates/distinguished_name.h"
 #include "tls/certificates/pem_file.h"
 #include "tls/certificates/strength.h"
+#include "tls/out_of_memory.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -127,7 +128,7 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCaFile(const TrustOption
                            one_file ? CrlsBeside::kReadByAnother : CrlsBeside::kRefused);
 }
 
-TrustStore::TrustStore() : store_(X509_STORE_new()) {}
+TrustStore::TrustStore() : store_(Made(X509_STORE_new())) {}
 TrustStore::~TrustStore() = default;
 
 absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Create(const TrustOptions& options) {
@@ -135,7 +136,7 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Create(const TrustOption
   auto cas = ParseCas(options);
   if (!cas.ok()) return cas.status();
   made->cas_ = *std::move(cas);
-  for (const auto& ca : made->cas_) X509_STORE_add_cert(made->store_.get(), ca.get());
+  for (const auto& ca : made->cas_) Done(X509_STORE_add_cert(made->store_.get(), ca.get()));
   made->require_crl_ = options.require_crl;
   if (options.crl_pem.empty()) return made;
   auto crls = ParseSignedCrls(options, made->cas_);
@@ -247,7 +248,7 @@ TrustStore::Problem TrustStore::JudgeChain(const STACK_OF(X509) * chain, Purpose
 TrustStore::Problem TrustStore::Verify(const STACK_OF(X509) * chain, Purpose purpose,
                                        const Name* name) const {
   if (chain == nullptr || sk_X509_num(chain) == 0) return {"invalid", SSL_AD_BAD_CERTIFICATE};
-  bssl::UniquePtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
+  bssl::UniquePtr<X509_STORE_CTX> context(Made(X509_STORE_CTX_new()));
   const char* profile = purpose == Purpose::kClient ? "ssl_client" : "ssl_server";
   if (X509_STORE_CTX_init(context.get(), store_.get(), sk_X509_value(chain, 0),
                           const_cast<STACK_OF(X509)*>(chain)) != 1 ||

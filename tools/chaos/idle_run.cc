@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tools/chaos/certificate.h"
+#include "tools/chaos/echo_backend.h"
 #include "tools/chaos/options.h"
 #include "tools/chaos/program.h"
 #include "tools/chaos/socket.h"
@@ -22,48 +23,6 @@ constexpr absl::string_view kEcho = "are you still there?";
 constexpr size_t kHandshakesAtATime = 64;
 constexpr absl::Duration kTurn = absl::Milliseconds(10);
 constexpr absl::Duration kPatience = absl::Seconds(120);
-
-// Sends back what it receives.
-class EchoConnection final : public Actor {
- public:
-  EchoConnection(World* world, Socket socket) : socket_(std::move(socket)) {
-    world->Watch(socket_.fd(), this);
-  }
-  void Step() override {
-    if (!socket_.valid()) return;
-    std::string bytes;
-    while (socket_.Receive(&bytes, 1 << 16)) {
-    }
-    socket_.Send(bytes);
-    if (socket_.peer_end() != PeerEnd::kOpen) socket_.Close();
-  }
-
- private:
-  Socket socket_;
-};
-
-class EchoBackend final : public Actor {
- public:
-  explicit EchoBackend(World* world) : world_(world) {}
-  absl::Status Open() {
-    absl::StatusOr<Socket> listener = Socket::Listen(4096, 0);
-    if (!listener.ok()) return listener.status();
-    listener_ = *std::move(listener);
-    world_->Watch(listener_.fd(), this);
-    return absl::OkStatus();
-  }
-  void Step() override {
-    for (Socket socket = listener_.Accept(); socket.valid(); socket = listener_.Accept()) {
-      connections_.push_back(std::make_unique<EchoConnection>(world_, std::move(socket)));
-    }
-  }
-  bench::Address address() const { return listener_.LocalAddress(); }
-
- private:
-  World* const world_;
-  Socket listener_;
-  std::vector<std::unique_ptr<EchoConnection>> connections_;
-};
 
 class IdleClient final : public Actor {
  public:

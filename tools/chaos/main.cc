@@ -16,6 +16,10 @@ ABSL_FLAG(uint64_t, seed, 1, "Every plan is drawn from this and the connection's
 ABSL_FLAG(uint32_t, parallel, 128, "How many connections to have at a time.");
 ABSL_FLAG(int64_t, only, -1, "Make only the connection of this number, and tell what was seen.");
 ABSL_FLAG(uint32_t, idle, 0, "Hold so many idle connections instead, and measure them.");
+ABSL_FLAG(uint32_t, allocations, 0,
+          "Start the program so many times instead, while some of its allocations fail.");
+ABSL_FLAG(std::string, fault_shim, "tools/chaos/libfault_shim.so",
+          "Path of the library that makes them fail.");
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage("A randomised test of the real program.");
@@ -30,9 +34,12 @@ int main(int argc, char** argv) {
   options.seed = absl::GetFlag(FLAGS_seed);
   options.parallel = absl::GetFlag(FLAGS_parallel);
   options.idle = absl::GetFlag(FLAGS_idle);
+  options.allocations = absl::GetFlag(FLAGS_allocations);
+  options.fault_shim = absl::GetFlag(FLAGS_fault_shim);
   if (const int64_t only = absl::GetFlag(FLAGS_only); only >= 0) {
     options.only = static_cast<uint64_t>(only);
   }
+  if (options.allocations > 0) return tlsbridge::chaos::RunAllocations(options);
   return options.idle > 0 ? tlsbridge::chaos::RunIdle(options)
                           : tlsbridge::chaos::RunChaos(options);
 }

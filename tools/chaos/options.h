@@ -23,6 +23,8 @@ struct Options {
   size_t parallel = 0;
   std::optional<uint64_t> only;
   size_t idle = 0;
+  size_t allocations = 0;  // runs
+  std::string fault_shim;  // path of the library that makes them fail
   // After this a peer that still waits for an end hangs.
   absl::Duration patience = absl::Seconds(kSanitized ? 60 : 25);
 };
@@ -30,5 +32,6 @@ struct Options {
 // Each returns the exit code: 0 when nothing was wrong.
 int RunChaos(const Options& options);
 int RunIdle(const Options& options);
+int RunAllocations(const Options& options);
 
 }  // namespace tlsbridge::chaos

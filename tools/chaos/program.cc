@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,13 +31,15 @@ absl::string_view Behind(absl::string_view line, absl::string_view mark) {
 
 absl::StatusOr<std::shared_ptr<Program>> Program::Start(World* world, const std::string& path,
                                                         const bench::Address& backend,
-                                                        std::vector<std::string> arguments) {
+                                                        std::vector<std::string> arguments,
+                                                        const Environment& environment) {
   std::shared_ptr<Program> program(new Program(world));
   const std::vector<std::string> fixed = {path,           "sidecar",   "--listen",
                                           "127.0.0.1:0",  "--backend", backend.ToString(),
                                           "--log-format", "json"};
   arguments.insert(arguments.begin(), fixed.begin(), fixed.end());
-  if (absl::Status status = program->Spawn(path, arguments); !status.ok()) return status;
+  if (absl::Status status = program->Spawn(path, arguments, environment); !status.ok())
+    return status;
   world->Watch(program->log_.get(), program.get());
   const absl::Time deadline = World::Now() + kStartPatience;
   while (!program->ready_ && !program->log_ended_ && World::Now() < deadline) {
@@ -49,7 +52,8 @@ absl::StatusOr<std::shared_ptr<Program>> Program::Start(World* world, const std:
   return program;
 }
 
-absl::Status Program::Spawn(const std::string& path, const std::vector<std::string>& arguments) {
+absl::Status Program::Spawn(const std::string& path, const std::vector<std::string>& arguments,
+                            const Environment& environment) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
   log_ = bench::UniqueFd(fds[0]);
@@ -65,6 +69,7 @@ absl::Status Program::Spawn(const std::string& path, const std::vector<std::stri
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(write_end.get(), STDERR_FILENO);
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     execv(path.c_str(), argv.data());
     _exit(127);
   }
@@ -146,6 +151,11 @@ bool Program::WaitUntilEmpty(absl::Duration patience) {
 std::optional<int> Program::Stop(absl::Duration patience) {
   if (pid_ <= 0) return std::nullopt;
   kill(pid_, SIGTERM);
+  return WaitForEnd(patience);
+}
+
+std::optional<int> Program::WaitForEnd(absl::Duration patience) {
+  if (pid_ <= 0) return std::nullopt;
   const absl::Time deadline = World::Now() + patience;
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {

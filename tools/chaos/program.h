@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,10 +25,14 @@ namespace tlsbridge::chaos {
 
 class Program final : public Actor {
  public:
+  // Added to our own.
+  using Environment = std::vector<std::pair<std::string, std::string>>;
+
   // Starts `path` as a sidecar before `backend` and waits until it is ready.
   static absl::StatusOr<std::shared_ptr<Program>> Start(World* world, const std::string& path,
                                                         const bench::Address& backend,
-                                                        std::vector<std::string> arguments);
+                                                        std::vector<std::string> arguments,
+                                                        const Environment& environment = {});
   ~Program() override;
 
   // Reads what the program has logged.
@@ -43,6 +48,8 @@ class Program final : public Actor {
 
   // SIGTERM; the exit code, 128 + a signal, or nothing when it does not end within `patience`.
   std::optional<int> Stop(absl::Duration patience);
+  // The same of one that ends by itself.
+  std::optional<int> WaitForEnd(absl::Duration patience);
   // Null until it has stopped in order.
   const nlohmann::json& summary() const { return summary_; }
 
@@ -58,7 +65,8 @@ class Program final : public Actor {
 
  private:
   Program(World* world) : world_(world) {}
-  absl::Status Spawn(const std::string& path, const std::vector<std::string>& arguments);
+  absl::Status Spawn(const std::string& path, const std::vector<std::string>& arguments,
+                     const Environment& environment);
   void TakeLine(const std::string& line);
   int64_t ProcKib(const char* file, const std::string& key) const;
 

@@ -34,12 +34,12 @@ Problem At(const ParsedConfig& parsed, size_t route, const RouteProblem& problem
 
 NamedFilesReport ReadNamedFiles(const ParsedConfig& parsed, const Clock& clock) {
   NamedFilesReport report;
-  const auto wall_clock = [&clock] { return clock.Wall(); };
+  const tls::TicketSecrets::Clocks clocks = ClocksOf(&clock);
   const std::vector<Route>& routes = parsed.config.routes;
   for (size_t i = 0; i < routes.size(); ++i) {
-    const auto loaded = LoadRouteTls(routes[i], /*served=*/nullptr, Reread::kAll, wall_clock);
+    const auto loaded = LoadRouteTls(routes[i], /*served=*/nullptr, Reread::kAll, clocks);
     if (!loaded.ok()) {
-      for (const RouteProblem& problem : ProblemsOf(routes[i], loaded.status(), wall_clock)) {
+      for (const RouteProblem& problem : ProblemsOf(routes[i], loaded.status(), clocks)) {
         report.problems.push_back(At(parsed, i, problem));
       }
       continue;

@@ -1,6 +1,7 @@
 // The close matrix: a backend that cannot be reached. The client reads an alert, never an empty but
 // complete stream.
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/support/close_matrix.h"
+#include "tests/support/failing_system.h"
 
 namespace tlsbridge::testing {
 namespace {
@@ -81,7 +83,12 @@ TEST_P(CloseMatrixConnect, ANetworkThatIsUnreachable) {
 }
 
 TEST_P(CloseMatrixConnect, AnyOtherErrnoIsAProxyErrorWithTheErrnoKept) {
-  ConnectToNobody(At("[fe80::1]:9"));  // link-local without its link
+  StartRouter();
+  client_ = ConnectTls(Tls());
+  {
+    const NoConnecting none(EINVAL);
+    ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+  }
   ExpectUnserved(Reason::kProxyError, "EINVAL");
 }
 
@@ -131,10 +138,40 @@ TEST_P(CloseMatrixConnect, WithoutADescriptorForTheBackendTheReasonIsTheLimit) {
   const rlimit none_left = {static_cast<rlim_t>(lowest_free), before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none_left), 0);
   client_->Allow(1'000'000);
-  const bool done = Until([this] { return client_->end() != StreamEnd::kOpen; });
+  const bool done = UntilWithTime([this] { return client_->end() != StreamEnd::kOpen; });
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   ASSERT_TRUE(done);
   ExpectUnserved(Reason::kFdLimit, "EMFILE");
+}
+
+TEST_P(CloseMatrixConnect, WithoutAPortForTheBackendItDialsOnceMoreAndSaysThatItIsOurFault) {
+  StartRouter();
+  client_ = ConnectTls(Tls());
+  {
+    const NoConnecting none(EADDRNOTAVAIL);
+    ASSERT_TRUE(UntilWithTime([this] { return client_->end() != StreamEnd::kOpen; }));
+  }
+  ExpectUnserved(Reason::kLocalError, "EADDRNOTAVAIL");
+}
+
+TEST_P(CloseMatrixConnect, AShortageThatIsOverInAMomentIsNotSeen) {
+  StartRouter();
+  client_ = ConnectTls(Tls());
+  ASSERT_TRUE(Until([this] { return live_connections() == 1; }));
+  {
+    const NoConnecting none(EADDRNOTAVAIL);
+    ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
+    Settle();
+  }
+  EXPECT_EQ(backend_->Accept(), nullptr);
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(kRedialDelay);
+  ASSERT_TRUE(Until([this] {
+    if (backend_peer_ == nullptr) backend_peer_ = backend_->Accept();
+    return backend_peer_ != nullptr;
+  }));
+  client_->Send("served");
+  ASSERT_TRUE(Until([this] { return backend_peer_->received() == "served"; }));
 }
 
 // ---- The client leaves meanwhile.

@@ -22,7 +22,9 @@ class TicketSecretsTest : public ::testing::Test {
     return path;
   }
   auto Create(Mode mode, const std::string& text, absl::Duration period = absl::Hours(12)) {
-    return TicketSecrets::Create({mode, File(text), period}, [this] { return now_; });
+    return TicketSecrets::Create(
+        {mode, File(text), period},
+        {.wall = [this] { return wall_; }, .monotonic = [this] { return now_; }});
   }
   std::string Error(Mode mode, const std::string& text) {
     const std::string message(Create(mode, text).status().message());
@@ -33,6 +35,7 @@ class TicketSecretsTest : public ::testing::Test {
   }
 
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
+  absl::Time wall_ = absl::FromUnixSeconds(1'700'000'000);
 };
 
 TEST_F(TicketSecretsTest, AFileMayHaveCommentsEmptyLinesAndKeysAsOthersMakeThem) {
@@ -62,8 +65,7 @@ TEST_F(TicketSecretsTest, SaysWhereAFileIsWrongWithoutQuotingIt) {
 }
 
 TEST_F(TicketSecretsTest, AMissingFileIsNamed) {
-  const auto made =
-      TicketSecrets::Create({Mode::kShared, "/nowhere/secret"}, [] { return absl::UnixEpoch(); });
+  const auto made = TicketSecrets::Create({Mode::kShared, "/nowhere/secret"}, {});
   EXPECT_EQ(made.status().message(), "/nowhere/secret: cannot be read: No such file or directory");
 }
 
@@ -127,6 +129,22 @@ TEST_F(TicketSecretsTest, ARandomSecretThatWasNotUsedForTwoPeriodsIsGone) {
   const auto made = Create(Mode::kRandom, "");
   const auto first = (*made)->Take(now_);
   EXPECT_EQ((*made)->Take(first.until + absl::Hours(12)).secrets.size(), 1u);
+}
+
+TEST_F(TicketSecretsTest, ARandomSecretIsReplacedWhateverTheTimeOfDayWas) {
+  wall_ = absl::FromCivil(absl::CivilYear(2099), absl::UTCTimeZone());
+  const auto made = Create(Mode::kRandom, "");
+  const auto first = (*made)->Take((*made)->Now());
+  wall_ = absl::FromCivil(absl::CivilYear(2026), absl::UTCTimeZone());  // somebody set the clock
+  now_ += absl::Hours(12);
+  const auto second = (*made)->Take((*made)->Now());
+  EXPECT_NE(second.secrets[0].bytes, first.secrets[0].bytes);
+}
+
+TEST_F(TicketSecretsTest, ASharedSecretGoesByTheTimeOfDay) {
+  const auto made = Create(Mode::kShared, std::string(32, 's'));
+  now_ += absl::Hours(12);
+  EXPECT_EQ((*made)->Now(), wall_);
 }
 
 TEST_F(TicketSecretsTest, OfAFileThatHasChangedAreTakenOver) {
