@@ -37,6 +37,7 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(const TrustOptions& 
     return absl::InvalidArgumentError(
         absl::StrCat(options.ca_name, ": certificate ", i + 1, " in it is not that of a CA"));
   }
+  ERR_clear_error();  // of extensions that cannot be read
   return cas;
 }
 

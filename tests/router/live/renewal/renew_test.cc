@@ -162,6 +162,30 @@ TEST_F(RenewTest, TicketSecretsThatAnybodyMayReadAreOddFromThenOn) {
       << "so that the log can tell what is new";
 }
 
+TEST_F(RenewTest, MoreNamesOfCasThanFitIntoAMessageAreOddFromThenOn) {
+  const auto warnings = [this] {
+    const LiveRoute& route = *live_->routes()[0];
+    return absl::StrJoin(TlsWarnings(*route.settings, route.tls), "\n");
+  };
+  LoadOneRoute();
+  EXPECT_THAT(warnings(), Not(HasSubstr("do not fit")));
+  const std::string more = Authority(std::string(64, 'c')).CertificatePem();
+  std::string pem = ca_.CertificatePem();
+  for (int i = 0; i < 900; ++i) pem += more;
+  Write("ca.pem", pem);
+  ASSERT_TRUE(Renew());
+  EXPECT_THAT(warnings(), HasSubstr("the names of its 901 CAs do not fit into a TLS message"));
+}
+
+TEST_F(RenewTest, ACaFileThatLostABlockIsRefusedAndTheLastGoodOneServes) {
+  LoadOneRoute();
+  const auto before = tls().files.clients.content;
+  Write("ca.pem", "----BEGIN CERTIFICATE-----\n" + other_ca_.CertificatePem());
+  ASSERT_TRUE(Renew());
+  EXPECT_EQ(tls().files.clients.content, before);
+  EXPECT_THAT(Problems(), HasSubstr("/ca.pem:1: looks like the edge of a PEM block"));
+}
+
 TEST_F(RenewTest, NothingIsMadeAnewWhereNoFileChanged) {
   LoadOneRoute();
   EXPECT_FALSE(Renew());
