@@ -59,7 +59,7 @@ Endpoint* Bridge::OtherThan(const Endpoint& endpoint) {
 
 // ---- Peeking.
 
-void Bridge::Terminate(std::unique_ptr<tls::Session> tls) {
+void Bridge::Terminate(std::unique_ptr<tls::ClientSession> tls) {
   if (ended()) return;
   state_ = BridgeState::kHandshaking;
   tls->set_on_signed([this] { ContinueSigned(); });

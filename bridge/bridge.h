@@ -32,6 +32,7 @@
 #include "bridge/termination_reason.h"
 #include "bridge/worker_memory.h"
 #include "tls/alert_record.h"
+#include "tls/client_session.h"
 #include "tls/failure.h"
 #include "tls/session.h"
 
@@ -116,7 +117,7 @@ class Bridge final : private Endpoint::Owner {
   Bridge& operator=(const Bridge&) = delete;
 
   // Ends peeking: the client's TLS ends here; OnClientReady follows when the handshake has.
-  void Terminate(std::unique_ptr<tls::Session> tls);
+  void Terminate(std::unique_ptr<tls::ClientSession> tls);
   // In OnFirstBytes: the client is understood, and its first bytes are kept. Terminate() and
   // StepHandshake() follow in their turn.
   void AwaitTurn() { awaits_turn_ = true; }
@@ -166,7 +167,9 @@ class Bridge final : private Endpoint::Owner {
   }
   // A peer has sent the beginning of a record.
   bool amid_record() const;
-  const tls::Session* client_tls() const { return incoming_.tls(); }
+  const tls::ClientSession* client_tls() const {
+    return static_cast<const tls::ClientSession*>(incoming_.tls());  // by Terminate()
+  }
   const tls::Session* backend_tls() const {
     return outgoing_ == nullptr ? nullptr : outgoing_->tls();
   }

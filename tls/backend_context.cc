@@ -14,10 +14,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "tls/callbacks.h"
 #include "tls/certificates/asn1_time.h"
+#include "tls/hello/alpn.h"
 #include "tls/hello/protocol_options.h"
 #include "tls/out_of_memory.h"
-#include "tls/session.h"
+#include "tls/staging.h"
 #include "tls/trust/peer_signatures.h"
 #include "tls/version_name.h"
 
@@ -26,7 +28,6 @@ namespace {
 
 constexpr size_t kMaxDnsNameBytes = 255;  // RFC 1035 section 3.1
 constexpr size_t kMaxLabelBytes = 63;
-constexpr size_t kMaxAlpnBytes = 255;  // RFC 7301 section 3.1
 
 // With a dot in front BoringSSL would take it for every name below. What ends like an IP address is
 // one with a mistake in it.
@@ -75,36 +76,16 @@ absl::Status SetCertificate(const KeyPair& pair, SSL_CTX* ctx) {
       absl::StrCat("the certificate for backends was refused by BoringSSL: ", reason));
 }
 
-absl::Status SetAlpn(const std::vector<std::string>& protocols, SSL_CTX* ctx) {
-  std::string wire;
-  for (const std::string& protocol : protocols) {
-    if (protocol.empty() || protocol.size() > kMaxAlpnBytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("ALPN '", protocol, "' does not have 1 to ", kMaxAlpnBytes, " bytes"));
-    }
-    wire.push_back(static_cast<char>(protocol.size()));
-    wire += protocol;
-  }
-  // Zero is success, unlike elsewhere.
-  if (SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const uint8_t*>(wire.data()),
-                              static_cast<unsigned>(wire.size())) != 0) {
-    ERR_clear_error();
-    return absl::InvalidArgumentError("the list of ALPN protocols is too long");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status SetProtocol(const BackendOptions& options, SSL_CTX* ctx) {
   if (options.min_version > options.max_version) {
     return absl::InvalidArgumentError("min_version is newer than max_version");
   }
   // Of ciphers and groups the same as a server's.
-  const absl::Status status =
-      ApplyProtocolOptions({.min_version = VersionName(static_cast<uint16_t>(options.min_version)),
-                            .max_version = VersionName(static_cast<uint16_t>(options.max_version)),
-                            .every_group = true},
-                           ctx);
-  return status.ok() ? SetAlpn(options.alpn, ctx) : status;
+  return ApplyProtocolOptions(
+      {.min_version = VersionName(static_cast<uint16_t>(options.min_version)),
+       .max_version = VersionName(static_cast<uint16_t>(options.max_version)),
+       .every_group = true},
+      ctx);
 }
 
 }  // namespace
@@ -117,6 +98,9 @@ absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(
   std::shared_ptr<BackendContext> made(new BackendContext);
   SSL_CTX* ctx = made->ctx_.get();
   if (absl::Status status = SetProtocol(options, ctx); !status.ok()) return status;
+  auto alpn = EncodeAlpn(options.alpn);
+  if (!alpn.ok()) return alpn.status();
+  made->alpn_ = *std::move(alpn);
   if (options.certificate != nullptr) {
     if (absl::Status status = SetCertificate(*options.certificate, ctx); !status.ok()) {
       return status;
@@ -147,11 +131,11 @@ absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(
   if (absl::Status status = LimitPeerSignatures(ctx); !status.ok()) return status;
   SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, [](SSL* ssl, uint8_t* alert) {
-    return Session::VerifyBackend(ssl, alert);
+    return Staging::CallerOf(ssl)->VerifyPeer(alert);
   });
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx, [](SSL* ssl, SSL_SESSION* session) {
-    Session::KeepSession(ssl, bssl::UniquePtr<SSL_SESSION>(session));
+    Staging::CallerOf(ssl)->KeepSession(bssl::UniquePtr<SSL_SESSION>(session));
     return 1;  // it is ours now
   });
   return made;
@@ -164,23 +148,27 @@ TrustStore::Problem BackendContext::Verify(const STACK_OF(X509) * chain) const {
   return trust_->Verify(chain, TrustStore::Purpose::kServer, &verify_name_);
 }
 
-SessionCache::Resumable BackendContext::TakeSession(absl::string_view backend) const {
+std::string BackendContext::Offer(absl::string_view agreed) const {
+  if (agreed.empty() || !AlpnNames(alpn_).Contains(agreed)) return "";
+  return absl::StrCat(std::string(1, static_cast<char>(agreed.size())), agreed);
+}
+
+SessionCache::Resumable BackendContext::TakeSession(absl::string_view peer) const {
   // BoringSSL does not look at the certificates of a resumed session, which may have expired since.
   // Asking before it is offered costs a full handshake, not a failed one.
-  SessionCache::Resumable resumable = sessions_.Take(backend);
+  SessionCache::Resumable resumable = sessions_.Take(peer);
   while (resumable.session != nullptr && resumable.trusted_until <= CertificateClock()) {
-    resumable = sessions_.Take(backend);
+    resumable = sessions_.Take(peer);
   }
   if (resumable.session != nullptr &&
       SSL_SESSION_should_be_single_use(resumable.session.get()) == 0) {
-    sessions_.Put(backend, {bssl::UpRef(resumable.session), resumable.trusted_until});
+    sessions_.Put(peer, {bssl::UpRef(resumable.session), resumable.trusted_until});
   }
   return resumable;
 }
 
-void BackendContext::PutSession(absl::string_view backend,
-                                SessionCache::Resumable resumable) const {
-  sessions_.Put(backend, std::move(resumable));
+void BackendContext::PutSession(absl::string_view peer, SessionCache::Resumable resumable) const {
+  sessions_.Put(peer, std::move(resumable));
 }
 
 }  // namespace tlsbridge::tls

@@ -51,10 +51,18 @@ class BackendContext {
   // Judges the backend's certificates.
   TrustStore::Problem Verify(const STACK_OF(X509) * chain) const;
 
-  // A session of `backend` whose certificates are still good, as when they were verified: trust
-  // does not change while there is this context, only time passes. None, if there is no such.
-  SessionCache::Resumable TakeSession(absl::string_view backend) const;
-  void PutSession(absl::string_view backend, SessionCache::Resumable resumable) const;
+  // What a backend is offered (RFC 7301), in the wire's format, for a client with whom `agreed` was
+  // agreed on: the same, if it is one of BackendOptions::alpn; else nothing, so that the two
+  // handshakes never come to different protocols.
+  std::string Offer(absl::string_view agreed) const;
+  // All of BackendOptions::alpn, likewise.
+  const std::string& alpn() const { return alpn_; }
+
+  // A session of `peer` (a backend, and what it is offered) whose certificates are still good, as
+  // when they were verified: trust does not change while there is this context, only time passes.
+  // None, if there is no such.
+  SessionCache::Resumable TakeSession(absl::string_view peer) const;
+  void PutSession(absl::string_view peer, SessionCache::Resumable resumable) const;
 
  private:
   BackendContext();
@@ -63,6 +71,7 @@ class BackendContext {
   std::unique_ptr<TrustStore> trust_;  // null: insecure_skip_verify
   TrustStore::Name verify_name_;
   std::string server_name_;
+  std::string alpn_;
   mutable SessionCache sessions_;
 };
 

@@ -44,8 +44,14 @@ struct Failure {
   // "crl_invalid", "crl_missing" or "invalid"; of a client also "not_allowed" or "several_uris", of
   // a backend also "wrong_name".
   const char* why = "";
-  // BoringSSL's own words, for the debug log.
+  // BoringSSL's own words, or ours where it was not asked.
   const char* reason = "";
+};
+
+// What becomes of a client that is refused.
+struct Refusal {
+  Failure failure;
+  uint8_t alert = 0;  // what it is told (RFC 8446 section 6.2); 0: nothing
 };
 
 absl::string_view FailureDetailName(FailureDetail detail);

@@ -11,10 +11,11 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "tls/callbacks.h"
 #include "tls/certificates/key_kind.h"
 #include "tls/hello/alpn.h"
 #include "tls/out_of_memory.h"
-#include "tls/session.h"
+#include "tls/staging.h"
 
 namespace tlsbridge::tls {
 
@@ -35,6 +36,10 @@ RawChain Raw(const std::vector<bssl::UniquePtr<CRYPTO_BUFFER>>& chain) {
   return raw;
 }
 
+ssl_verify_result_t AskSession(SSL* ssl, uint8_t* alert) {
+  return Staging::CallerOf(ssl)->VerifyPeer(alert);
+}
+
 absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& options,
                                                      absl::Span<const uint16_t> signatures) {
   bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
@@ -50,15 +55,13 @@ absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& option
   SSL_CTX_set_options(ctx.get(), SSL_OP_CIPHER_SERVER_PREFERENCE);
   // Resumption is by tickets, which cost no memory here.
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
-  Session::ObserveRejections(ctx.get());
   status = InstallAlpn(options.alpn, ctx.get());
-  if (status.ok())
-    status = ClientVerifier::Install(options.clients, &Session::VerifyClient, ctx.get());
+  if (status.ok()) status = ClientVerifier::Install(options.clients, &AskSession, ctx.get());
   if (!status.ok()) return status;
   return ctx;
 }
 
-ServerContext::Choice Refusal(FailureDetail detail, const char* reason, int alert) {
+ServerContext::Choice Refuse(FailureDetail detail, const char* reason, int alert) {
   ServerContext::Choice choice;
   choice.failure.detail = detail;
   choice.failure.reason = reason;
@@ -143,13 +146,13 @@ ServerContext::Choice ServerContext::Choose(const ClientHello& hello, absl::Time
   if (candidates.empty() && refuse_unknown_sni_) {
     // RFC 6066 section 3; RFC 8446 section 9.2.
     return hello.server_name.empty()
-               ? Refusal(FailureDetail::kUnknownSni, "no server name", SSL_AD_MISSING_EXTENSION)
-               : Refusal(FailureDetail::kUnknownSni, "no certificate for this server name",
-                         SSL_AD_UNRECOGNIZED_NAME);
+               ? Refuse(FailureDetail::kUnknownSni, "no server name", SSL_AD_MISSING_EXTENSION)
+               : Refuse(FailureDetail::kUnknownSni, "no certificate for this server name",
+                        SSL_AD_UNRECOGNIZED_NAME);
   }
   if (AlpnRefuses(alpn_, hello.alpn)) {
-    return Refusal(FailureDetail::kNoSharedAlpn, "no application protocol in common",
-                   SSL_AD_NO_APPLICATION_PROTOCOL);
+    return Refuse(FailureDetail::kNoSharedAlpn, "no application protocol in common",
+                  SSL_AD_NO_APPLICATION_PROTOCOL);
   }
   Choice choice;
   choice.credential = &Pick(candidates.empty() ? defaults_ : candidates, hello);

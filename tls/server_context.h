@@ -60,10 +60,10 @@ class ServerContext {
   // The certificate for a client: by the name that it asks for, exactly or by wildcard; of several
   // for one name an ECDSA one, if the client can use it. `now` decides whether a staple is fresh.
   Choice Choose(const ClientHello& hello, absl::Time now) const;
-  // The first certificate, for one whose hello cannot be read: BoringSSL then refuses it.
+  // The first certificate, whatever the client asks for.
   Choice Default() const;
 
-  // A server's end for `choice`. REQUIRES: that is not a refusal.
+  // A server's end for `choice`. REQUIRES: not a refusal.
   // With `signing`, signatures are made by it instead of the certificate's key.
   bssl::UniquePtr<SSL> NewSsl(const Choice& choice,
                               const SSL_PRIVATE_KEY_METHOD* signing = nullptr) const;

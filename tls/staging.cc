@@ -42,6 +42,8 @@ Staging::~Staging() = default;
 
 Staging* Staging::Of(BIO* bio) { return static_cast<Staging*>(BIO_get_data(bio)); }
 
+Callbacks* Staging::CallerOf(const SSL* ssl) { return Of(SSL_get_rbio(ssl))->caller_; }
+
 void Staging::ClearOutput() {
   output_bytes_ = 0;
   if (output_capacity_ <= kOutputBytes) return;

@@ -5,7 +5,8 @@
 // the caller takes output() and clears it. Many records leave in one piece.
 //
 // Thread: the worker's. Owner: the worker; it outlives every session that uses it.
-// Failure: none; memory is allocated once and output grows only by what one call writes.
+// Failure: at start, the process ends if there is no memory for it; later none: memory is allocated
+// once and output grows only by what one call writes.
 #pragma once
 
 #include <openssl/base.h>
@@ -19,7 +20,7 @@
 
 namespace tlsbridge::tls {
 
-class Session;
+class Callbacks;
 
 class Staging {
  public:
@@ -28,11 +29,10 @@ class Staging {
   Staging& operator=(const Staging&) = delete;
   ~Staging();
 
-  // Whose call is under way, for BoringSSL's callbacks.
-  void set_caller(Session* caller) { caller_ = caller; }
-  Session* caller() const { return caller_; }
-  // That of the session that `bio` belongs to.
-  static Staging* Of(BIO* bio);
+  // Whose call is under way, to answer what BoringSSL asks in it.
+  void set_caller(Callbacks* caller) { caller_ = caller; }
+  // Not by SSL_set_app_data(), which costs each connection two allocations.
+  static Callbacks* CallerOf(const SSL* ssl);
 
   // Ciphertext for the next reads; it must stay valid until they are done.
   void SetInput(absl::Span<const uint8_t> ciphertext) { input_ = ciphertext; }
@@ -53,13 +53,14 @@ class Staging {
   static constexpr size_t kMaxInputBytes = 128 * 1024;
 
  private:
+  static Staging* Of(BIO* bio);
   static int ReadFromInput(BIO* bio, char* buffer, int length);
   static int WriteToOutput(BIO* bio, const char* data, int length);
   static long Control(BIO* bio, int command, long argument, void* pointer);
 
   void Append(const void* data, size_t length);
 
-  Session* caller_ = nullptr;  // Not owned.
+  Callbacks* caller_ = nullptr;  // Not owned.
   absl::Span<const uint8_t> input_;
   std::unique_ptr<uint8_t[]> output_;
   size_t output_capacity_ = 0;

@@ -5,7 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "tls/session.h"
+#include "tls/backend_session.h"
 
 namespace tlsbridge {
 namespace {
@@ -53,7 +53,7 @@ class Tls final : public ProbeTalk {
  public:
   Tls(std::shared_ptr<const tls::BackendContext> context, tls::Staging* staging,
       const std::string& backend)
-      : staging_(staging), session_(tls::Session::Connect(std::move(context), staging, backend)) {}
+      : staging_(staging), session_(Connect(std::move(context), staging, backend)) {}
 
   ProbeStep Begin() override { return After(session_->Start()); }
   ProbeStep Receive(absl::Span<const uint8_t> bytes) override {
@@ -65,6 +65,13 @@ class Tls final : public ProbeTalk {
   }
 
  private:
+  // There is no client to follow, so it is offered all that a connection may be offered.
+  static std::unique_ptr<tls::Session> Connect(std::shared_ptr<const tls::BackendContext> context,
+                                               tls::Staging* staging, const std::string& backend) {
+    const std::string alpn = context->alpn();
+    return tls::BackendSession::Connect(std::move(context), staging, backend, alpn);
+  }
+
   ProbeStep After(tls::Verdict verdict) {
     ProbeStep step;
     if (session_->handshake_done()) {

@@ -12,6 +12,8 @@
 #include "router/connections/proxy_header.h"
 #include "router/log/log.h"
 #include "tls/alert_record.h"
+#include "tls/backend_session.h"
+#include "tls/client_session.h"
 
 namespace tlsbridge {
 namespace {
@@ -59,17 +61,13 @@ absl::Span<const uint8_t> Connection::OnFirstBytes(absl::Span<const uint8_t> byt
       Refuse(TerminationReason::kProxyHeader, /*alert=*/0);
       break;
     case Greeting::Result::kWhole:
-      ChooseRoute(*greeting_->hello());
+      ChooseRoute(greeting_->hello());
       break;
-    case Greeting::Result::kNotHello:
-      // BoringSSL knows best what is wrong, and how to say it.
-      if (const LiveRoute* any = live_->AnyThatTerminates(record_.listener->port())) {
-        bridge_.Terminate(tls::Session::Reject(*any->tls.server, &memory_->tls));
-      } else {
-        Refuse(TerminationReason::kTlsHandshakeFailed, tls::kDecodeErrorAlert,
-               {.detail = tls::FailureDetail::kNotTls});
-      }
+    case Greeting::Result::kNotHello: {
+      const tls::Refusal& refusal = greeting_->refusal();
+      Refuse(TerminationReason::kTlsHandshakeFailed, refusal.alert, refusal.failure);
       break;
+    }
   }
   return greeting_->raw();
 }
@@ -127,15 +125,18 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
   bridge_.AwaitTurn();
 }
 
-void Connection::OnHandshakeInput() { manager_->handshakes().Add(this); }
+void Connection::OnHandshakeInput() {
+  if (greeting_ != nullptr) greeting_->ReleaseBytes();  // the bridge has them
+  manager_->handshakes().Add(this);
+}
 
 void Connection::TakeTurn() {
   if (bridge_.state() == BridgeState::kPeeking) {
     if (!bridge_.ClientStays()) return;
     manager_->handshakes().CountBegun();
-    bridge_.Terminate(tls::Session::Accept(*route_->tls.server,
-                                           {.credential = credential_, .staple = staple_},
-                                           &memory_->tls, &manager_->signer()));
+    bridge_.Terminate(tls::ClientSession::Accept(*route_->tls.server,
+                                                 {.credential = credential_, .staple = staple_},
+                                                 &memory_->tls, &manager_->signer()));
   }
   bridge_.StepHandshake();
 }
@@ -299,9 +300,11 @@ void Connection::DialLeased() {
     record_.attempt_ends_at =
         loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
   }
-  std::unique_ptr<tls::Session> session;
+  std::unique_ptr<tls::BackendSession> session;
   if (route_->tls.backend != nullptr) {
-    session = tls::Session::Connect(route_->tls.backend, &memory_->tls, lease_.name());
+    const tls::Session* client = bridge_.client_tls();
+    const std::string alpn = route_->tls.backend->Offer(client == nullptr ? "" : client->alpn());
+    session = tls::BackendSession::Connect(route_->tls.backend, &memory_->tls, lease_.name(), alpn);
   }
   bridge_.ConnectBackend(lease_.addresses(), std::move(session),
                          ProxyHeaderFor(record_, credential_, bridge_));

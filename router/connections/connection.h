@@ -69,7 +69,7 @@ class Connection final : public DeferredDeletable,
     return greeting_ ? greeting_->malformed() : proxy_protocol::Malformed::kNone;
   }
   // What the client asked for; null before its ClientHello is whole, and once it is served.
-  const tls::ClientHello* hello() const { return greeting_ ? greeting_->hello() : nullptr; }
+  const Greeting::Offer* offer() const { return greeting_ ? greeting_->offer() : nullptr; }
 
  private:
   absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override;

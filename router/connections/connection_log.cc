@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tls/client_session.h"
 #include "tls/version_name.h"
 
 namespace tlsbridge {
@@ -62,7 +63,7 @@ void AppendEnd(const End& end, LogEvent* event) {
   if (end.error != 0) event->Text("errno", strerrorname_np(end.error));
 }
 
-void AppendClient(const tls::Session& session, LogEvent* event) {
+void AppendClient(const tls::ClientSession& session, LogEvent* event) {
   if (!session.client_identity().empty()) {
     event->Text("client", session.client_identity());
     if (!session.allowed_by().empty()) event->Text("allowed_by", session.allowed_by());
@@ -164,11 +165,10 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
       .Number("bytes_sent", bridge.bytes_sent());
   if (bridge.dropped_bytes() > 0) event.Number("bytes_dropped", bridge.dropped_bytes());
   event.Text("sni", record.server_name);
-  if (const tls::ClientHello* hello = connection.hello(); hello != nullptr) {
-    event.Text("alpn_offered", absl::StrJoin(hello->alpn, ","))
-        .Text("versions_offered", VersionNames(hello->versions));
+  if (const Greeting::Offer* offer = connection.offer(); offer != nullptr) {
+    event.Text("alpn_offered", offer->alpn).Text("versions_offered", VersionNames(offer->versions));
   }
-  if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
+  if (const tls::ClientSession* session = bridge.client_tls(); session != nullptr) {
     AppendClient(*session, &event);
     if (session->handshake_done()) {
       event.Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
@@ -182,6 +182,7 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
     event.Text("backend_tls", session->version())
         .Text("backend_cipher", session->cipher())
         .Flag("backend_resumed", session->resumed());
+    if (!session->alpn().empty()) event.Text("backend_alpn", session->alpn());
   }
 }
 

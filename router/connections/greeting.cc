@@ -1,5 +1,8 @@
 #include "router/connections/greeting.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
 namespace tlsbridge {
 namespace {
 
@@ -10,6 +13,23 @@ bool BeginsLikeProxyHeader(absl::Span<const uint8_t> bytes) {
   const proxy_protocol::Decoder::Result result = decoder.Feed(bytes);
   return result.verdict != proxy_protocol::Decoder::Verdict::kMalformed ||
          result.reason != proxy_protocol::Malformed::kNoSignature;
+}
+
+// A log line is no place for thousands of names.
+constexpr size_t kMostShownBytes = 256;
+
+Greeting::Offer OfferOf(const tls::ClientHello& hello) {
+  Greeting::Offer offer;
+  offer.versions = hello.versions;
+  for (const absl::string_view name : hello.alpn) {
+    const absl::string_view comma = offer.alpn.empty() ? "" : ",";
+    if (offer.alpn.size() + comma.size() + name.size() > kMostShownBytes) {
+      absl::StrAppend(&offer.alpn, comma, "...");
+      break;
+    }
+    absl::StrAppend(&offer.alpn, comma, name);
+  }
+  return offer;
 }
 
 }  // namespace
@@ -30,16 +50,16 @@ Greeting::Result Greeting::Feed(absl::Span<const uint8_t> bytes) {
     }
   }
   if (bytes.empty()) return Result::kNeedMore;
-  switch (reader_.Feed(bytes)) {
+  switch (reader_->Feed(bytes)) {
     case tls::ClientHelloReader::Result::kNeedMore:
       return Result::kNeedMore;
     case tls::ClientHelloReader::Result::kWhole:
-      whole_ = true;
+      offer_ = OfferOf(reader_->hello());
       return Result::kWhole;
     case tls::ClientHelloReader::Result::kNotHello:
       break;
   }
-  if (!decoder_.has_value() && BeginsLikeProxyHeader(reader_.raw())) {
+  if (!decoder_.has_value() && BeginsLikeProxyHeader(reader_->raw())) {
     malformed_ = proxy_protocol::Malformed::kUnexpected;
     return Result::kBadProxyHeader;
   }

@@ -11,8 +11,8 @@ namespace {
 
 std::string String(absl::string_view text) { return std::string(text.data(), text.size()); }
 
-proxy_protocol::SslInfo SslOf(const tls::Session& session, const tls::Credential& credential,
-                              const tls::Session::Client* client) {
+proxy_protocol::SslInfo SslOf(const tls::ClientSession& session, const tls::Credential& credential,
+                              const tls::ClientSession::Client* client) {
   proxy_protocol::SslInfo ssl;
   ssl.client = proxy_protocol::kClientSsl;
   ssl.version = session.version();
@@ -45,10 +45,10 @@ std::string ProxyHeaderFor(const ConnectionRecord& record, const tls::Credential
   header.destination = destination;
   header.authority = record.server_name;
   header.unique_id = absl::StrCat(record.id);
-  if (const tls::Session* session = bridge.client_tls();
+  if (const tls::ClientSession* session = bridge.client_tls();
       session != nullptr && credential != nullptr) {
     header.alpn = String(session->alpn());
-    const tls::Session::Client* const client = session->client();
+    const tls::ClientSession::Client* const client = session->client();
     header.ssl = SslOf(*session, *credential, client);
     if (client != nullptr && header.ssl->verify == 0) {
       if (!client->uri.empty()) header.others.push_back({proxy_protocol::kClientUri, client->uri});

@@ -15,9 +15,23 @@ struct Budget {
 
 // Descriptors kept for listeners, logs, files that are reloaded and names that are looked up.
 inline constexpr int64_t kReservedDescriptors = 64;
-// A connection whose peers both stall: two queues at their marks, TLS state and the kernel's own
-// share.
-inline constexpr int64_t kBytesPerConnection = 192 * 1024;
+
+// What a connection can be made to hold: tests/router/limits/worst_case_test.cc measures it.
+// Before it is understood, however it is cut up: a ClientHello that lacks its last byte.
+inline constexpr int64_t kGreetingBytes = 18 * 1024;
+// A TLS session in its handshake: the longest hello, which BoringSSL keeps until its end, and the
+// longest record, that lacks its last byte.
+inline constexpr int64_t kHandshakeBytes = 56 * 1024;
+// An established one, with such a record.
+inline constexpr int64_t kSessionBytes = 26 * 1024;
+// A queue at its mark (bridge/endpoint.h).
+inline constexpr int64_t kQueueBytes = 64 * 1024;
+// The records of the connection and of its two sockets, here and in the kernel.
+inline constexpr int64_t kConnectionBytes = 6 * 1024;
+inline constexpr int64_t kKernelBytes = 6 * 1024;
+// The worst: both peers speak TLS, and have stalled inside a record while a queue each is full.
+inline constexpr int64_t kBytesPerConnection =
+    2 * (kQueueBytes + kSessionBytes) + kConnectionBytes + kKernelBytes;
 
 // A connection takes two descriptors; three quarters of memory may go to connections.
 int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes);

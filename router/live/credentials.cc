@@ -232,10 +232,26 @@ bool SameContent(const FileSet<T>& a, const FileSet<T>& b) {
   return a.content == b.content;
 }
 
+// What is agreed on with a client is what a backend is offered: where that is TLS, of what the
+// route speaks with clients only what it also allows to backends.
+std::vector<std::string> AlpnOf(const Route& route) {
+  const std::vector<std::string>& of_backends = route.backend_tls.alpn;
+  if (route.tls_mode != TlsMode::kTerminateAndReencrypt || of_backends.empty()) {
+    return route.tls.alpn;
+  }
+  std::vector<std::string> both;
+  for (const std::string& protocol : route.tls.alpn) {
+    const auto it = std::find(of_backends.begin(), of_backends.end(), protocol);
+    if (it != of_backends.end()) both.push_back(protocol);
+  }
+  return both;
+}
+
 bool SameServer(const Route& route, const ServedRoute& served, const RouteFiles& files) {
   const RouteFiles& before = served.tls->files;
   return served.tls->server != nullptr && served.settings->tls == route.tls &&
-         SameContent(before.clients, files.clients) && SameContent(before.tickets, files.tickets) &&
+         AlpnOf(*served.settings) == AlpnOf(route) && SameContent(before.clients, files.clients) &&
+         SameContent(before.tickets, files.tickets) &&
          std::equal(before.certificates.begin(), before.certificates.end(),
                     files.certificates.begin(), files.certificates.end(),
                     SameContent<const tls::Credential>);
@@ -255,6 +271,7 @@ absl::Status LoadServer(const Route& route, const ServedRoute* served, Reread re
     return absl::OkStatus();
   }
   tls::ServerOptions options = OptionsOf(settings);
+  options.alpn = AlpnOf(route);
   for (const auto& set : files.certificates) options.certificates.push_back(set.content);
   options.clients = files.clients.content->policy;
   auto context = tls::ServerContext::Create(options);

@@ -9,12 +9,6 @@
 namespace tlsbridge {
 namespace {
 
-bool Covers(const std::vector<PortRange>& ports, uint16_t port) {
-  return ports.empty() || std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
-           return range.first <= port && port <= range.last;
-         });
-}
-
 // None if all that the client offers is too old.
 std::optional<TlsVersion> BestVersion(const tls::ClientHello& hello) {
   const auto offers = [&hello](uint16_t version) {
@@ -149,15 +143,6 @@ std::shared_ptr<const LiveRoute> LiveConfig::Find(uint16_t port, const SocketAdd
   query.best_version = BestVersion(hello);
   const auto index = table_->Find(query);
   return index.has_value() ? routes_[*index] : nullptr;
-}
-
-const LiveRoute* LiveConfig::AnyThatTerminates(uint16_t port) const {
-  for (const auto& route : routes_) {
-    if (route->tls.server != nullptr && Covers(route->settings->match.ports, port)) {
-      return route.get();
-    }
-  }
-  return nullptr;
 }
 
 bool LiveConfig::ExpectsProxyHeader(const SocketAddress& listener,

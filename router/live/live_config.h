@@ -60,9 +60,6 @@ class LiveConfig {
   // The route of a client that asks for `hello` on the listener's `port`; null for none.
   std::shared_ptr<const LiveRoute> Find(uint16_t port, const SocketAddress& client,
                                         const tls::ClientHello& hello) const;
-  // One whose BoringSSL may tell a client on `port` what is wrong with its first bytes; null if
-  // none of its routes ends TLS.
-  const LiveRoute* AnyThatTerminates(uint16_t port) const;
   // Whether a peer on a listener, by the address that that was bound to, begins with a PROXY
   // header.
   bool ExpectsProxyHeader(const SocketAddress& listener, const SocketAddress& peer) const;

@@ -30,10 +30,10 @@ std::optional<size_t> RouteTable::Find(const Query& query) const {
   return routes_[best];
 }
 
-uint64_t RouteTable::ProtocolsOf(absl::Span<const std::string> offered) const {
+uint64_t RouteTable::ProtocolsOf(const tls::AlpnNames& offered) const {
   uint64_t set = 0;
   if (protocols_.empty()) return set;
-  for (const std::string& protocol : offered) {
+  for (const absl::string_view protocol : offered) {
     const auto it = protocols_.find(protocol);
     if (it != protocols_.end()) set |= uint64_t{1} << it->second;
   }

@@ -45,6 +45,7 @@
 #include "absl/types/span.h"
 #include "router/config/config.h"
 #include "router/routes/match_order.h"
+#include "tls/hello/alpn.h"
 
 namespace tlsbridge {
 
@@ -55,7 +56,7 @@ class RouteTable {
     uint16_t port = 0;  // of the listener; 0 for a UNIX path
     std::optional<IpBytes> client;
     absl::string_view server_name;           // lower case, no dot at the end; empty without SNI
-    absl::Span<const std::string> alpn;      // what the client offers
+    tls::AlpnNames alpn;                     // what the client offers
     std::optional<TlsVersion> best_version;  // none if the client offers older ones only
   };
 
@@ -109,7 +110,7 @@ class RouteTable {
     return uint64_t{node} << 24 | uint64_t{port_prefix} << 7 | static_cast<uint64_t>(protocol + 1);
   }
 
-  uint64_t ProtocolsOf(absl::Span<const std::string> offered) const;
+  uint64_t ProtocolsOf(const tls::AlpnNames& offered) const;
   uint32_t InnermostNode(const Domain& domain, const std::optional<IpBytes>& client) const;
   Place BestIn(uint32_t node, uint16_t port, uint64_t protocols, int version) const;
 

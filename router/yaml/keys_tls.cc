@@ -77,7 +77,8 @@ TypePtr<Route> TlsKeys() {
           "certificates", ListOf(CertificateKeys(), 1),
           "the one that fits the client's SNI, key types and chain is presented"),
       Key::At<&Route::tls, &ServerTls::alpn>("alpn", ListOf(ProtocolType()),
-                                             "protocols to negotiate, in order of preference"),
+                                             "protocols to negotiate, in order of preference; with "
+                                             "backend_tls.alpn only those that are in both"),
       Key::At<&Route::tls, &ServerTls::min_version>("min_version", VersionType(),
                                                     "the oldest version of TLS"),
       Key::At<&Route::tls, &ServerTls::max_version>("max_version", VersionType(),
@@ -118,8 +119,12 @@ TypePtr<Route> BackendTlsKeys() {
                                                       "our certificate, then its chain"),
       Key::At<&Route::backend_tls, &BackendTls::key>("key", FileType("PEM"),
                                                      "its private key, unencrypted"),
-      Key::At<&Route::backend_tls, &BackendTls::alpn>("alpn", ListOf(ProtocolType()),
-                                                      "protocols to offer, in order of preference"),
+      Key::At<&Route::backend_tls, &BackendTls::alpn>(
+          "alpn", ListOf(ProtocolType()),
+          "protocols that a backend may be offered: each is offered the one that was agreed on "
+          "with "
+          "the client, or none where none was. A backend that picks none is taken to speak it all "
+          "the same (RFC 7301, section 3.2); one that picks another fails"),
       Key::At<&Route::backend_tls, &BackendTls::insecure_skip_verify>(
           "insecure_skip_verify", BoolType(),
           "let any certificate pass: whoever is in between can then read and change everything"),

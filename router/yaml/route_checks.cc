@@ -259,6 +259,24 @@ class RouteChecks {
     if (Given("backend_tls.key") && !Given("backend_tls.cert")) {
       Wrong("backend_tls.cert", "is missing: the certificate of backend_tls.key");
     }
+    if (Sound("tls.alpn")) CheckBackendAlpn();
+  }
+
+  // A backend is offered what was agreed on with the client.
+  void CheckBackendAlpn() {
+    const std::vector<std::string>& clients = route_.tls.alpn;
+    const std::vector<std::string>& backends = route_.backend_tls.alpn;
+    if (backends.empty()) return;
+    if (clients.empty()) {
+      Wrong("backend_tls.alpn",
+            "is never offered: a backend is offered what was agreed on with the client, and "
+            "without tls.alpn nothing is");
+    } else if (std::find_first_of(clients.begin(), clients.end(), backends.begin(),
+                                  backends.end()) == clients.end()) {
+      Wrong("backend_tls.alpn",
+            absl::StrCat("has none of tls.alpn (", absl::StrJoin(clients, ", "),
+                         "), so that no protocol can be agreed on with a client and a backend"));
+    }
   }
 
   void CheckPlaintext() {

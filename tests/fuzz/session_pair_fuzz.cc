@@ -17,11 +17,12 @@
 #include "tests/fuzz/fuzz_check.h"
 #include "tests/tls/memory_client.h"
 #include "tls/certificates/development_ca.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
 
 namespace {
 
 using tlsbridge::testing::MemoryClient;
+using tlsbridge::tls::ClientSession;
 using tlsbridge::tls::ServerContext;
 using tlsbridge::tls::Session;
 using tlsbridge::tls::Staging;
@@ -81,7 +82,7 @@ class Pair {
  public:
   explicit Pair(uint16_t version) : client_(version) {
     staging().ClearOutput();
-    server_ = Session::Accept(Context(), &staging());
+    server_ = ClientSession::Accept(Context(), &staging());
   }
 
   void ToServer(size_t most) {

@@ -34,7 +34,7 @@ TEST(BackendOptionsTest, SaysWhatIsWrong) {
   EXPECT_EQ(message([](BackendOptions* o) {
               o->alpn = {"h2", ""};
             }),
-            "ALPN '' does not have 1 to 255 bytes");
+            "alpn: \"\" must have from 1 to 255 bytes");
   EXPECT_EQ(message([](BackendOptions* o) { o->trust.ca_pem = "rubbish"; }),
             "ca.crt: holds no PEM certificate (no BEGIN CERTIFICATE line)");
   EXPECT_EQ(message([](BackendOptions* o) {

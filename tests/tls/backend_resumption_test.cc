@@ -53,6 +53,20 @@ TEST_P(BackendResumptionTest, ASessionIsOfferedOnlyToTheBackendThatGaveIt) {
   EXPECT_TRUE(session_->resumed());
 }
 
+TEST_P(BackendResumptionTest, ASessionIsOfferedOnlyWithTheProtocolsThatItWasMadeWith) {
+  const auto context = Context(Options());
+  const auto server = BackendWith(good_);
+  Connect(context, server.get(), kAtOnce, "10.0.0.7:443", "\x02h2");
+  backend_->Send("x");
+  Exchange();
+  Connect(context, server.get(), kAtOnce, "10.0.0.7:443", "\x08http/1.1");
+  EXPECT_FALSE(session_->resumed());
+  Connect(context, server.get(), kAtOnce, "10.0.0.7:443");
+  EXPECT_FALSE(session_->resumed());
+  Connect(context, server.get(), kAtOnce, "10.0.0.7:443", "\x02h2");
+  EXPECT_TRUE(session_->resumed());
+}
+
 TEST_P(BackendResumptionTest, ABackendThatForgotTheSessionGetsAFullHandshake) {
   const auto context = Context(Options());
   Connect(context, BackendWith(good_).get());

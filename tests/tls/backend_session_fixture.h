@@ -14,7 +14,7 @@
 #include "tests/tls/memory_client.h"
 #include "tests/tls/test_certificates.h"
 #include "tls/backend_context.h"
-#include "tls/session.h"
+#include "tls/backend_session.h"
 
 namespace tlsbridge::tls {
 
@@ -52,10 +52,13 @@ class BackendSessionFixture : public ::testing::TestWithParam<uint16_t> {
 
   // A handshake of a new session of `context` with a new server of `server`.
   void Connect(std::shared_ptr<const BackendContext> context, SSL_CTX* server,
-               size_t piece = kAtOnce, const std::string& backend = "10.0.0.7:443") {
+               size_t piece = kAtOnce, const std::string& backend = "10.0.0.7:443",
+               const std::string& alpn = "") {
     backend_ = std::make_unique<testing::MemoryServer>(server);
-    session_ = Session::Connect(std::move(context), &staging_, backend);
+    session_ = BackendSession::Connect(std::move(context), &staging_, backend, alpn);
     received_.clear();
+    TakeOutput();
+    for_backend_.clear();
     verdict_ = session_->Start();
     for (int i = 0; i < 4; ++i) Exchange(piece);
   }
@@ -65,13 +68,19 @@ class BackendSessionFixture : public ::testing::TestWithParam<uint16_t> {
   }
   // Brings what each has for the other.
   void Exchange(size_t piece = kAtOnce) {
-    const std::string out(staging_.output().begin(), staging_.output().end());
-    staging_.ClearOutput();
+    TakeOutput();
+    const std::string out = std::exchange(for_backend_, {});
     for (size_t at = 0; at < out.size(); at += piece) backend_->Receive(out.substr(at, piece));
     Deliver(backend_->TakeOutput(), piece);
   }
+  // As after each call.
+  void TakeOutput() {
+    for_backend_.append(staging_.output().begin(), staging_.output().end());
+    staging_.ClearOutput();
+  }
   void Deliver(const std::string& ciphertext, size_t piece = kAtOnce) {
     for (size_t at = 0; at < ciphertext.size(); at += piece) {
+      TakeOutput();
       const std::string part = ciphertext.substr(at, piece);
       const Session::Received received = session_->Receive(Bytes(part));
       received_.append(received.plaintext.begin(), received.plaintext.end());
@@ -94,6 +103,7 @@ class BackendSessionFixture : public ::testing::TestWithParam<uint16_t> {
   Staging staging_;
   std::unique_ptr<testing::MemoryServer> backend_;
   std::unique_ptr<Session> session_;
+  std::string for_backend_;
   std::string received_;
   Verdict verdict_ = Verdict::kOk;
 };

@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tls/certificates/development_ca.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -175,7 +175,7 @@ class ForgedRecordsTest : public ::testing::TestWithParam<uint16_t> {
   std::string key_log_;
   Staging staging_;
   MemoryClient client_{GetParam(), [this](SSL_CTX* ctx) { PrepareForger(ctx, &key_log_); }};
-  std::unique_ptr<Session> server_ = Session::Accept(Context(), &staging_);
+  std::unique_ptr<Session> server_ = ClientSession::Accept(Context(), &staging_);
   std::unique_ptr<Forger> forger_;
   std::string received_;
 };

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tls/certificates/development_ca.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -64,7 +64,7 @@ class HostileRecordsTest : public ::testing::TestWithParam<uint16_t> {
 
   Staging staging_;
   MemoryClient client_{GetParam()};
-  std::unique_ptr<Session> server_ = Session::Accept(Context(), &staging_);
+  std::unique_ptr<Session> server_ = ClientSession::Accept(Context(), &staging_);
   std::string received_;
   size_t output_bytes_ = 0;
 };

@@ -15,7 +15,8 @@
 #include "tests/tls/test_certificates.h"
 #include "tests/tls/test_ocsp.h"
 #include "tls/certificates/peer_identity.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
+#include "tls/hello/client_hello_reader.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -54,11 +55,11 @@ class Handshake {
     EXPECT_EQ(reader.Feed(Bytes(hello_bytes)), ClientHelloReader::Result::kWhole);
     choice_ = context.Choose(reader.hello(), now);
     if (choice_.credential == nullptr) return;
-    session_ = Session::Accept(context, choice_, &staging_);
+    session_ = ClientSession::Accept(context, choice_, &staging_);
     Exchange(hello_bytes, client);
     for (int i = 0; i < 3; ++i) Exchange(client->TakeOutput(), client);
     if (session_->handshake_done()) session_->Send({1});  // BoringSSL sends tickets with it
-    Exchange("", client);
+    BringOutput(client);
     bssl::UniquePtr<X509> leaf(SSL_get_peer_certificate(client->ssl()));
     if (client->handshake_done() && leaf != nullptr) served_ = IdentityOf(leaf.get()).common_name;
   }
@@ -74,6 +75,9 @@ class Handshake {
   }
   void Exchange(const std::string& bytes, MemoryClient* client) {
     session_->Receive(Bytes(bytes));
+    BringOutput(client);
+  }
+  void BringOutput(MemoryClient* client) {
     client->Receive(std::string(staging_.output().begin(), staging_.output().end()));
     staging_.ClearOutput();
   }
@@ -214,7 +218,7 @@ TEST_P(ServerContextTest, RefusesAClientWhoseProtocolsItDoesNotSpeak) {
   // BoringSSL says the same to one that was not looked at before.
   MemoryClient unseen(GetParam(), offer_mqtt);
   Staging staging;
-  const auto session = Session::Accept(*context, &staging);
+  const auto session = ClientSession::Accept(*context, &staging);
   const std::string hello = unseen.TakeOutput();
   session->Receive({reinterpret_cast<const uint8_t*>(hello.data()), hello.size()});
   EXPECT_EQ(Describe(session->failure()), "no_shared_alpn");
@@ -305,10 +309,12 @@ TEST_P(ServerContextTest, ASessionOutlivesItsContext) {
                                         hello.size());
   ASSERT_EQ(reader.Feed(bytes), ClientHelloReader::Result::kWhole);
   Staging staging;
-  const auto session = Session::Accept(*context, context->Choose(reader.hello(), kNow), &staging);
+  const auto session =
+      ClientSession::Accept(*context, context->Choose(reader.hello(), kNow), &staging);
   context.reset();
   session->Receive(bytes);
   client.Receive(std::string(staging.output().begin(), staging.output().end()));
+  staging.ClearOutput();
   const std::string second_flight = client.TakeOutput();
   session->Receive({reinterpret_cast<const uint8_t*>(second_flight.data()), second_flight.size()});
   EXPECT_TRUE(session->handshake_done());

@@ -1,5 +1,3 @@
-#include "tls/session.h"
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tls/certificates/development_ca.h"
+#include "tls/client_session.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -56,7 +55,7 @@ class SessionTest : public ::testing::TestWithParam<uint16_t> {
 
   Staging staging_;
   std::unique_ptr<MemoryClient> client_ = std::make_unique<MemoryClient>(GetParam());
-  std::unique_ptr<Session> server_ = Session::Accept(Context(), &staging_);
+  std::unique_ptr<Session> server_ = ClientSession::Accept(Context(), &staging_);
   std::string received_;
   Verdict verdict_ = Verdict::kOk;
 };
@@ -66,7 +65,7 @@ TEST_P(SessionTest, OneByteAtATimeGivesTheSameAsAllAtOnce) {
   const std::string answer(50'000, 'a');
   for (const size_t piece : {size_t{1}, size_t{2}, size_t{7}, size_t{4096}, size_t{100'000}}) {
     client_ = std::make_unique<MemoryClient>(GetParam());
-    server_ = Session::Accept(Context(), &staging_);
+    server_ = ClientSession::Accept(Context(), &staging_);
     received_.clear();
     Handshake(piece);
     client_->Send(question);
@@ -151,7 +150,7 @@ TEST_P(SessionTest, AnEofAfterCloseNotifyIsClean) {
 TEST_P(SessionTest, AnEofBeforeAnyByteIsATcpProbeAndInTheHandshakeAClientThatHasGone) {
   EXPECT_EQ(server_->ReceiveEof(), Verdict::kFailed);
   EXPECT_EQ(Describe(server_->failure()), "tcp_probe");
-  server_ = Session::Accept(Context(), &staging_);
+  server_ = ClientSession::Accept(Context(), &staging_);
   Deliver(client_->TakeOutput().substr(0, 20));
   EXPECT_EQ(server_->ReceiveEof(), Verdict::kFailed);
   EXPECT_EQ(Describe(server_->failure()), "client_gone");
@@ -228,7 +227,7 @@ TEST_P(SessionTest, BeforeTheHandshakeNothingIsSaidOnClosing) {
 TEST_P(SessionTest, SessionsOfOneWorkerDoNotMixTheirBytes) {
   Handshake();
   MemoryClient other_client(GetParam());
-  auto other_server = Session::Accept(Context(), &staging_);
+  auto other_server = ClientSession::Accept(Context(), &staging_);
   client_->Send("mine");
   const std::string records = client_->TakeOutput();
   // Half a record stays inside the first session while the other works.
@@ -244,7 +243,7 @@ TEST_P(SessionTest, SessionsOfOneWorkerDoNotMixTheirBytes) {
 
 TEST(StagingTest, AnOutputLargerThanUsualIsGivenBackAndTheNextIsWhole) {
   Staging staging;
-  auto server = Session::Accept(Context(), &staging);
+  auto server = ClientSession::Accept(Context(), &staging);
   MemoryClient client(TLS1_3_VERSION);
   while (!server->handshake_done()) {
     const std::string out = client.TakeOutput();

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tests/tls/test_certificates.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -53,7 +53,7 @@ const ServerContext& RsaContext() {
 class SigningTest : public ::testing::TestWithParam<uint16_t> {
  protected:
   void SetUp() override {
-    session_ = Session::Accept(RsaContext(), RsaContext().Default(), &staging_, &signer_);
+    session_ = ClientSession::Accept(RsaContext(), RsaContext().Default(), &staging_, &signer_);
     session_->set_on_signed([this] { ++times_told_; });
   }
   Session::Received Receive(const std::string& bytes) {
@@ -73,7 +73,7 @@ class SigningTest : public ::testing::TestWithParam<uint16_t> {
   HeldSigner signer_;
   Staging staging_;
   MemoryClient client_{GetParam()};
-  std::unique_ptr<Session> session_;
+  std::unique_ptr<ClientSession> session_;
   std::string output_;
   int times_told_ = 0;
 };
@@ -124,7 +124,7 @@ TEST_P(SigningTest, ASessionThatIsGoneIsNeitherSignedForNorTold) {
 
 TEST_P(SigningTest, AKeyThatSignsQuicklyNeedsNobody) {
   const auto context = MakeContext(/*rsa=*/false);
-  session_ = Session::Accept(*context, context->Default(), &staging_, &signer_);
+  session_ = ClientSession::Accept(*context, context->Default(), &staging_, &signer_);
   Receive(client_.TakeOutput());
   FinishHandshake();
   EXPECT_TRUE(client_.handshake_done());

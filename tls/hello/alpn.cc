@@ -13,6 +13,9 @@
 namespace tlsbridge::tls {
 namespace {
 
+constexpr size_t kMaxNameBytes = 255;        // RFC 7301 section 3.1
+constexpr size_t kMaxListBytes = 65535 - 2;  // that an extension can carry, with the list's length
+
 // A context's list in the wire's format: each name with a byte of length before it.
 struct WireList {
   std::string bytes;
@@ -30,29 +33,54 @@ int Select(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* offere
 
 }  // namespace
 
-absl::Status InstallAlpn(absl::Span<const std::string> protocols, SSL_CTX* ctx) {
-  if (protocols.empty()) return absl::OkStatus();
-  auto list = std::make_unique<WireList>();
+bool AlpnNames::IsWellFormed() const {
+  absl::string_view rest = wire_;
+  while (!rest.empty()) {
+    const size_t length = static_cast<uint8_t>(rest.front());
+    if (length == 0 || length >= rest.size()) return false;
+    rest.remove_prefix(1 + length);
+  }
+  return true;
+}
+
+bool AlpnNames::Contains(absl::string_view name) const {
+  return std::find(begin(), end(), name) != end();
+}
+
+absl::StatusOr<std::string> EncodeAlpn(absl::Span<const std::string> protocols) {
+  std::string wire;
   for (auto it = protocols.begin(); it != protocols.end(); ++it) {
-    if (it->empty() || it->size() > 255) {
+    if (it->empty() || it->size() > kMaxNameBytes) {
       return absl::InvalidArgumentError(
-          absl::StrCat("alpn: \"", *it, "\" must have from 1 to 255 bytes"));
+          absl::StrCat("alpn: \"", *it, "\" must have from 1 to ", kMaxNameBytes, " bytes"));
     }
     if (std::find(protocols.begin(), it, *it) != it) {
       return absl::InvalidArgumentError(absl::StrCat("alpn: \"", *it, "\" comes twice"));
     }
-    list->bytes.push_back(static_cast<char>(it->size()));
-    list->bytes.append(*it);
+    wire.push_back(static_cast<char>(it->size()));
+    wire.append(*it);
   }
+  if (wire.size() > kMaxListBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("alpn: the names have more than ", kMaxListBytes, " bytes in all"));
+  }
+  return wire;
+}
+
+absl::Status InstallAlpn(absl::Span<const std::string> protocols, SSL_CTX* ctx) {
+  auto wire = EncodeAlpn(protocols);
+  if (!wire.ok()) return wire.status();
+  if (wire->empty()) return absl::OkStatus();
+  auto list = std::make_unique<WireList>();
+  list->bytes = *std::move(wire);
   SSL_CTX_set_alpn_select_cb(ctx, &Select, ContextSlot<WireList>::Put(std::move(list), ctx));
   return absl::OkStatus();
 }
 
-bool AlpnRefuses(absl::Span<const std::string> protocols, absl::Span<const std::string> offered) {
+bool AlpnRefuses(absl::Span<const std::string> protocols, const AlpnNames& offered) {
   return !protocols.empty() && !offered.empty() &&
-         std::none_of(offered.begin(), offered.end(), [protocols](const std::string& name) {
-           return std::find(protocols.begin(), protocols.end(), name) != protocols.end();
-         });
+         std::none_of(protocols.begin(), protocols.end(),
+                      [&offered](const std::string& name) { return offered.Contains(name); });
 }
 
 }  // namespace tlsbridge::tls

@@ -10,14 +10,11 @@
 namespace tlsbridge::tls {
 namespace {
 
-constexpr size_t kMessageHeaderBytes = SSL3_HM_HEADER_LENGTH;
-constexpr size_t kRecordHeaderBytes = SSL3_RT_HEADER_LENGTH;
-
-CBS ToCbs(absl::Span<const uint8_t> bytes) {
-  CBS cbs;
-  CBS_init(&cbs, bytes.data(), bytes.size());
-  return cbs;
-}
+// The alert that answers what was parsed; kFine for none. Syntax that is broken is a decode_error,
+// what conforms to it and still may not be is an illegal_parameter (RFC 8446 section 6.2).
+constexpr uint8_t kFine = 0;
+constexpr uint8_t kBroken = SSL_AD_DECODE_ERROR;
+constexpr uint8_t kIllegal = SSL_AD_ILLEGAL_PARAMETER;
 
 // 0x0a0a, 0x1a1a, ..., 0xfafa (RFC 8701 section 2).
 bool IsGrease(uint16_t value) { return (value & 0x0f0f) == 0x0a0a && value >> 8 == (value & 0xff); }
@@ -25,6 +22,7 @@ bool IsGrease(uint16_t value) { return (value & 0x0f0f) == 0x0a0a && value >> 8 
 // A list that must have members, to its end.
 bool TakeNumbers(CBS list, std::vector<uint16_t>* numbers) {
   if (CBS_len(&list) == 0 || CBS_len(&list) % 2 != 0) return false;
+  numbers->reserve(CBS_len(&list) / 2);
   uint16_t number;
   while (CBS_get_u16(&list, &number)) {
     if (!IsGrease(number)) numbers->push_back(number);
@@ -32,88 +30,116 @@ bool TakeNumbers(CBS list, std::vector<uint16_t>* numbers) {
   return true;
 }
 
-// RFC 6066 section 3. One name, as BoringSSL has it, because only one type was ever defined.
-bool TakeServerName(CBS extension, std::string* server_name) {
+// RFC 6066 section 3. One name, as BoringSSL has it, because only one type was ever defined, of
+// which there may be one.
+uint8_t TakeServerName(CBS extension, std::string* server_name) {
   CBS list;
   CBS name;
   uint8_t type;
   if (!CBS_get_u16_length_prefixed(&extension, &list) || CBS_len(&extension) != 0 ||
       !CBS_get_u8(&list, &type) || type != TLSEXT_NAMETYPE_host_name ||
-      !CBS_get_u16_length_prefixed(&list, &name) || CBS_len(&list) != 0 || CBS_len(&name) == 0 ||
-      CBS_len(&name) > TLSEXT_MAXLEN_host_name || CBS_contains_zero_byte(&name)) {
-    return false;
+      !CBS_get_u16_length_prefixed(&list, &name) || CBS_len(&name) == 0) {
+    return kBroken;
+  }
+  if (CBS_len(&list) != 0 || CBS_len(&name) > TLSEXT_MAXLEN_host_name ||
+      CBS_contains_zero_byte(&name)) {
+    return kIllegal;
   }
   server_name->assign(reinterpret_cast<const char*>(CBS_data(&name)), CBS_len(&name));
   absl::AsciiStrToLower(server_name);
   if (server_name->back() == '.') server_name->pop_back();
-  return true;
+  return kFine;
 }
 
 // RFC 7301 section 3.1.
-bool TakeAlpn(CBS extension, std::vector<std::string>* alpn) {
+uint8_t TakeAlpn(CBS extension, AlpnNames* alpn) {
   CBS list;
   if (!CBS_get_u16_length_prefixed(&extension, &list) || CBS_len(&extension) != 0 ||
       CBS_len(&list) == 0) {
-    return false;
+    return kBroken;
   }
-  while (CBS_len(&list) > 0) {
-    CBS name;
-    if (!CBS_get_u8_length_prefixed(&list, &name) || CBS_len(&name) == 0) return false;
-    alpn->emplace_back(reinterpret_cast<const char*>(CBS_data(&name)), CBS_len(&name));
+  const AlpnNames names({reinterpret_cast<const char*>(CBS_data(&list)), CBS_len(&list)});
+  if (!names.IsWellFormed()) return kBroken;
+  *alpn = names;
+  return kFine;
+}
+
+uint8_t TakeU16List(CBS extension, std::vector<uint16_t>* numbers) {
+  CBS list;
+  const bool whole = CBS_get_u16_length_prefixed(&extension, &list) && CBS_len(&extension) == 0;
+  return whole && TakeNumbers(list, numbers) ? kFine : kBroken;
+}
+
+uint8_t TakeVersions(CBS extension, std::vector<uint16_t>* versions) {
+  CBS list;
+  const bool whole = CBS_get_u8_length_prefixed(&extension, &list) && CBS_len(&extension) == 0;
+  return whole && TakeNumbers(list, versions) ? kFine : kBroken;
+}
+
+// RFC 6066 section 8.
+uint8_t TakeStatusRequest(CBS extension, bool* ocsp_wanted) {
+  uint8_t type;
+  if (!CBS_get_u8(&extension, &type)) return kBroken;
+  if (type != TLSEXT_STATUSTYPE_ocsp) return kFine;  // what follows is unknown
+  CBS responders;
+  CBS extensions;
+  if (!CBS_get_u16_length_prefixed(&extension, &responders) ||
+      !CBS_get_u16_length_prefixed(&extension, &extensions) || CBS_len(&extension) != 0) {
+    return kBroken;
   }
-  return true;
+  while (CBS_len(&responders) > 0) {
+    CBS responder;
+    if (!CBS_get_u16_length_prefixed(&responders, &responder) || CBS_len(&responder) == 0) {
+      return kBroken;
+    }
+  }
+  *ocsp_wanted = true;
+  return kFine;
 }
 
-bool TakeU16List(CBS extension, std::vector<uint16_t>* numbers) {
-  CBS list;
-  return CBS_get_u16_length_prefixed(&extension, &list) && CBS_len(&extension) == 0 &&
-         TakeNumbers(list, numbers);
-}
-
-bool TakeVersions(CBS extension, std::vector<uint16_t>* versions) {
-  CBS list;
-  return CBS_get_u8_length_prefixed(&extension, &list) && CBS_len(&extension) == 0 &&
-         TakeNumbers(list, versions);
-}
-
-bool TakeExtension(uint16_t type, CBS extension, ClientHello* hello) {
+uint8_t TakeExtension(uint16_t type, CBS extension, ClientHello* hello, const char** malformed) {
   switch (type) {
     case TLSEXT_TYPE_server_name:
+      *malformed = "malformed server_name";
       return TakeServerName(extension, &hello->server_name);
     case TLSEXT_TYPE_application_layer_protocol_negotiation:
+      *malformed = "malformed application_layer_protocol_negotiation";
       return TakeAlpn(extension, &hello->alpn);
     case TLSEXT_TYPE_supported_versions:
+      *malformed = "malformed supported_versions";
       return TakeVersions(extension, &hello->versions);
     case TLSEXT_TYPE_signature_algorithms:
+      *malformed = "malformed signature_algorithms";
       return TakeU16List(extension, &hello->signature_algorithms);
-    case TLSEXT_TYPE_status_request: {
-      uint8_t status_type;
-      if (!CBS_get_u8(&extension, &status_type)) return false;
-      hello->ocsp_wanted = status_type == TLSEXT_STATUSTYPE_ocsp;
-      return true;
-    }
+    case TLSEXT_TYPE_status_request:
+      *malformed = "malformed status_request";
+      return TakeStatusRequest(extension, &hello->ocsp_wanted);
     case TLSEXT_TYPE_supported_groups:
+      *malformed = "malformed supported_groups";
       return TakeU16List(extension, &hello->groups);
     default:
-      return true;
+      return kFine;
   }
 }
 
-bool TakeExtensions(CBS extensions, ClientHello* hello, bool* has_versions) {
+uint8_t TakeExtensions(CBS extensions, ClientHello* hello, bool* has_versions,
+                       const char** malformed) {
   std::vector<uint16_t> types;
   while (CBS_len(&extensions) > 0) {
     uint16_t type;
     CBS extension;
-    if (!CBS_get_u16(&extensions, &type) || !CBS_get_u16_length_prefixed(&extensions, &extension) ||
-        !TakeExtension(type, extension, hello)) {
-      return false;
+    if (!CBS_get_u16(&extensions, &type) || !CBS_get_u16_length_prefixed(&extensions, &extension)) {
+      *malformed = "an extension past the end of the hello";
+      return kBroken;
     }
+    const uint8_t alert = TakeExtension(type, extension, hello, malformed);
+    if (alert != kFine) return alert;
     types.push_back(type);
   }
   std::sort(types.begin(), types.end());
   *has_versions = std::binary_search(types.begin(), types.end(), TLSEXT_TYPE_supported_versions);
-  // None may come twice (RFC 8446 section 4.2).
-  return std::adjacent_find(types.begin(), types.end()) == types.end();
+  *malformed = "an extension that comes twice";  // RFC 8446 section 4.2
+  return std::adjacent_find(types.begin(), types.end()) == types.end() ? kFine : kIllegal;
 }
 
 // A client without supported_versions takes any up to its legacy_version, of which TLS 1.2 is the
@@ -128,84 +154,51 @@ std::vector<uint16_t> VersionsUpTo(uint16_t legacy_version) {
   return versions;
 }
 
-}  // namespace
-
-std::optional<ClientHello> ParseClientHello(absl::Span<const uint8_t> body) {
-  CBS cbs = ToCbs(body);
-  ClientHello hello;
+uint8_t TakeBody(CBS cbs, ClientHello* hello, const char** malformed) {
   uint16_t legacy_version;
   CBS session_id;
   CBS ciphers;
   CBS compression;
+  *malformed = "a ClientHello that is cut short";
   if (!CBS_get_u16(&cbs, &legacy_version) || !CBS_skip(&cbs, SSL3_RANDOM_SIZE) ||
-      !CBS_get_u8_length_prefixed(&cbs, &session_id) ||
-      CBS_len(&session_id) > SSL_MAX_SSL_SESSION_ID_LENGTH ||
-      !CBS_get_u16_length_prefixed(&cbs, &ciphers) || !TakeNumbers(ciphers, &hello.cipher_suites) ||
-      !CBS_get_u8_length_prefixed(&cbs, &compression) || CBS_len(&compression) == 0) {
-    return std::nullopt;
+      !CBS_get_u8_length_prefixed(&cbs, &session_id)) {
+    return kBroken;
   }
+  *malformed = "malformed legacy_session_id";
+  if (CBS_len(&session_id) > SSL_MAX_SSL_SESSION_ID_LENGTH) return kBroken;
+  *malformed = "malformed cipher_suites";
+  if (!CBS_get_u16_length_prefixed(&cbs, &ciphers) ||
+      !TakeNumbers(ciphers, &hello->cipher_suites)) {
+    return kBroken;
+  }
+  *malformed = "malformed legacy_compression_methods";
+  if (!CBS_get_u8_length_prefixed(&cbs, &compression) || CBS_len(&compression) == 0) return kBroken;
   bool has_versions = false;
   if (CBS_len(&cbs) > 0) {  // TLS 1.2 lets a hello end before its extensions
     CBS extensions;
-    if (!CBS_get_u16_length_prefixed(&cbs, &extensions) || CBS_len(&cbs) != 0 ||
-        !TakeExtensions(extensions, &hello, &has_versions)) {
-      return std::nullopt;
-    }
+    *malformed = "extensions that do not fill the hello";
+    if (!CBS_get_u16_length_prefixed(&cbs, &extensions) || CBS_len(&cbs) != 0) return kBroken;
+    const uint8_t alert = TakeExtensions(extensions, hello, &has_versions, malformed);
+    if (alert != kFine) return alert;
   }
-  if (!has_versions) hello.versions = VersionsUpTo(legacy_version);
-  return hello;
+  if (!has_versions) hello->versions = VersionsUpTo(legacy_version);
+  return kFine;
 }
 
-ClientHelloReader::Result ClientHelloReader::Feed(absl::Span<const uint8_t> bytes) {
-  if (buffer_.empty()) {
-    raw_ = bytes;
-  } else {
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-    raw_ = buffer_;
-  }
-  const Result result = Scan();
-  if (result != Result::kNeedMore) return result;
-  if (raw_.size() > kMaxRawBytes) return Result::kNotHello;
-  if (buffer_.empty()) {
-    buffer_.assign(bytes.begin(), bytes.end());
-    raw_ = buffer_;
-  }
-  return result;
-}
+}  // namespace
 
-// Whole records only, since BoringSSL too takes up a record when it is whole; but what can be seen
-// of the next one is checked at once.
-ClientHelloReader::Result ClientHelloReader::Scan() {
-  while (true) {
-    absl::Span<const uint8_t> rest = raw_.subspan(record_at_);
-    if (!rest.empty() && rest[0] != SSL3_RT_HANDSHAKE) return Result::kNotHello;
-    if (rest.size() > 1 && rest[1] != SSL3_VERSION_MAJOR) return Result::kNotHello;
-    if (rest.size() < kRecordHeaderBytes) return Result::kNeedMore;
-    const size_t length = size_t{rest[3]} << 8 | rest[4];
-    if (length > SSL3_RT_MAX_PLAIN_LENGTH) return Result::kNotHello;
-    const bool record_whole = rest.size() >= kRecordHeaderBytes + length;
-    absl::Span<const uint8_t> message = rest.subspan(kRecordHeaderBytes, length);
-    if (!message_.empty() && record_whole) {
-      message_.insert(message_.end(), message.begin(), message.end());
-    }
-    if (!message_.empty()) message = message_;
-
-    if (!message.empty() && message[0] != SSL3_MT_CLIENT_HELLO) return Result::kNotHello;
-    size_t message_bytes = kMaxMessageBytes;
-    if (message.size() >= kMessageHeaderBytes) {
-      message_bytes = kMessageHeaderBytes +
-                      (size_t{message[1]} << 16 | size_t{message[2]} << 8 | size_t{message[3]});
-      if (message_bytes > kMaxMessageBytes) return Result::kNotHello;
-    }
-    if (!record_whole) return Result::kNeedMore;
-    if (message.size() >= message_bytes) {
-      hello_ = ParseClientHello(
-          message.subspan(kMessageHeaderBytes, message_bytes - kMessageHeaderBytes));
-      return hello_ ? Result::kWhole : Result::kNotHello;
-    }
-    if (message_.empty()) message_.assign(message.begin(), message.end());
-    record_at_ += kRecordHeaderBytes + length;
+std::optional<ClientHello> ParseClientHello(absl::Span<const uint8_t> body, Refusal* refusal) {
+  CBS cbs;
+  CBS_init(&cbs, body.data(), body.size());
+  ClientHello hello;
+  const char* malformed = "";
+  const uint8_t alert = TakeBody(cbs, &hello, &malformed);
+  if (alert == kFine) return hello;
+  if (refusal != nullptr) {
+    refusal->failure = {.detail = FailureDetail::kProtocol, .reason = malformed};
+    refusal->alert = alert;
   }
+  return std::nullopt;
 }
 
 }  // namespace tlsbridge::tls

@@ -96,23 +96,28 @@ absl::StatusOr<std::vector<std::string>> ParseList(absl::string_view option, abs
   return names;
 }
 
-bool LibraryKnowsGroup(const char* name) {
-  bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
-  const bool known = SSL_CTX_set1_curves_list(ctx.get(), name) == 1;
-  ERR_clear_error();
-  return known;
+// Of kGroups those that the library knows. It is asked once: a context costs tens of KiB, and all
+// certificates are read again when one changes.
+const std::vector<Group>& KnownGroups() {
+  static const auto* const known = [] {
+    auto* groups = new std::vector<Group>;
+    bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
+    for (const Group& group : kGroups) {
+      if (SSL_CTX_set1_curves_list(ctx.get(), group.name) == 1) groups->push_back(group);
+    }
+    ERR_clear_error();
+    return groups;
+  }();
+  return *known;
 }
 
 absl::Status SetGroups(absl::string_view list, bool every_group, SSL_CTX* ctx) {
-  std::vector<std::string> known;
   std::vector<std::string> wanted;
-  for (const Group& group : kGroups) {
-    if (!LibraryKnowsGroup(group.name)) continue;
-    known.emplace_back(group.name);
+  for (const Group& group : KnownGroups()) {
     if (group.by_default || every_group) wanted.emplace_back(group.name);
   }
   if (!list.empty()) {
-    auto parsed = ParseList("groups", list, known);
+    auto parsed = ParseList("groups", list, NamesIn(KnownGroups()));
     if (!parsed.ok()) return parsed.status();
     wanted = *std::move(parsed);
   }
@@ -122,20 +127,23 @@ absl::Status SetGroups(absl::string_view list, bool every_group, SSL_CTX* ctx) {
   return Refuse("groups", "refused by BoringSSL");
 }
 
-// All of TLS 1.2 that need no shared key set up beforehand, by both names.
-std::vector<const SSL_CIPHER*> Tls12Ciphers() {
-  bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
-  SSL_CTX_set_strict_cipher_list(ctx.get(), "ALL");
-  std::vector<const SSL_CIPHER*> ciphers;
-  const STACK_OF(SSL_CIPHER)* all = SSL_CTX_get_ciphers(ctx.get());
-  for (size_t i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
-    const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(all, i);
-    if (SSL_CIPHER_get_min_version(cipher) <= TLS1_2_VERSION &&
-        SSL_CIPHER_get_auth_nid(cipher) != NID_auth_psk) {
-      ciphers.push_back(cipher);
+// All of TLS 1.2 that need no shared key set up beforehand, by both names. Asked for once, too.
+const std::vector<const SSL_CIPHER*>& Tls12Ciphers() {
+  static const auto* const known = [] {
+    auto* ciphers = new std::vector<const SSL_CIPHER*>;
+    bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
+    SSL_CTX_set_strict_cipher_list(ctx.get(), "ALL");
+    const STACK_OF(SSL_CIPHER)* all = SSL_CTX_get_ciphers(ctx.get());
+    for (size_t i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
+      const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(all, i);
+      if (SSL_CIPHER_get_min_version(cipher) <= TLS1_2_VERSION &&
+          SSL_CIPHER_get_auth_nid(cipher) != NID_auth_psk) {
+        ciphers->push_back(cipher);
+      }
     }
-  }
-  return ciphers;
+    return ciphers;
+  }();
+  return *known;
 }
 
 // RFC 9325 section 4.1 has the others negotiated by nobody.
@@ -144,7 +152,7 @@ bool IsForwardSecret(const SSL_CIPHER* cipher) {
 }
 
 absl::Status CheckCipherNames(absl::string_view list) {
-  const std::vector<const SSL_CIPHER*> ciphers = Tls12Ciphers();
+  const std::vector<const SSL_CIPHER*>& ciphers = Tls12Ciphers();
   for (const absl::string_view name :
        absl::StrSplit(list, absl::ByAnyChar(":[|]"), absl::SkipEmpty())) {
     const auto known = std::find_if(ciphers.begin(), ciphers.end(), [name](const SSL_CIPHER* c) {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "tls/certificates/development_ca.h"
+#include "tls/client_session.h"
 #include "tls/server_context.h"
-#include "tls/session.h"
 
 namespace tlsbridge {
 namespace {
@@ -59,7 +59,7 @@ class TlsTalkTest : public ::testing::Test {
     auto identity = tls::MakeDevelopmentIdentity(absl::FromUnixSeconds(1'750'000'000));
     EXPECT_TRUE(identity.ok());
     context_ = *tls::ServerContext::Create(identity->localhost);
-    server_ = tls::Session::Accept(*context_, &server_staging_);
+    server_ = tls::ClientSession::Accept(*context_, &server_staging_);
     tls::BackendOptions options;
     options.insecure_skip_verify = true;
     talk_ = TlsTalk(*tls::BackendContext::Create(options), &client_staging_, "127.0.0.1:443");

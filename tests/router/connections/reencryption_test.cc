@@ -2,11 +2,14 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/support/close_matrix.h"
 #include "tests/tls/test_certificates.h"
 #include "tls/backend_context.h"
+#include "tls/certificates/development_ca.h"
+#include "tls/server_context.h"
 
 namespace tlsbridge::testing {
 namespace {
@@ -22,10 +25,7 @@ class Reencryption : public CloseMatrix {
   }
   void SetUp() override {
     CloseMatrix::SetUp();
-    tls::BackendOptions options;
-    options.trust.ca_pem = ca_.CertificatePem();
-    options.verify_name = "orders.internal";
-    auto context = tls::BackendContext::Create(options);
+    auto context = tls::BackendContext::Create(BackendOptions());
     ASSERT_TRUE(context.ok()) << context.status();
     backend_tls_ = *std::move(context);
     route_.tls_mode = TlsMode::kTerminateAndReencrypt;
@@ -47,6 +47,26 @@ class Reencryption : public CloseMatrix {
     ASSERT_NO_FATAL_FAILURE(ConnectTo(good_));
     ASSERT_TRUE(UntilBackend([this] { return tls_backend_->handshake_done(); }));
     Settle();
+  }
+  // What is spoken with clients, and may be with backends.
+  void UseAlpn(const std::vector<std::string>& protocols) {
+    tls::ServerOptions server;
+    tls::Certificate certificate;
+    certificate.pair = std::move(tls::MakeDevelopmentIdentity(absl::UnixEpoch())->localhost);
+    server.certificates.push_back(tls::MakeCredential(certificate).value());
+    server.alpn = protocols;
+    auto context = tls::ServerContext::Create(server);
+    ASSERT_TRUE(context.ok()) << context.status();
+    tls_ = *std::move(context);
+    tls::BackendOptions backend = BackendOptions();
+    backend.alpn = protocols;
+    backend_tls_ = *tls::BackendContext::Create(backend);
+  }
+  tls::BackendOptions BackendOptions() const {
+    tls::BackendOptions options;
+    options.trust.ca_pem = ca_.CertificatePem();
+    options.verify_name = "orders.internal";
+    return options;
   }
   bool UntilBackend(absl::FunctionRef<bool()> condition) {
     return UntilWithTime([&] { return tls_backend_->Step(), condition(); });
@@ -79,6 +99,65 @@ TEST_P(Reencryption, BytesGoBothWays) {
   tls_backend_->Send(answer);
   ASSERT_TRUE(UntilBackend(
       [&] { return tls_backend_->received() == question && client_->received() == answer; }));
+}
+
+// Two handshakes, one protocol.
+TEST_P(Reencryption, ABackendIsOfferedWhatTheClientAgreedOnAndTheLogTellsWhatItTook) {
+  const std::string wire = "\x02h2\x08http/1.1";
+  const auto offer = [](const std::string& protocols) {
+    return [protocols](SSL_CTX* ctx) {
+      SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const uint8_t*>(protocols.data()),
+                              static_cast<unsigned>(protocols.size()));
+    };
+  };
+  const auto take = [&wire](SSL_CTX* ctx) {
+    SSL_CTX_set_alpn_select_cb(
+        ctx,
+        [](SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* in, unsigned length,
+           void* list) {
+          const auto* ours = static_cast<const std::string*>(list);
+          SSL_select_next_proto(const_cast<uint8_t**>(out), out_length,
+                                reinterpret_cast<const uint8_t*>(ours->data()),
+                                static_cast<unsigned>(ours->size()), in, length);
+          return SSL_TLSEXT_ERR_OK;
+        },
+        const_cast<std::string*>(&wire));
+  };
+  UseAlpn({"h2", "http/1.1"});
+  StartRouter();
+  const struct {
+    std::string offered;
+    std::string agreed;
+  } cases[] = {{"\x08http/1.1", "http/1.1"}, {"\x02h2", "h2"}, {wire, "h2"}, {"", ""}};
+  for (const auto& [offered, agreed] : cases) {
+    TlsPeer::Options options = Tls();
+    if (!offered.empty()) options.configure = offer(offered);
+    client_ = ConnectTls(options);
+    accepted_.reset();
+    ASSERT_TRUE(Until([this] { return (accepted_ = backend_->Accept()) != nullptr; }));
+    tls_backend_ = std::make_unique<TlsPeer>(
+        std::move(accepted_), TlsPeer::Options{.version = GetParam(),
+                                               .configure = take,
+                                               .certificate = good_.certificate.get(),
+                                               .key = good_.key.get()});
+    ASSERT_TRUE(UntilBackend([this] { return tls_backend_->handshake_done(); }));
+    const uint8_t* taken = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(tls_backend_->ssl(), &taken, &length);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(taken), length), agreed);
+    client_->Send("bye");
+    client_->SendCloseNotify();
+    ASSERT_TRUE(UntilBackend([this] { return tls_backend_->close_notify_received(); }));
+    tls_backend_->SendCloseNotify();
+    tls_backend_->socket().Fin();
+    ASSERT_TRUE(UntilBackend([this] { return client_->end() != StreamEnd::kOpen; }));
+    client_->socket().Close();
+    ASSERT_TRUE(UntilBackend([this] { return live_connections() == 0; }));
+    const auto ends = log_.Events("connection_end");
+    ASSERT_FALSE(ends.empty());
+    EXPECT_EQ(ends.back().value("alpn", ""), agreed);
+    EXPECT_EQ(ends.back().value("backend_alpn", ""), agreed);
+  }
 }
 
 TEST_P(Reencryption, ABackendOfAnotherNameGetsNothing) {

@@ -25,13 +25,19 @@ struct Hello {
   std::string name;
   std::vector<std::string> alpn;
   std::optional<TlsVersion> version = TlsVersion::kTls13;
+  mutable std::string alpn_wire;
 
   RouteTable::Query query() const {
     RouteTable::Query query;
     query.port = port;
     if (!client.empty()) query.client = Cidr::Parse(client)->prefix();
     query.server_name = name;
-    query.alpn = alpn;
+    alpn_wire.clear();
+    for (const std::string& name : alpn) {
+      alpn_wire.push_back(static_cast<char>(name.size()));
+      alpn_wire += name;
+    }
+    query.alpn = tls::AlpnNames(alpn_wire);
     query.best_version = version;
     return query;
   }

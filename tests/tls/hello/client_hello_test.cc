@@ -1,5 +1,3 @@
-#include "tls/hello/client_hello.h"
-
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 
@@ -15,13 +13,13 @@
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tls/alert_record.h"
+#include "tls/hello/client_hello_reader.h"
 
 namespace tlsbridge::tls {
 namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using Result = ClientHelloReader::Result;
 using Bytes = std::vector<uint8_t>;
 
@@ -114,7 +112,7 @@ TEST(ClientHello, WhatIsAbsentIsEmpty) {
   const Bytes bytes = Hello([](SSL*) {});
   ASSERT_EQ(reader.Feed(bytes), Result::kWhole);
   EXPECT_EQ(reader.hello().server_name, "");
-  EXPECT_THAT(reader.hello().alpn, IsEmpty());
+  EXPECT_TRUE(reader.hello().alpn.empty());
 }
 
 TEST(ClientHello, AClientWithoutSupportedVersionsTakesThoseUpToItsLegacyVersion) {
@@ -178,16 +176,68 @@ TEST(ClientHelloReader, ReassemblesAHelloFromRecordsOfAnySizeFedByteByByte) {
       }
       EXPECT_EQ(reader.hello().server_name, "orders.internal") << size;
       EXPECT_THAT(reader.hello().alpn, ElementsAre("h2", "http/1.1")) << size;
-      EXPECT_EQ(Bytes(reader.raw().begin(), reader.raw().end()), bytes) << size;
+      EXPECT_EQ(Bytes(reader.raw().begin(), reader.raw().end()), hello) << size;
     }
   }
 }
 
 TEST(ClientHelloReader, AHelloThatIsWholeAtOnceIsNotCopied) {
-  for (const Bytes& bytes : {UsualHello(), Refragment(UsualHello(), 10)}) {
-    ClientHelloReader reader;
-    ASSERT_EQ(reader.Feed(bytes), Result::kWhole);
-    EXPECT_EQ(reader.raw().data(), bytes.data());
+  const Bytes bytes = UsualHello();
+  ClientHelloReader reader;
+  ASSERT_EQ(reader.Feed(bytes), Result::kWhole);
+  EXPECT_EQ(reader.raw().data(), bytes.data());
+}
+
+// Of `bytes` in all, with as many names of protocols as there is room for.
+Bytes LongHello(size_t bytes) {
+  const auto high = [](size_t n) { return static_cast<uint8_t>(n >> 8); };
+  const auto low = [](size_t n) { return static_cast<uint8_t>(n); };
+  const size_t names = bytes - HelloWith({}).size() - 6;
+  Bytes extension = {0, 16, high(names + 2), low(names + 2), high(names), low(names)};
+  for (size_t i = 0; i + 1 < names; i += 2) extension.insert(extension.end(), {1, 'a'});
+  if (names % 2 != 0) {  // the last one is longer
+    extension.back() = 'b';
+    extension.push_back('b');
+    extension[extension.size() - 3] = 2;
+  }
+  Bytes body = {3, 3};
+  body.resize(2 + 32, 0x55);
+  body.insert(body.end(),
+              {0, 0, 2, 0x13, 0x01, 1, 0, high(extension.size()), low(extension.size())});
+  body.insert(body.end(), extension.begin(), extension.end());
+  Bytes message = {1, 0, high(body.size()), low(body.size())};
+  message.insert(message.end(), body.begin(), body.end());
+  return message;
+}
+
+// RFC 8446 section 5.1: how a message is cut into records has no meaning.
+TEST(ClientHelloReader, TheLongestHelloIsReadHoweverItIsCutUpAndHoldsNoMoreThanItself) {
+  constexpr size_t kRecordHeader = 5;
+  for (const size_t message_bytes : {size_t{16384}, ClientHelloReader::kMaxMessageBytes}) {
+    const Bytes message = LongHello(message_bytes + kRecordHeader);
+    ASSERT_EQ(message.size(), message_bytes);
+    Bytes framed(kRecordHeader);
+    framed.insert(framed.end(), message.begin(), message.end());
+    for (const size_t size : {size_t{1}, size_t{2}, size_t{1000}, size_t{16383}}) {
+      for (const size_t piece : {size_t{1}, size_t{7}, size_t{4096}, size_t{200'000}}) {
+        const Bytes bytes = Refragment(framed, size);
+        ClientHelloReader reader;
+        Result result = Result::kNeedMore;
+        for (size_t at = 0; at < bytes.size(); at += piece) {
+          ASSERT_EQ(result, Result::kNeedMore) << size << " " << piece;
+          result = reader.Feed(absl::MakeConstSpan(bytes).subspan(at, piece));
+          if (result == Result::kNeedMore) {
+            ASSERT_LE(reader.held_bytes(), ClientHelloReader::kMaxHeldBytes);
+          }
+        }
+        ASSERT_EQ(result, Result::kWhole) << size << " " << piece;
+        EXPECT_TRUE(reader.hello().alpn.Contains("a"));
+        EXPECT_LE(reader.raw().size(), ClientHelloReader::kMaxHeldBytes);
+        ClientHelloReader next;
+        ASSERT_EQ(next.Feed(reader.raw()), Result::kWhole) << "what is given on is a hello";
+        EXPECT_EQ(next.hello().alpn, reader.hello().alpn);
+      }
+    }
   }
 }
 
@@ -206,15 +256,15 @@ TEST(ClientHelloReader, BytesThatFollowTheHelloAreKept) {
 }
 
 TEST(ClientHelloReader, RefusesAtTheFirstByteThatNoHelloHas) {
-  EXPECT_EQ(BytesUntilRefusal(Text("GET / HTTP/1.1\r\n\r\n")), 1u);
+  EXPECT_EQ(BytesUntilRefusal(Text("GET / HTTP/1.1\r\n\r\n")), 4u);
   EXPECT_EQ(BytesUntilRefusal(Text("SSH-2.0-OpenSSH_9.2\r\n")), 1u);
   EXPECT_EQ(BytesUntilRefusal({22, 2, 0, 0, 0}), 2u);
   EXPECT_EQ(BytesUntilRefusal({22, 3, 1, 0x40, 1, 1}), 5u) << "a record of more than 2^14 bytes";
   EXPECT_EQ(BytesUntilRefusal({22, 3, 1, 0, 100, 2}), 6u) << "a ServerHello";
   EXPECT_EQ(BytesUntilRefusal({22, 3, 1, 0, 1, 1, 21}), 7u) << "an alert among the fragments";
   EXPECT_EQ(BytesUntilRefusal({22, 3, 1, 0, 1, 1, 22, 3, 1, 0, 1, 1, 22, 2}), 14u);
-  EXPECT_EQ(BytesUntilRefusal({21, 3, 3, 0, 2, 1, 0}), 1u) << "an alert";
-  EXPECT_EQ(BytesUntilRefusal({0x80, 0x2e, 1, 3, 1}), 1u) << "the format of SSL 2.0";
+  EXPECT_EQ(BytesUntilRefusal({21, 3, 3, 0, 2, 1, 0}), 7u) << "an alert";
+  EXPECT_EQ(BytesUntilRefusal({0x80, 0x2e, 1, 3, 1}), 3u) << "the format of SSL 2.0";
 }
 
 TEST(ClientHelloReader, RefusesAMessageThatBoringSslWouldNotRead) {
@@ -233,7 +283,8 @@ TEST(ClientHelloReader, WhatItHoldsOfAHelloThatNeverEndsIsBounded) {
     fed += empty_record.size();
   }
   EXPECT_EQ(result, Result::kNotHello);
-  EXPECT_LE(reader.raw().size(), ClientHelloReader::kMaxRawBytes + empty_record.size());
+  EXPECT_LE(reader.held_bytes(), ClientHelloReader::kMaxHeldBytes);
+  EXPECT_LE(fed, 200u);
 }
 
 TEST(ClientHelloReader, RefusesAMalformedHelloInsideValidRecords) {

@@ -15,7 +15,7 @@
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tls/certificates/development_ca.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -53,7 +53,7 @@ Outcome Connect(const ServerContext& context, uint16_t version, SSL_SESSION* res
       },
       resume);
   Staging staging;
-  const auto server = Session::Accept(context, &staging);
+  const auto server = ClientSession::Accept(context, &staging);
   for (int i = 0; i < 4; ++i) {
     server->Receive(Bytes(client.TakeOutput()));
     if (i == 3) server->Send(Bytes("x"));  // tickets of TLS 1.3 go out with the first write

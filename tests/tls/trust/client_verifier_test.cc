@@ -15,7 +15,7 @@
 #include "tests/tls/memory_client.h"
 #include "tests/tls/test_certificates.h"
 #include "tls/certificates/development_ca.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -70,7 +70,7 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
           }
         },
         resume);
-    server_ = Session::Accept(context, &staging_);
+    server_ = ClientSession::Accept(context, &staging_);
     for (int i = 0; i < 6; ++i) {
       const std::string out = client_->TakeOutput();
       if (!out.empty()) verdict_ = server_->Receive(Bytes(out)).verdict;
@@ -93,7 +93,7 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
   const TestCertificate good_ = MakeCertificate(
       {.common_name = "orders", .alternative_names = "URI:spiffe://prod/ns/a/sa/api"}, &ca_);
   std::unique_ptr<MemoryClient> client_;
-  std::unique_ptr<Session> server_;
+  std::unique_ptr<ClientSession> server_;
   Verdict verdict_ = Verdict::kOk;
 };
 
@@ -168,7 +168,7 @@ TEST_P(ClientVerifierTest, NoSha1IsOfferedAndNoneAccepted) {
         },
         nullptr);
   });
-  server_ = Session::Accept(*context, &staging_);
+  server_ = ClientSession::Accept(*context, &staging_);
   server_->Receive(Bytes(client.TakeOutput()));
   client.Receive(std::string(staging_.output().begin(), staging_.output().end()));
   ASSERT_FALSE(offered.empty());
@@ -220,7 +220,7 @@ TEST_P(ClientVerifierTest, TheNameOfOneThatIsRefusedIsNotKeptWhole) {
       MakeCertificate({.alternative_names = "URI:urn:" + std::string(2000, 'x')}, nullptr);
   Connect(*Context(ClientCertificates::kRequired), &stranger);
   ExpectRefused("bad_client_cert:untrusted", SSL_AD_UNKNOWN_CA);
-  EXPECT_EQ(server_->refused_identity().size(), Session::kMaxRefusedIdentity);
+  EXPECT_EQ(server_->refused_identity().size(), ClientSession::kMaxRefusedIdentity);
 }
 
 TEST_P(ClientVerifierTest, NoCertificateIsRefusedWhereOneIsRequired) {

@@ -7,7 +7,7 @@
 
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
-#include "tls/hello/client_hello.h"
+#include "tls/hello/client_hello_reader.h"
 #include "tools/bench/micro/client.h"
 
 namespace tlsbridge::tls {

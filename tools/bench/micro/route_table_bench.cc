@@ -117,7 +117,7 @@ void BM_Find(benchmark::State& state) {
   for (int64_t i = 0; i < 4096; ++i) {
     clients.push_back(MakeClient(state.range(0), i * 7919 % state.range(1), state.range(1)));
   }
-  const std::vector<std::string> alpn = {"h2", "http/1.1"};
+  const std::string alpn = "\x02h2\x08http/1.1";
   size_t next = 0;
   size_t found = 0;
   for (auto _ : state) {
@@ -126,7 +126,7 @@ void BM_Find(benchmark::State& state) {
     query.port = client.port;
     query.client = client.address;
     query.server_name = client.name;
-    query.alpn = alpn;
+    query.alpn = tls::AlpnNames(alpn);
     query.best_version = TlsVersion::kTls13;
     const std::optional<size_t> route = table->Find(query);
     found += route.has_value() ? 1 : 0;

@@ -14,7 +14,7 @@
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
 #include "tls/certificates/development_ca.h"
-#include "tls/session.h"
+#include "tls/client_session.h"
 #include "tools/bench/micro/client.h"
 
 namespace tlsbridge::tls {
@@ -46,7 +46,7 @@ struct Established {
   }();
   Staging staging;
   micro::Client client;
-  std::unique_ptr<Session> session = Session::Accept(*context, &staging);
+  std::unique_ptr<Session> session = ClientSession::Accept(*context, &staging);
 };
 
 void Count(benchmark::State& state) {
