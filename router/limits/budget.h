@@ -21,9 +21,9 @@ inline constexpr int64_t kReservedDescriptors = 64;
 inline constexpr int64_t kGreetingBytes = 18 * 1024;
 // A TLS session in its handshake: the longest hello, which BoringSSL keeps until its end, and the
 // longest record, that lacks its last byte.
-inline constexpr int64_t kHandshakeBytes = 56 * 1024;
+inline constexpr int64_t kHandshakeBytes = 46 * 1024;
 // An established one, with such a record.
-inline constexpr int64_t kSessionBytes = 26 * 1024;
+inline constexpr int64_t kSessionBytes = 20 * 1024;
 // A queue at its mark (bridge/endpoint.h).
 inline constexpr int64_t kQueueBytes = 64 * 1024;
 // The records of the connection and of its two sockets, here and in the kernel.
