@@ -1,3 +1,5 @@
+// How bytes, and ends of streams, pass a bridge.
+
 #include "bridge/bridge.h"
 
 #include <errno.h>
@@ -5,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "bridge/as_bytes.h"
+#include "bridge/bridge_event.h"
 
 namespace tlsbridge {
 namespace {
@@ -14,29 +16,15 @@ namespace {
 // socket stays readable, so that the rest follows in the next turn.
 constexpr size_t kBytesPerTurn = 4 * Endpoint::kHighMarkOfBytes;
 
-}  // namespace
+// A record costs as much as this many bytes more: a client that sends records of one byte shall
+// have no more of a turn than others.
+constexpr size_t kBytesPerRecord = 1024;
 
-const char* BridgeStateName(BridgeState state) {
-  switch (state) {
-    case BridgeState::kPeeking:
-      return "peeking";
-    case BridgeState::kHandshaking:
-      return "handshaking";
-    case BridgeState::kRouting:
-      return "routing";
-    case BridgeState::kConnecting:
-      return "connecting";
-    case BridgeState::kBridging:
-      return "bridging";
-    case BridgeState::kHalfClosed:
-      return "half-closed";
-    case BridgeState::kDraining:
-      return "draining";
-    case BridgeState::kClosed:
-      return "closed";
-  }
-  return "closed";
-}
+// From a client that has reset, so much more may be queued: what is left of its stream is looked
+// through for its end.
+constexpr size_t kLastMarks = 4;
+
+}  // namespace
 
 Bridge::Bridge(int client_fd, const Options* options, Observer* observer, EventLoop* loop,
                WorkerMemory* memory)
@@ -45,192 +33,170 @@ Bridge::Bridge(int client_fd, const Options* options, Observer* observer, EventL
       options_(options),
       observer_(observer),
       incoming_(Side::kIncoming, client_fd, this, loop, memory),
-      last_activity_(loop->now()),
-      state_(BridgeState::kPeeking) {}
+      last_activity_(loop->now()) {}
 
 Bridge::~Bridge() = default;
+
+void Bridge::Enter(BridgeStep step) {
+  if constexpr (kChecksStates)
+    Check(MayFollow(step_, step), "a bridge takes a step that it may not");
+  const bool was_half_closed = state() == BridgeState::kHalfClosed;
+  step_ = step;
+  if (!was_half_closed && state() == BridgeState::kHalfClosed) observer_->OnHalfClosed();
+}
+
+BridgeParts Bridge::parts() const {
+  return {.client_tls = incoming_.tls() != nullptr,
+          .race = opening_ != nullptr && opening_->race != nullptr,
+          .backend = outgoing_ != nullptr,
+          .backend_ready = backend_connected(),
+          .first_bytes = opening_ != nullptr && !opening_->first_bytes.empty(),
+          .early_bytes = !early_bytes().empty(),
+          .rest = rest_ != nullptr,
+          .closing = closing_ != nullptr};
+}
 
 // Null while there is no backend, or none yet that can take the client's bytes.
 Endpoint* Bridge::OtherThan(const Endpoint& endpoint) {
   if (endpoint.side() == Side::kOutgoing) return &incoming_;
-  const bool takes_bytes = outgoing_ != nullptr && (backend_ready_ || outgoing_->tls() == nullptr);
-  return takes_bytes ? outgoing_.get() : nullptr;
+  return backend_connected() ? outgoing_.get() : nullptr;
 }
 
-// ---- Peeking.
-
-void Bridge::Terminate(std::unique_ptr<tls::ClientSession> tls) {
-  if (ended()) return;
-  state_ = BridgeState::kHandshaking;
-  tls->set_on_signed([this] { ContinueSigned(); });
-  incoming_.StartTls(std::move(tls));
+void Bridge::Pause(Endpoint& endpoint, Endpoint::Pause why) {
+  const int error = endpoint.PauseReading(why);
+  if (error != 0) ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
 }
 
-bool Bridge::ClientStays() {
-  const bool held = (incoming_.pauses() & Endpoint::kAwaitsTurn) != 0;
-  int error = 0;
-  if (!ended() && held && incoming_.PeerHasLeft(&error)) LeftEarly(error);
-  return !ended();
+void Bridge::Resume(Endpoint& endpoint, Endpoint::Pause why) {
+  const int error = endpoint.ResumeReading(why);
+  if (error != 0) ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
 }
 
-void Bridge::StepHandshake() {
-  if (ended() || state_ != BridgeState::kHandshaking || !std::exchange(awaits_turn_, false)) return;
-  incoming_.ResumeReading(Endpoint::kAwaitsTurn);
-  if (first_bytes_.empty()) return PumpFrom(incoming_);
-  GoOnWith(std::exchange(first_bytes_, {}));
-}
-
-void Bridge::ContinueSigned() {
-  if (ended() || state_ != BridgeState::kHandshaking) return;
-  incoming_.ResumeReading(Endpoint::kAwaitsTurn);
-  GoOnWith({});
-}
-
-// With bytes that were read before their turn.
-void Bridge::GoOnWith(const std::string& bytes) {
-  Forward(incoming_, incoming_.Decrypt(AsBytes(bytes), Endpoint::Outcome::kDrained, /*error=*/0));
-}
-
-void Bridge::PassThrough() {
-  if (ended()) return;
-  state_ = BridgeState::kRouting;
-  observer_->OnClientReady();
-}
-
-// False if there is nothing more to do with `read`; else it is what the client's bytes now stand
-// for.
-bool Bridge::Peek(Endpoint::Read* read) {
-  using Outcome = Endpoint::Outcome;
-  if (!read->plaintext.empty()) {
-    greeted_ = true;
-    read->plaintext = observer_->OnFirstBytes(read->plaintext);
-    if (ended()) return false;
-    if (awaits_turn_) {
-      KeepFirstBytes(*read);
-      return false;
-    }
-    if (state_ != BridgeState::kPeeking) {
-      if (incoming_.tls() != nullptr) {
-        *read = incoming_.Decrypt(read->plaintext, read->outcome, read->error);
-      }
-      return true;
-    }
-  }
-  if (read->outcome == Outcome::kEnded || read->outcome == Outcome::kFailed) LeftEarly(read->error);
-  return false;
-}
-
-void Bridge::KeepFirstBytes(const Endpoint::Read& read) {
-  // One that has left already shall not cost a handshake.
-  if (read.outcome == Endpoint::Outcome::kEnded || read.outcome == Endpoint::Outcome::kFailed) {
-    return LeftEarly(read.error);
-  }
-  first_bytes_.assign(reinterpret_cast<const char*>(read.plaintext.data()), read.plaintext.size());
-  observer_->OnHandshakeInput();
-}
-
-void Bridge::LeftEarly(int error) {
-  End end = End::OfBoth(TerminationReason::kTlsHandshakeFailed, error);
-  // One that sent nothing was a probe, however it left.
-  end.failure.detail = greeted_ ? tls::FailureDetail::kClientGone : tls::FailureDetail::kTcpProbe;
-  ReportEnd(end);
-}
-
-// ---- Bytes and ends of streams.
+// ---- Bytes.
 
 void Bridge::OnReadable(Endpoint& endpoint) {
+  const Event event(this);
   if (ended()) return;
-  const bool of_client = endpoint.side() == Side::kIncoming;
-  if (of_client && awaits_turn_) return incoming_.PauseReading(Endpoint::kAwaitsTurn);
-  if (!of_client || state_ != BridgeState::kHandshaking) return PumpFrom(endpoint);
-  awaits_turn_ = true;
-  observer_->OnHandshakeInput();
+  switch (step_) {
+    case BridgeStep::kAwaitingTurn:
+    case BridgeStep::kInputAwaitingTurn:
+      return Pause(incoming_, Endpoint::kAwaitsTurn);
+    case BridgeStep::kHandshaking:
+      Enter(BridgeStep::kInputAwaitingTurn);
+      return observer_->OnHandshakeInput();
+    default:
+      return PumpFrom(endpoint);
+  }
 }
 
 // What has come from it and has yet to leave.
 size_t Bridge::QueuedFrom(const Endpoint& from) {
   const Endpoint* to = OtherThan(from);
-  return to == nullptr ? early_bytes_.size() : to->queued_bytes();
+  return to == nullptr ? early_bytes().size() : to->queued_bytes();
+}
+
+size_t Bridge::MarkFor(const Endpoint& from) const {
+  const bool last = rest_ != nullptr && rest_->impatient && rest_->served != from.side();
+  return from.mark_for_other() * (last ? kLastMarks : 1);
 }
 
 void Bridge::PumpFrom(Endpoint& from) {
   size_t budget = kBytesPerTurn;
   while (true) {
-    const size_t mark = from.mark_for_other();
+    const size_t mark = MarkFor(from);
     const size_t limit = std::min(budget, mark - std::min(mark, QueuedFrom(from)));
-    Endpoint::Read read = from.ReadSome(limit);
-    if (state_ == BridgeState::kPeeking && !Peek(&read)) return;
-    if (!Forward(from, read)) return;
+    Read read = from.ReadSome(limit);
+    if (step_ == BridgeStep::kPeeking && !Peek(&read)) return;
+    const bool more = Take(from, read);
+    if (ended() || from.closed()) return;
+    // FIN would be told again in every turn.
+    if (from.peer_finished()) return Pause(from, Endpoint::kStreamEnded);
+    if (!more) return;
 
     const bool full = QueuedFrom(from) >= mark;
-    if (full) from.PauseReading(Endpoint::kOtherSideFull);
-    if (full || read.outcome != Endpoint::Outcome::kMore) return;
-    budget -= std::min(budget, limit);
+    if (full) Pause(from, Endpoint::kOtherSideFull);
+    if (full || read.outcome != ReadOutcome::kMore) return;
+    budget -= std::min(budget, limit + read.records * kBytesPerRecord);
     if (budget == 0) return;
   }
 }
 
 // True if there may be more to read from `from`.
-bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
-  using Outcome = Endpoint::Outcome;
-  if (state_ == BridgeState::kHandshaking && read.outcome != Outcome::kTlsFailed &&
-      from.tls()->handshake_done()) {
-    state_ = BridgeState::kRouting;
-    observer_->OnClientReady();
-    if (ended()) return false;
-  }
-  if (state_ == BridgeState::kHandshaking && from.tls()->awaits_signature() &&
-      (read.outcome == Outcome::kDrained || read.outcome == Outcome::kMore)) {
-    from.PauseReading(Endpoint::kAwaitsTurn);  // ContinueSigned() follows
-    return false;
-  }
-  if (from.side() == Side::kOutgoing && !backend_ready_) {
-    if (read.outcome != Outcome::kTlsFailed && from.tls()->handshake_done()) BackendReady();
-    if (ended() || (!backend_ready_ && read.outcome == Outcome::kDrained)) return false;
-  }
+bool Bridge::Take(Endpoint& from, const Read& read) {
+  return AdvanceHandshake(from, read) && Deliver(from, read.bytes) && ReadOn(from, read);
+}
 
-  if (!read.plaintext.empty()) {
-    last_activity_ = loop_->now();
-    last_sender_ = from.side();
-    bytes_[static_cast<int>(from.side())] += read.plaintext.size();
-    Endpoint* to = OtherThan(from);
-    if (to == nullptr) {
-      early_bytes_.append(reinterpret_cast<const char*>(read.plaintext.data()),
-                          read.plaintext.size());
-    } else if (const int error = to->Write(read.plaintext); error != 0) {
-      OnWriteError(*to, error);
+// False if `read` was all for a handshake that goes on.
+bool Bridge::AdvanceHandshake(Endpoint& from, const Read& read) {
+  const bool stalls = read.outcome == ReadOutcome::kDrained || read.outcome == ReadOutcome::kMore;
+  if (step_ == BridgeStep::kHandshaking) {
+    if (read.outcome != ReadOutcome::kTlsFailed && from.tls()->handshake_done()) {
+      Enter(BridgeStep::kRouting);
+      observer_->OnClientReady();
+    } else if (stalls && from.tls()->awaits_signature()) {
+      Enter(BridgeStep::kSigning);  // ContinueSigned() follows
+      Pause(from, Endpoint::kAwaitsTurn);
+      return false;
+    }
+  } else if (step_ == BridgeStep::kBackendHandshaking && from.side() == Side::kOutgoing) {
+    if (read.outcome != ReadOutcome::kTlsFailed && backend_connected()) {
+      BackendReady();
+      if (outgoing_.get() != &from) return false;
+    } else if (read.outcome == ReadOutcome::kDrained) {
       return false;
     }
   }
+  return !ended();
+}
 
+bool Bridge::Deliver(Endpoint& from, absl::Span<const uint8_t> bytes) {
+  if (bytes.empty()) return true;
+  last_activity_ = loop_->now();
+  last_sender_ = from.side();
+  bytes_[static_cast<int>(from.side())] += bytes.size();
+  Endpoint* to = OtherThan(from);
+  if (to == nullptr) {
+    opening().early_bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return true;
+  }
+  const int error = to->Write(bytes);
+  if (error != 0) OnWriteError(*to, error);
+  return error == 0;
+}
+
+// ---- Ends of streams. This, StreamEnded() and the endings of termination_reason.cc are what the
+// close matrix consists of.
+
+bool Bridge::ReadOn(Endpoint& from, const Read& read) {
   switch (read.outcome) {
-    case Outcome::kDrained:
-    case Outcome::kMore:
+    case ReadOutcome::kDrained:
+    case ReadOutcome::kMore:
       return true;
-    case Outcome::kEnded:
-      // Behind a reset that a write has met, a read tells no more than "end". Close_notify is proof
-      // that this was all; so is EPIPE, which the kernel says where a FIN came before the reset.
-      if (deferred_end_ != nullptr && from.tls() == nullptr && deferred_end_->end.error != EPIPE) {
+    case ReadOutcome::kEnded:
+      // Behind a reset that was heard before, a read tells no more than "end". Close_notify is
+      // proof that this was all; so is EPIPE, which the kernel says where a FIN came before the
+      // reset.
+      if (rest_ != nullptr && from.tls() == nullptr && rest_->end.error != EPIPE) {
         CutShort();
       } else {
         StreamEnded(from);
       }
       return false;
-    case Outcome::kTruncated:
-      if (deferred_end_ != nullptr) {
+    case ReadOutcome::kTruncated:
+      if (rest_ != nullptr) {
         CutShort();
       } else if (options_->AcceptsTruncation(from.side())) {
         StreamEnded(from);
-      } else if (!stream_ended(from.side())) {
+      } else if (!HasEnded(streams_, from.side())) {
         ReportEnd(End::OfBoth(from.side() == Side::kIncoming
                                   ? TerminationReason::kTruncated
                                   : TerminationReason::kBackendTruncated));
       }
       return false;
-    case Outcome::kFailed:
+    case ReadOutcome::kFailed:
       OnError(from, read.error);
       return false;
-    case Outcome::kTlsFailed:
+    case ReadOutcome::kTlsFailed:
       FailedTls(from);
       return false;
   }
@@ -238,34 +204,50 @@ bool Bridge::Forward(Endpoint& from, const Endpoint::Read& read) {
 }
 
 void Bridge::StreamEnded(Endpoint& from) {
-  if (std::exchange(stream_ended(from.side()), true)) return;  // FIN behind a close_notify
-  const bool first = !first_ended_.has_value();
-  if (first) first_ended_ = from.side();
+  if (HasEnded(streams_, from.side())) return;  // FIN behind a close_notify
+  streams_ = WithEndOf(streams_, from.side());
   last_activity_ = loop_->now();  // however long the silence before it
-  if (state_ == BridgeState::kBridging) state_ = BridgeState::kHalfClosed;
+  if (rest_ != nullptr) rest_->impatient = false;
 
-  Endpoint* to = OtherThan(from);
+  Endpoint* const to = OtherThan(from);
+  int answer_error = 0;
+  if (from.MustAnswerCloseNotify()) {
+    if (to != nullptr) TakeLast(*to);
+    if (ended()) return;
+    answer_error = from.FinishWriting();
+  }
   if (to != nullptr) {
     if (const int error = to->FinishWriting(); error != 0) return OnWriteError(*to, error);
   }
-  if (first) observer_->OnHalfClosed();
-  CheckBothStreamsEnded();
+  if (answer_error != 0) OnWriteError(from, answer_error);
+  if (ended()) return;
+  if (step_ == BridgeStep::kBridging) Enter(BridgeStep::kHalfClosed);
+  CheckEnd();
+}
+
+// With TLS 1.2 both streams end with the close_notify of either peer. What has come from the other
+// by then is the last that the peer gets before our own.
+void Bridge::TakeLast(Endpoint& from) {
+  if (from.pauses() == 0) PumpFrom(from);
+  if (!ended()) Pause(from, Endpoint::kStreamEnded);
 }
 
 void Bridge::OnDrained(Endpoint& to) {
+  const Event event(this);
   if (ended()) return;
   last_activity_ = loop_->now();
-  if (Endpoint* from = OtherThan(to); from != nullptr) {
-    from->ResumeReading(Endpoint::kOtherSideFull);
+  Endpoint* const from = OtherThan(to);
+  if (from != nullptr && QueuedFrom(*from) < MarkFor(*from)) {
+    Resume(*from, Endpoint::kOtherSideFull);
   }
-  CheckBothStreamsEnded();
+  CheckEnd();
 }
 
-void Bridge::CheckBothStreamsEnded() {
-  if (ended() || outgoing_ == nullptr) return;
-  if (deferred_end_ != nullptr) return CheckDeferredEnd();
+void Bridge::CheckEnd() {
+  if (step_ == BridgeStep::kServingRest) return CheckRest();
+  if (step_ != BridgeStep::kHalfClosed) return;
   if (!incoming_.writing_finished() || !outgoing_->writing_finished()) return;
-  if (first_ended_ == Side::kIncoming) {
+  if (ClientEndedFirst(streams_)) {
     ReportEnd({TerminationReason::kClosedIncoming, TerminationReason::kNormal,
                TerminationReason::kSocketEnd});
   } else {
@@ -286,7 +268,7 @@ bool Bridge::LookForProgress() {
       incoming_.undelivered_bytes() + (outgoing_ == nullptr ? 0 : outgoing_->undelivered_bytes());
   // What the kernel has taken it delivers by itself, even after an orderly close().
   const bool kernel_has_all = queued_to_client() + queued_to_backend() == 0;
-  if (undelivered == 0 || (kernel_has_all && deferred_end_ == nullptr)) return false;
+  if (undelivered == 0 || (kernel_has_all && rest_ == nullptr)) return false;
   const bool looked_since = last_look_ >= last_activity_;
   const bool progress = !looked_since || undelivered < undelivered_;
   undelivered_ = undelivered;

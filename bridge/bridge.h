@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -22,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "bridge/bridge_state.h"
 #include "bridge/ending.h"
 #include "bridge/endpoint.h"
 #include "bridge/event/event_loop.h"
@@ -37,19 +37,6 @@
 #include "tls/session.h"
 
 namespace tlsbridge {
-
-enum class BridgeState : uint8_t {
-  kPeeking,  // the client's first bytes go to the observer, which says what they are
-  kHandshaking,
-  kRouting,     // the client is ready; no backend is being dialled
-  kConnecting,  // the backend is being dialled
-  kBridging,
-  kHalfClosed,  // one stream has ended
-  kDraining,    // the end is decided; the sockets are being closed
-  kClosed,
-};
-
-const char* BridgeStateName(BridgeState state);
 
 // How a bridge came to its end: the reason of the whole, and of each side.
 struct End {
@@ -120,7 +107,7 @@ class Bridge final : private Endpoint::Owner {
   void Terminate(std::unique_ptr<tls::ClientSession> tls);
   // In OnFirstBytes: the client is understood, and its first bytes are kept. Terminate() and
   // StepHandshake() follow in their turn.
-  void AwaitTurn() { awaits_turn_ = true; }
+  void AwaitTurn() { Enter(BridgeStep::kAwaitingTurn); }
   // False, and the end is reported, if a client that awaits its turn has left meanwhile.
   bool ClientStays();
   // Goes on with the handshake.
@@ -153,8 +140,15 @@ class Bridge final : private Endpoint::Owner {
   bool LookForProgress();
   void NoteActivity() { last_activity_ = loop_->now(); }
 
-  BridgeState state() const { return state_; }
-  bool backend_connected() const { return outgoing_ != nullptr && backend_ready_; }
+  // Why it cannot begin: an errno; 0 if it can. Cleanup() is due otherwise.
+  int error() const { return incoming_.error(); }
+  BridgeState state() const { return StateOf(step_); }
+  bool backend_connected() const {
+    return outgoing_ != nullptr &&
+           (outgoing_->tls() == nullptr || outgoing_->tls()->handshake_done());
+  }
+  // Which of the addresses that were dialled last has answered. REQUIRES: one has.
+  size_t answered() const { return answered_; }
   absl::Time last_activity() const { return last_activity_; }
   // Which side's bytes moved last.
   Side last_sender() const { return last_sender_; }
@@ -163,7 +157,7 @@ class Bridge final : private Endpoint::Owner {
   size_t dropped_bytes() const { return dropped_bytes_; }
   size_t queued_to_client() const { return incoming_.queued_bytes(); }
   size_t queued_to_backend() const {
-    return early_bytes_.size() + (outgoing_ ? outgoing_->queued_bytes() : 0);
+    return early_bytes().size() + (outgoing_ ? outgoing_->queued_bytes() : 0);
   }
   // A peer has sent the beginning of a record.
   bool amid_record() const;
@@ -178,6 +172,15 @@ class Bridge final : private Endpoint::Owner {
   bool closing_timer_armed() const { return closing_ != nullptr && closing_->timer.armed(); }
 
  private:
+  // Needed only until there is a backend.
+  struct Opening {
+    std::string first_bytes;  // what a handshake begins with, until its turn
+    std::string early_bytes;  // the client's, while there is no backend that takes them
+    std::string preamble;     // ahead of all, for the backend that is being dialled
+    std::unique_ptr<tls::Session> backend_tls;  // likewise, until there is a socket
+    std::unique_ptr<RaceDialer> race;
+  };
+
   // Needed only while the sockets are being closed.
   struct Closing {
     Closing(EventLoop* loop, absl::AnyInvocable<void()> on_expiry)
@@ -187,48 +190,71 @@ class Bridge final : private Endpoint::Owner {
     absl::Duration next_look;
   };
 
-  // An end that waits until one side has all that is due to it.
-  struct Deferred {
-    Deferred(EventLoop* loop, absl::AnyInvocable<void()> on_expiry)
+  // One peer has failed; what it had sent is still on its way to the other. The end waits for that.
+  struct Rest {
+    Rest(EventLoop* loop, absl::AnyInvocable<void()> on_expiry)
         : timer(loop, std::move(on_expiry)) {}
     End end;
-    Side still_served = Side::kIncoming;
+    Side served = Side::kIncoming;
     bool cut = false;  // what is on its way is all that will come, and was not all that was due
+    bool impatient = false;  // it is waited for only while it is taken
     Timer timer;
     absl::Duration next_look = absl::Milliseconds(1);
+    uint64_t taken = 0;
+    absl::Time taken_at;
   };
 
-  void OnConnected(Endpoint& endpoint) override;
+  // Checks, behind each event, that what the bridge holds is legal.
+  class Event;
+
   void OnReadable(Endpoint& endpoint) override;
   void OnDrained(Endpoint& to) override;
-  void OnError(Endpoint& endpoint, int error) override;
   void OnWriteError(Endpoint& to, int error) override;
+  void OnHangup(Endpoint& endpoint, int error) override;
   void OnClosed(Endpoint& endpoint) override;
 
-  bool ended() const { return state_ >= BridgeState::kDraining || end_reported_; }
-  bool& stream_ended(Side side) { return stream_ended_[static_cast<int>(side)]; }
+  bool ended() const { return step_ >= BridgeStep::kEnded; }
+  void Enter(BridgeStep step);
+  BridgeParts parts() const;
+  const std::string& early_bytes() const;
+  Opening& opening();
   Endpoint* OtherThan(const Endpoint& endpoint);
-  bool Peek(Endpoint::Read* read);
+
+  bool Peek(Read* read);
   void ContinueSigned();
   void GoOnWith(const std::string& bytes);
-  void KeepFirstBytes(const Endpoint::Read& read);
-  void AdoptBackend(std::unique_ptr<Endpoint> backend);
-  void BackendReady();
-  void ServeEarlyBytes();
-  size_t QueuedFrom(const Endpoint& from);
-  void PumpFrom(Endpoint& from);
-  bool Forward(Endpoint& from, const Endpoint::Read& read);
-  void StreamEnded(Endpoint& from);
-  void FailedTls(Endpoint& from);
-  void FailedToConnect(int error, const tls::Failure& failure = {});
+  void KeepFirstBytes(const Read& read);
   void LeftEarly(int error);
-  void CheckBothStreamsEnded();
-  void DeferEnd(Side still_served, const End& end, bool cut);
+
+  void OnDialled(const RaceDialer::Result& result);
+  void AdoptBackend(const RaceDialer::Result& result);
+  void BackendReady();
+  void FailedToConnect(int error, const tls::Failure& failure = {});
+  void ServeLate(const RaceDialer::Result& result);
+
+  void Pause(Endpoint& endpoint, Endpoint::Pause why);
+  void Resume(Endpoint& endpoint, Endpoint::Pause why);
+  size_t QueuedFrom(const Endpoint& from);
+  size_t MarkFor(const Endpoint& from) const;
+  void PumpFrom(Endpoint& from);
+  bool Take(Endpoint& from, const Read& read);
+  bool AdvanceHandshake(Endpoint& from, const Read& read);
+  bool Deliver(Endpoint& from, absl::Span<const uint8_t> bytes);
+  bool ReadOn(Endpoint& from, const Read& read);
+  void StreamEnded(Endpoint& from);
+  void TakeLast(Endpoint& from);
+  void CheckEnd();
+
+  void OnError(Endpoint& endpoint, int error);
+  void FailedTls(Endpoint& from);
+  void ServeRest(Side served, const End& end, bool cut, bool impatient = false);
   void CutShort();
-  void CheckDeferredEnd();
+  void CheckRest();
   void ReportEnd(const End& end);
+
   void ScheduleClosing();
   void OnClosingTimer();
+  void CloseIfDone();
 
   EventLoop* const loop_;       // Not owned.
   WorkerMemory* const memory_;  // Not owned.
@@ -236,31 +262,19 @@ class Bridge final : private Endpoint::Owner {
   Observer* const observer_;    // Not owned.
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
+  std::unique_ptr<Opening> opening_;
+  std::unique_ptr<Rest> rest_;
   std::unique_ptr<Closing> closing_;
-  // One peer has failed; what it had sent is still on its way to the other.
-  std::unique_ptr<Deferred> deferred_end_;
-  // Reports a connect() that failed at once, in a later turn. Made once: its callback may dial
-  // again.
-  std::unique_ptr<Timer> failed_dial_;
-  int dial_error_ = 0;
-  std::unique_ptr<RaceDialer> race_;  // while several addresses are being dialled
-  std::string first_bytes_;           // what a handshake begins with, until its turn
-  std::string early_bytes_;           // the client's, while there is no backend to queue them for
-  std::string preamble_;              // ahead of all, for the backend that is being dialled
-  std::unique_ptr<tls::Session> backend_tls_;  // likewise, until there is a socket
   absl::Time last_activity_;
   absl::Time last_look_ = absl::InfinitePast();
   size_t undelivered_ = 0;      // at last_look_
   uint64_t bytes_[2] = {0, 0};  // by the side that sent them
   size_t dropped_bytes_ = 0;
-  BridgeState state_;
+  BridgeStep step_ = BridgeStep::kPeeking;
+  Streams streams_ = Streams::kBothOpen;
   Side last_sender_ = Side::kIncoming;
-  std::optional<Side> first_ended_;
-  bool stream_ended_[2] = {false, false};
-  bool end_reported_ = false;
-  bool greeted_ = false;        // the client has sent something
-  bool awaits_turn_ = false;    // StepHandshake() is due
-  bool backend_ready_ = false;  // it is connected, and its TLS handshake, if any, is done
+  bool greeted_ = false;  // the client has sent something
+  uint16_t answered_ = 0;
 };
 
 }  // namespace tlsbridge

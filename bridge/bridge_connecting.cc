@@ -8,7 +8,7 @@
 
 #include "bridge/as_bytes.h"
 #include "bridge/bridge.h"
-#include "bridge/dial.h"
+#include "bridge/bridge_event.h"
 #include "bridge/quick_ack.h"
 
 namespace tlsbridge {
@@ -22,106 +22,112 @@ bool EndedWithClientsFlight(const tls::Session* session) {
 
 }  // namespace
 
+Bridge::Opening& Bridge::opening() {
+  if (opening_ == nullptr) opening_ = std::make_unique<Opening>();
+  return *opening_;
+}
+
+const std::string& Bridge::early_bytes() const {
+  static const std::string* const kNone = new std::string();
+  return opening_ == nullptr ? *kNone : opening_->early_bytes;
+}
+
 void Bridge::ConnectBackend(absl::Span<const SocketAddress> addresses,
                             std::unique_ptr<tls::Session> tls, absl::string_view preamble) {
   if (ended()) return;
-  state_ = BridgeState::kConnecting;
-  backend_tls_ = std::move(tls);
-  preamble_.assign(preamble.data(), preamble.size());
+  Enter(BridgeStep::kDialling);
+  opening().backend_tls = std::move(tls);
+  opening().preamble.assign(preamble.data(), preamble.size());
+  opening().race =
+      std::make_unique<RaceDialer>(loop_, &memory_->live, addresses, options_->tcp,
+                                   [this](const RaceDialer::Result& result) { OnDialled(result); });
+}
+
+void Bridge::OnDialled(const RaceDialer::Result& result) {
+  const Event event(this);
+  if (step_ == BridgeStep::kDraining) return ServeLate(result);
+  if (result.fd < 0) return FailedToConnect(result.error);
+  AdoptBackend(result);
+}
+
+void Bridge::AdoptBackend(const RaceDialer::Result& result) {
   Endpoint::Owner* const owner = this;  // the base is private
-  if (addresses.size() > 1) {
-    race_ = std::make_unique<RaceDialer>(loop_, &memory_->live, addresses, options_->tcp,
-                                         [this, owner](const RaceDialer::Result& result) {
-                                           if (result.fd < 0) return FailedToConnect(result.error);
-                                           AdoptBackend(std::make_unique<Endpoint>(
-                                               Side::kOutgoing, result.fd, owner, loop_, memory_));
-                                           if (!ended() && outgoing_ != nullptr)
-                                             OnConnected(*outgoing_);
-                                         });
-    return;
+  answered_ = static_cast<uint16_t>(result.index);
+  outgoing_ = std::make_unique<Endpoint>(Side::kOutgoing, result.fd, owner, loop_, memory_);
+  opening_->race.reset();
+  if (outgoing_->error() != 0) return FailedToConnect(outgoing_->error());
+  std::string& preamble = opening_->preamble;
+  if (opening_->backend_tls == nullptr) return BackendReady();
+  if (!preamble.empty()) {
+    const int error = outgoing_->Write(AsBytes(preamble));
+    if (error != 0) return FailedToConnect(error);
+    preamble.clear();
   }
-  const DialResult dialled = Dial(addresses.front(), options_->tcp);
-  if (dialled.error == 0) {
-    return AdoptBackend(std::make_unique<Endpoint>(Endpoint::Connecting(), Side::kOutgoing,
-                                                   dialled.fd, owner, loop_, memory_));
+  Enter(BridgeStep::kBackendHandshaking);
+  outgoing_->StartTls(std::move(opening_->backend_tls));
+  const Read begun = outgoing_->BeginHandshake();
+  if (begun.outcome == ReadOutcome::kTlsFailed) {
+    FailedToConnect(0, outgoing_->tls()->failure());
+  } else if (begun.outcome == ReadOutcome::kFailed) {
+    FailedToConnect(begun.error);
   }
-  // Never from inside the call that began it.
-  if (failed_dial_ == nullptr) {
-    failed_dial_ = std::make_unique<Timer>(loop_, [this] { FailedToConnect(dial_error_); });
-  }
-  dial_error_ = dialled.error;
-  failed_dial_->ArmAfter(absl::ZeroDuration());
 }
 
-void Bridge::AdoptBackend(std::unique_ptr<Endpoint> backend) {
-  outgoing_ = std::move(backend);
-  if (!preamble_.empty()) {
-    if (const int error = outgoing_->Write(AsBytes(preamble_)); error != 0) {
-      return FailedToConnect(error);
-    }
-  }
-  if (backend_tls_ == nullptr) return ServeEarlyBytes();
-  outgoing_->StartTls(std::move(backend_tls_));
-}
-
-// The backend takes what the client has sent so far.
-void Bridge::ServeEarlyBytes() {
-  int error = 0;
-  if (!early_bytes_.empty()) {
-    error = outgoing_->Write(AsBytes(early_bytes_));
-    std::string().swap(early_bytes_);
-  }
-  if (error == 0 && stream_ended(Side::kIncoming)) error = outgoing_->FinishWriting();
-  if (error != 0) return OnWriteError(*outgoing_, error);
-  if (QueuedFrom(incoming_) < incoming_.mark_for_other())
-    incoming_.ResumeReading(Endpoint::kOtherSideFull);
-}
-
-void Bridge::FailedToConnect(int error, const tls::Failure& failure) {
-  if (ended()) return;
-  state_ = BridgeState::kRouting;
-  backend_tls_.reset();
-  race_.reset();
-  if (outgoing_ != nullptr) {
-    // What is queued for one that speaks TLS is its handshake.
-    if (outgoing_->tls() == nullptr && !outgoing_->connected()) {
-      early_bytes_ = outgoing_->TakeQueue().substr(preamble_.size());
-    }
-    std::unique_ptr<Endpoint> failed = std::move(outgoing_);
-    // Where TLS failed, the backend may still read the alert that tells why.
-    const bool tls_failed = failure.detail != tls::FailureDetail::kNone;
-    failed->CleanupSocket(tls_failed ? Ending::kQuiet : Ending::kReset);
-    failed->ForceClose();
-    loop_->DeleteLater(std::move(failed));  // its callback is still on the stack
-  }
-  observer_->OnConnectFailed(error, failure);
-}
-
-void Bridge::AbandonBackend() {
-  if (failed_dial_ != nullptr) failed_dial_->Cancel();
-  FailedToConnect(ETIMEDOUT);
-}
-
-void Bridge::OnConnected(Endpoint&) {
-  if (ended()) return;
-  if (outgoing_->tls() == nullptr) return BackendReady();
-  if (const int error = outgoing_->BeginHandshake(); error != 0) FailedToConnect(error);
-}
-
+// The backend is there when it has taken what the client has sent so far; one that fails at that
+// leaves it for the next.
 void Bridge::BackendReady() {
-  backend_ready_ = true;
-  state_ = first_ended_.has_value() ? BridgeState::kHalfClosed : BridgeState::kBridging;
+  // In one piece with what is to go ahead of it.
+  std::string& preamble = opening_->preamble;
+  const std::string& first =
+      preamble.empty() ? opening_->early_bytes : preamble.append(opening_->early_bytes);
+  if (!first.empty()) {
+    const int error = outgoing_->Write(AsBytes(first));
+    if (outgoing_->tls_failed()) return FailedToConnect(0, outgoing_->tls()->failure());
+    if (error != 0) return FailedToConnect(error);
+  }
+  opening_.reset();
+  Enter(BridgeStep::kBridging);
   last_activity_ = loop_->now();
-  std::string().swap(preamble_);
-  race_.reset();
   // Only now, since before there was nobody to take a request: of most clients it has come
   // meanwhile.
-  const bool awaits_first_request = bytes_received() == 0 && !first_ended_.has_value();
+  const bool awaits_first_request = bytes_received() == 0 && streams_ == Streams::kBothOpen;
   if (awaits_first_request && EndedWithClientsFlight(incoming_.tls())) {
     AcknowledgeNow(incoming_.fd());
   }
   observer_->OnBackendConnected();
-  if (!ended() && outgoing_->tls() != nullptr) ServeEarlyBytes();
+  if (ended()) return;
+  if (HasEnded(streams_, Side::kIncoming)) {
+    const int error = outgoing_->FinishWriting();
+    Enter(BridgeStep::kHalfClosed);
+    if (ended()) return;
+    if (error != 0) return OnWriteError(*outgoing_, error);
+    if (incoming_.MustAnswerCloseNotify()) Pause(*outgoing_, Endpoint::kStreamEnded);
+    return CheckEnd();
+  }
+  if (QueuedFrom(incoming_) < MarkFor(incoming_)) Resume(incoming_, Endpoint::kOtherSideFull);
+}
+
+void Bridge::FailedToConnect(int error, const tls::Failure& failure) {
+  if (ended()) return;
+  const tls::Failure why = failure;  // that of a session which ends here
+  Enter(BridgeStep::kRouting);
+  if (outgoing_ != nullptr) {
+    std::unique_ptr<Endpoint> failed = std::move(outgoing_);
+    // Where TLS failed, the backend may still read the alert that tells why.
+    const bool tls_failed = why.detail != tls::FailureDetail::kNone;
+    failed->CleanupSocket(tls_failed ? Ending::kQuiet : Ending::kReset);
+    failed->ForceClose();
+    loop_->DeleteLater(std::move(failed));  // its callback is still on the stack
+  }
+  opening().preamble.clear();
+  opening_->backend_tls.reset();
+  opening_->race.reset();
+  observer_->OnConnectFailed(error, why);
+}
+
+void Bridge::AbandonBackend() {
+  const Event event(this);
+  FailedToConnect(ETIMEDOUT);
 }
 
 }  // namespace tlsbridge

@@ -11,12 +11,11 @@ DialResult Dial(const SocketAddress& address, const TcpOptions& options) {
   if (fd < 0) return {-1, errno};
   if (!address.is_unix()) ApplyTcpOptions(fd, options);
   // A UNIX socket answers EAGAIN when its backlog is full; that is a refusal, not progress.
-  if (connect(fd, address.get(), address.length()) != 0 && errno != EINPROGRESS) {
-    const int error = errno;
-    close(fd);
-    return {-1, error};
-  }
-  return {fd, 0};
+  if (connect(fd, address.get(), address.length()) == 0) return {fd, 0, /*connected=*/true};
+  if (errno == EINPROGRESS) return {fd, 0, /*connected=*/false};
+  const int error = errno;
+  close(fd);
+  return {-1, error};
 }
 
 }  // namespace tlsbridge

@@ -11,7 +11,8 @@ namespace tlsbridge {
 
 struct DialResult {
   int fd = -1;
-  int error = 0;  // of socket() or connect(); `fd` is -1 then
+  int error = 0;           // of socket() or connect(); `fd` is -1 then
+  bool connected = false;  // already; otherwise it becomes writable
 };
 
 DialResult Dial(const SocketAddress& address, const TcpOptions& options);

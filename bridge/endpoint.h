@@ -1,45 +1,42 @@
-// One side of a bridge: a socket carried by a bufferevent and, where that side speaks TLS, its
-// session.
+// One side of a bridge: its socket, its TLS session if it speaks TLS, and the protocol by which it
+// ends.
 //
-// It moves bytes and tells its owner; it decides nothing. The bufferevent tells when something can
-// be read; reads go straight from the socket into the worker's staging memory. Writes go straight
-// to the socket while nothing is queued; only what the socket does not take is queued on the
-// bufferevent.
+// It moves bytes and tells its owner; it decides nothing. A socket can end in the ways of Ending;
+// which of them is due is told to it.
 //
 // Thread: the worker's. Owner: the bridge, which is called back and must destroy it only after
-// OnClosed, or outside every callback. The loop and the staging outlive it. Failure: by return
-// value (an errno) or Owner::OnError and OnWriteError; never both for one event.
+// OnClosed, or outside every callback. The loop and the memory outlive it. Failure: by return value
+// (an errno) or Owner::OnHangup and OnWriteError; never both for one event.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "absl/types/span.h"
+#include "bridge/buffered_socket.h"
 #include "bridge/ending.h"
 #include "bridge/event/event_loop.h"
-#include "bridge/live_counters.h"
-#include "bridge/socket_address.h"
+#include "bridge/read.h"
+#include "bridge/tls_framing.h"
 #include "bridge/worker_memory.h"
 #include "tls/session.h"
 
 namespace tlsbridge {
 
-class Endpoint final : public DeferredDeletable {
+class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
  public:
   class Owner {
    public:
-    virtual void OnConnected(Endpoint& endpoint) = 0;
     virtual void OnReadable(Endpoint& endpoint) = 0;
     // The queue has fallen to kLowMark or below.
     virtual void OnDrained(Endpoint& endpoint) = 0;
-    // The socket failed; `error` is its errno. The endpoint is open until it is closed.
-    virtual void OnError(Endpoint& endpoint, int error) = 0;
     // It takes no more of what is queued; bytes that came before may still be read.
     virtual void OnWriteError(Endpoint& endpoint, int error) = 0;
+    // The same, heard while its reading was paused.
+    virtual void OnHangup(Endpoint& endpoint, int error) = 0;
     // The descriptor is closed. The last call.
     virtual void OnClosed(Endpoint& endpoint) = 0;
 
@@ -50,24 +47,8 @@ class Endpoint final : public DeferredDeletable {
   // Why reading is paused: a set, so that a dump can say who holds what.
   enum Pause : uint8_t {
     kOtherSideFull = 1,  // the other side's queue is over its mark
-    kStreamEnded = 2,    // nothing more can come
-    kNotStarted = 4,     // still connecting
-    kAwaitsTurn = 8,     // its handshake waits for those before it
-  };
-
-  enum class Outcome : uint8_t {
-    kDrained,    // the socket has no more for now
-    kMore,       // it may have more
-    kEnded,      // the peer's stream is complete: FIN, or close_notify
-    kTruncated,  // FIN without close_notify
-    kFailed,     // the socket failed; Read::error
-    kTlsFailed,  // the session failed; tls()->failure()
-  };
-
-  struct Read {
-    absl::Span<const uint8_t> plaintext;  // valid until the next read on this worker
-    Outcome outcome = Outcome::kDrained;
-    int error = 0;
+    kStreamEnded = 2,    // nothing more can come, or is wanted
+    kAwaitsTurn = 4,     // its handshake waits for those before it
   };
 
   // A queue is bounded: at the high mark the other side's reads pause, at half of it they go on. A
@@ -78,36 +59,40 @@ class Endpoint final : public DeferredDeletable {
   static constexpr size_t kHighMarkOfBytes = 56 * 1024;
   static constexpr size_t kLowMark = kHighMark / 2;
 
-  // Takes over the connected `fd`.
+  // Takes over the connected `fd`; error() says if it cannot be used.
   Endpoint(Side side, int fd, Owner* owner, EventLoop* loop, WorkerMemory* memory);
-  // Takes over `fd`, whose connect() is under way; OnConnected or OnError follows in a later turn.
-  struct Connecting {};
-  Endpoint(Connecting, Side side, int fd, Owner* owner, EventLoop* loop, WorkerMemory* memory);
-
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
   ~Endpoint() override;
 
+  int error() const { return socket_.error(); }
+
   // From now on the socket carries `tls`'s records.
-  void StartTls(std::unique_ptr<tls::Session> tls) { tls_ = std::move(tls); }
-  // Sends what our end of the handshake has to say first. 0, or the errno of the socket.
-  int BeginHandshake();
+  void StartTls(std::unique_ptr<tls::Session> tls) { tls_.Begin(std::move(tls)); }
+  // Sends what our end of the handshake has to say first. kTlsFailed, kFailed, or else kDrained.
+  Read BeginHandshake();
 
-  // Reads `limit` bytes of the socket at most, or a few KiB if that is less.
+  // Reads `limit` bytes of the socket at most, or a few KiB if that is less. With a session: what
+  // they stand for; its answer is sent.
   Read ReadSome(size_t limit);
-  // What the session makes of `ciphertext`, which was read before it was there, or of what it has
-  // kept until it was signed for; `outcome` is that of the last read.
-  Read Decrypt(absl::Span<const uint8_t> ciphertext, Outcome outcome, int error);
+  // The same for `ciphertext` that was read before the session was there, or for what the session
+  // has kept until it was signed for.
+  Read DecryptAndAnswer(const Read& ciphertext);
 
-  // Sends or queues `plaintext`. 0, or the errno with which the socket failed.
-  int Write(absl::Span<const uint8_t> plaintext);
+  // Sends or queues `plaintext`. 0, or the errno with which the socket failed; with EPROTO the
+  // session has (tls_failed()).
+  [[nodiscard]] int Write(absl::Span<const uint8_t> plaintext);
+  bool tls_failed() const { return tls_failed_; }
 
   // After the last Write: close_notify where TLS is spoken, and FIN behind the last queued byte.
-  int FinishWriting();
+  [[nodiscard]] int FinishWriting();
   bool writing_finished() const { return writing_ == Writing::kFinished; }
+  // Its close_notify has come, and must be answered before the other peer has had its say.
+  bool MustAnswerCloseNotify() const { return tls_.MustAnswerCloseNotify(); }
 
-  void PauseReading(Pause why);
-  void ResumeReading(Pause why);
+  // 0, or the errno with which the kernel refuses to watch over the socket.
+  [[nodiscard]] int PauseReading(Pause why);
+  [[nodiscard]] int ResumeReading(Pause why);
   uint8_t pauses() const { return pauses_; }
 
   // Begins to end the socket; OnClosed follows, perhaps before this returns. At most once.
@@ -119,60 +104,52 @@ class Endpoint final : public DeferredDeletable {
   bool needs_another_look() const {
     return state_ == State::kClosing && ending_ == Ending::kFlushReset;
   }
-  // Takes what is queued, for another backend. REQUIRES: not yet connected.
-  std::string TakeQueue();
 
-  size_t queued_bytes() const;
+  size_t queued_bytes() const { return socket_.queued_bytes(); }
   // The same with what the kernel has taken and the peer's kernel has not.
-  size_t undelivered_bytes() const;
+  size_t undelivered_bytes() const { return queued_bytes() + socket_.unacknowledged_bytes(); }
   // Of what comes from here, how much the other side may queue.
-  size_t mark_for_other() const { return tls_ == nullptr ? kHighMarkOfBytes : kHighMark; }
-  bool connected() const { return state_ == State::kOpen || state_ == State::kClosing; }
+  size_t mark_for_other() const { return tls_.active() ? kHighMark : kHighMarkOfBytes; }
   bool closed() const { return state_ == State::kClosed; }
   bool peer_finished() const { return peer_finished_; }
-  // Asks the kernel, since a paused endpoint does not hear of it: FIN or RST has come. `error` is
-  // the errno, if any.
-  bool PeerHasLeft(int* error) const;
+  // Asks the kernel, since FIN is not heard while reading is paused: FIN or RST has come. `error`
+  // is the errno, if any.
+  bool PeerHasLeft(int* error) const { return peer_finished_ || socket_.PeerHasLeft(error); }
   Side side() const { return side_; }
-  int fd() const { return fd_; }
-  tls::Session* tls() { return tls_.get(); }
-  const tls::Session* tls() const { return tls_.get(); }
+  int fd() const { return socket_.fd(); }
+  tls::Session* tls() { return tls_.session(); }
+  const tls::Session* tls() const { return tls_.session(); }
   // Bytes that were queued when the socket was closed by force.
   size_t dropped_bytes() const { return dropped_bytes_; }
 
  private:
-  enum class State : uint8_t { kConnecting, kOpen, kClosing, kClosed };
+  enum class State : uint8_t { kOpen, kClosing, kClosed };
   enum class Writing : uint8_t { kOpen, kFinishing, kFinished };
 
-  static void OnReadable(int fd, short what, void* bev);
-  static void OnWritten(bufferevent* bev, void* self);
-  static void OnEvent(bufferevent* bev, short what, void* self);
+  void OnReadable() override;
+  void OnDrained() override;
+  void OnWriteFailed(int error) override;
+  void OnHangup(int error) override;
 
-  void Attach();
-  void ReadByOurselves();
-  Read ReadSocket(size_t limit);
-  int Failed(int error);
   int Transmit(absl::Span<const uint8_t> bytes, bool fin_follows = false);
-  int TransmitRecords(bool fin_follows = false);
+  int SayGoodbye(Ending ending);
   void ShutWriteIfDrained();
   void Discard();
   void Destroy(bool reset);
 
-  EventLoop* const loop_;       // Not owned.
   WorkerMemory* const memory_;  // Not owned.
   Owner* const owner_;          // Not owned.
-  BuffereventPtr bufferevent_;
-  std::unique_ptr<tls::Session> tls_;
-  LiveCount live_socket_;
+  BufferedSocket socket_;
+  TlsFraming tls_;
   size_t dropped_bytes_ = 0;
-  int fd_;
   const Side side_;
-  State state_;
+  State state_ = State::kOpen;
   Writing writing_ = Writing::kOpen;
   Ending ending_ = Ending::kGraceful;
   uint8_t pauses_ = 0;
   bool peer_finished_ = false;  // its FIN has been read
   bool failed_ = false;         // the socket is dead; nothing can be sent
+  bool tls_failed_ = false;     // nothing can be encrypted
 };
 
 }  // namespace tlsbridge

@@ -68,6 +68,11 @@ void RaceDialer::StartNext() {
     }
     attempts_[attempt] = std::make_unique<Attempt>(loop_, live_, dialled.fd,
                                                    [this, attempt] { OnWritable(attempt); });
+    if (dialled.connected) {  // as UNIX sockets are
+      ++open_;
+      connected_ = attempt;
+      return timer_.ArmAfter(absl::ZeroDuration());
+    }
     if (const int error = attempts_[attempt]->Watch(); error != 0) {
       last_error_ = error;
       attempts_[attempt].reset();
@@ -82,6 +87,7 @@ void RaceDialer::StartNext() {
 }
 
 void RaceDialer::OnTimer() {
+  if (connected_.has_value()) return Win(*connected_);
   if (open_ > 0 || begun_ < addresses_.size()) return StartNext();
   OnDone done = std::move(on_done_);  // it may destroy us
   std::move(done)({.error = last_error_});
@@ -96,11 +102,15 @@ void RaceDialer::OnWritable(size_t attempt) {
     timer_.Cancel();
     return StartNext();
   }
+  Win(attempt);
+}
+
+void RaceDialer::Win(size_t attempt) {
   timer_.Cancel();
   const int fd = attempts_[attempt]->Release();
   attempts_.clear();
   OnDone done = std::move(on_done_);  // it may destroy us
-  std::move(done)({.fd = fd, .address = addresses_[attempt]});
+  std::move(done)({.fd = fd, .index = attempt});
 }
 
 }  // namespace tlsbridge

@@ -1,6 +1,6 @@
-// Connects to the first of several addresses of one host that answers (Happy Eyeballs, RFC 8305,
-// section 5): the next attempt begins when one fails, or when none has succeeded for 250 ms; the
-// first to be connected wins, and the others are closed.
+// Connects to the first of one or several addresses of one host that answers (Happy Eyeballs,
+// RFC 8305, section 5): the next attempt begins when one fails, or when none has succeeded for
+// 250 ms; the first to be connected wins, and the others are closed.
 //
 // Thread: the loop's. Owner: whoever is called back, once, never inside the constructor; may
 // destroy the dialer in that call, and cancels by destroying it before. Loop and counters outlive
@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -27,8 +28,8 @@ namespace tlsbridge {
 class RaceDialer {
  public:
   struct Result {
-    int fd = -1;            // the callee's from then on; -1 if all attempts failed
-    SocketAddress address;  // of the winner
+    int fd = -1;       // the callee's from then on; -1 if all attempts failed
+    size_t index = 0;  // of the address that has answered
     int error = 0;
   };
   using OnDone = absl::AnyInvocable<void(const Result&) &&>;
@@ -49,6 +50,7 @@ class RaceDialer {
   void StartNext();
   void OnTimer();
   void OnWritable(size_t attempt);
+  void Win(size_t attempt);
 
   EventLoop* const loop_;     // Not owned.
   LiveCounters* const live_;  // Not owned.
@@ -58,6 +60,7 @@ class RaceDialer {
   size_t begun_ = 0;
   size_t open_ = 0;
   int last_error_ = 0;
+  std::optional<size_t> connected_;                 // at once; to be told in a turn of its own
   std::vector<std::unique_ptr<Attempt>> attempts_;  // of addresses_[i]; null if it is over
   Timer timer_;
 };

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "bridge/event/hangup_watch.h"
 #include "bridge/event/watch_error.h"
 
 namespace tlsbridge {
@@ -58,6 +59,9 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock* clock)
   if (wake_fd < 0) return absl::ErrnoToStatus(errno, "cannot make an eventfd");
   std::unique_ptr<EventLoop> loop(new EventLoop(clock, *std::move(base), wake_fd));
   if (absl::Status status = loop->Begin(); !status.ok()) return status;
+  auto hangups = HangupWatch::Create(loop.get());
+  if (!hangups.ok()) return hangups.status();
+  loop->hangups_ = *std::move(hangups);
   return loop;
 }
 
@@ -82,6 +86,7 @@ absl::Status EventLoop::Begin() {
 
 EventLoop::~EventLoop() {
   Sweep();
+  hangups_.reset();
   wake_.reset();
   alarm_.reset();
   close(wake_fd_);

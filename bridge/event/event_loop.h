@@ -28,6 +28,8 @@
 
 namespace tlsbridge {
 
+class HangupWatch;
+
 // What can be handed to the graveyard.
 class DeferredDeletable {
  public:
@@ -80,6 +82,7 @@ class EventLoop {
 
   TimerWheel& connection_timers() { return connection_timers_; }
   TimerWheel& service_timers() { return service_timers_; }
+  HangupWatch& hangups() { return *hangups_; }
   event_base* base() { return base_.get(); }
 
  private:
@@ -118,6 +121,7 @@ class EventLoop {
   absl::Time alarm_at_ = absl::InfiniteFuture();
   EventPtr alarm_;  // libevent's only timer: the wheel's next step
   EventPtr wake_;
+  std::unique_ptr<HangupWatch> hangups_;
 };
 
 }  // namespace tlsbridge

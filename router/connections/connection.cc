@@ -269,8 +269,10 @@ Stage Connection::stage() const {
 
 // ---- The backend.
 
-absl::string_view Connection::backend() const {
-  return lease_ ? absl::string_view(lease_.name()) : absl::string_view();
+std::string Connection::backend() const {
+  if (!lease_) return "";
+  return bridge_.backend_connected() ? lease_.addresses()[bridge_.answered()].ToString()
+                                     : lease_.name();
 }
 
 void Connection::OnClientReady() {

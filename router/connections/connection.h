@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bridge/bridge.h"
@@ -62,8 +63,8 @@ class Connection final : public DeferredDeletable,
   Bridge& bridge() { return bridge_; }
   const Bridge& bridge() const { return bridge_; }
   const Timer& timer() const { return timer_; }
-  // The one that serves it, or the last one that was dialled; empty if none was.
-  absl::string_view backend() const;
+  // The address that serves it, or the first of the last one that was dialled; empty if none was.
+  std::string backend() const;
   // Why its PROXY header is none; kNone otherwise.
   proxy_protocol::Malformed malformed_proxy_header() const {
     return greeting_ ? greeting_->malformed() : proxy_protocol::Malformed::kNone;

@@ -12,7 +12,6 @@ Json Pauses(const Endpoint* endpoint) {
   if (endpoint == nullptr) return reasons;
   if (endpoint->pauses() & Endpoint::kOtherSideFull) reasons.push_back("other_side_full");
   if (endpoint->pauses() & Endpoint::kStreamEnded) reasons.push_back("stream_ended");
-  if (endpoint->pauses() & Endpoint::kNotStarted) reasons.push_back("connecting");
   if (endpoint->pauses() & Endpoint::kAwaitsTurn) reasons.push_back("awaits_turn");
   return reasons;
 }
@@ -31,7 +30,7 @@ std::string DumpConnection(const Connection& connection, absl::Time now) {
   json["peer"] = record.peer.ToString();
   json["listener"] = record.listener == nullptr ? "-" : record.listener->ToString();
   json["route"] = record.route->name;
-  json["backend"] = std::string(connection.backend().data(), connection.backend().size());
+  json["backend"] = connection.backend();
   json["state"] = BridgeStateName(bridge.state());
   if (record.cleanup_started) {
     const absl::string_view reason = TerminationReasonName(record.end.reason);

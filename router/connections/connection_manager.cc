@@ -55,6 +55,11 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
                                                  std::move(token), loop_, memory_);
   Connection* const started = connection.get();
   connections_.emplace(id, std::move(connection));
+  if (const int error = started->bridge().error(); error != 0) {
+    InitiateCleanupOnce(started->record(),
+                        End::OfBoth(ReasonForErrno(Side::kIncoming, error), error));
+    return;
+  }
   started->MeetDeadlines();
 }
 

@@ -74,6 +74,7 @@ class RaceDialerTest : public ::testing::Test {
   }
 
   void Dial(const std::vector<SocketAddress>& addresses) {
+    addresses_ = addresses;
     dialer_ = std::make_unique<RaceDialer>(loop_.get(), &live_, addresses, TcpOptions(),
                                            [this](const RaceDialer::Result& result) {
                                              EXPECT_FALSE(result_.has_value()) << "told twice";
@@ -91,13 +92,14 @@ class RaceDialerTest : public ::testing::Test {
   void ExpectConnectedTo(const SocketAddress& address) {
     ASSERT_TRUE(result_.has_value());
     EXPECT_EQ(result_->error, 0);
-    EXPECT_EQ(result_->address.ToString(), address.ToString());
+    EXPECT_EQ(addresses_[result_->index].ToString(), address.ToString());
     EXPECT_EQ(SocketAddress::PeerOf(result_->fd).ToString(), address.ToString());
   }
 
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
   LiveCounters live_;
+  std::vector<SocketAddress> addresses_;
   std::unique_ptr<RaceDialer> dialer_;
   std::optional<RaceDialer::Result> result_;
 };

@@ -61,5 +61,9 @@ std::string TlsVersionName(const ::testing::TestParamInfo<uint16_t>& info);
 #define TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(suite)                                            \
   INSTANTIATE_TEST_SUITE_P(Tls, suite, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), \
                            TlsVersionName)
+#define TLSBRIDGE_FOR_TLS12(suite) \
+  INSTANTIATE_TEST_SUITE_P(Tls, suite, ::testing::Values(TLS1_2_VERSION), TlsVersionName)
+#define TLSBRIDGE_FOR_TLS13(suite) \
+  INSTANTIATE_TEST_SUITE_P(Tls, suite, ::testing::Values(TLS1_3_VERSION), TlsVersionName)
 
 }  // namespace tlsbridge::testing

@@ -87,6 +87,17 @@ std::vector<Case> Cases() {
   return cases;
 }
 
+// With each version. TLS 1.2 knows no connection of which one stream only has ended at the client's
+// wish (RFC 5246 section 7.2.1).
+std::vector<std::tuple<Case, uint16_t>> CasesOfAllVersions() {
+  std::vector<std::tuple<Case, uint16_t>> all;
+  for (const Case& one : Cases()) {
+    all.emplace_back(one, TLS1_3_VERSION);
+    if (one.when != When::kClientEnded) all.emplace_back(one, TLS1_2_VERSION);
+  }
+  return all;
+}
+
 class CloseMatrixCut : public RouterFixture,
                        public ::testing::WithParamInterface<std::tuple<Case, uint16_t>> {
  protected:
@@ -233,9 +244,7 @@ TEST_P(CloseMatrixCut, WhoGoesOnSendingMeetsAReset) {
   EXPECT_EQ(sender.end(), StreamEnd::kReset);
 }
 
-INSTANTIATE_TEST_SUITE_P(Reasons, CloseMatrixCut,
-                         ::testing::Combine(::testing::ValuesIn(Cases()),
-                                            ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION)),
+INSTANTIATE_TEST_SUITE_P(Reasons, CloseMatrixCut, ::testing::ValuesIn(CasesOfAllVersions()),
                          [](const ::testing::TestParamInfo<CloseMatrixCut::ParamType>& info) {
                            const bool old = std::get<1>(info.param) == TLS1_2_VERSION;
                            return NameOf(std::get<0>(info.param)) + (old ? "_Tls12" : "_Tls13");

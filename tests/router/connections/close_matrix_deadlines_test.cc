@@ -70,6 +70,9 @@ class CloseMatrixDeadlines : public CloseMatrix {
   }
 };
 
+// What half-closed connections do, which TLS 1.2 does not know.
+class CloseMatrixDeadlinesHalfClosed : public CloseMatrixDeadlines {};
+
 // ---- Inactivity.
 
 TEST_P(CloseMatrixDeadlines, BothIdleAreClosedWithCloseNotifyFirst) {
@@ -151,7 +154,7 @@ TEST_P(CloseMatrixDeadlines, AStallThatEndsJustBeforeTheDeadlineIsActivity) {
 
 // ---- Half-closed.
 
-TEST_P(CloseMatrixDeadlines, AHalfClosedConnectionWithoutAByteIsClosed) {
+TEST_P(CloseMatrixDeadlinesHalfClosed, AHalfClosedConnectionWithoutAByteIsClosed) {
   route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->SendCloseNotify();
@@ -184,7 +187,7 @@ TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutDoesNotApplyBeforeAPeerHasEnded)
   EXPECT_EQ(live_connections(), 1u);
 }
 
-TEST_P(CloseMatrixDeadlines, AClientThatSlowlyTakesABufferedAnswerIsNotSilent) {
+TEST_P(CloseMatrixDeadlinesHalfClosed, AClientThatSlowlyTakesABufferedAnswerIsNotSilent) {
   route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->socket().StallReading(true);
@@ -211,7 +214,7 @@ TEST_P(CloseMatrixDeadlines, AClientThatSlowlyTakesABufferedAnswerIsNotSilent) {
   ExpectEnd({Reason::kClosedIncoming, Reason::kNormal, Reason::kSocketEnd, "", ""});
 }
 
-TEST_P(CloseMatrixDeadlines, AClientThatTakesNothingOfABufferedAnswerIsSilent) {
+TEST_P(CloseMatrixDeadlinesHalfClosed, AClientThatTakesNothingOfABufferedAnswerIsSilent) {
   route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->socket().StallReading(true);
@@ -301,7 +304,7 @@ TEST_P(CloseMatrixDeadlines, AConnectionThatNeverFallsIdleIsClosedWhenTheDrainIs
 
 // ---- Too old, in use, and something else besides.
 
-TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutEndsAConnectionThatIsTooOld) {
+TEST_P(CloseMatrixDeadlinesHalfClosed, TheHalfCloseTimeoutEndsAConnectionThatIsTooOld) {
   route_.timeouts.max_lifetime = absl::Minutes(10);
   route_.timeouts.half_close = absl::Seconds(60);
   config_.shutdown.drain_timeout = absl::Hours(1);
@@ -338,7 +341,7 @@ TEST_P(CloseMatrixDeadlines, TheHalfCloseTimeoutBitesLongAfterTheMaximumAge) {
   ExpectCutRequest(Reason::kHalfCloseTimeout);
 }
 
-TEST_P(CloseMatrixDeadlines, AnEndAfterALongSilenceStartsTheHalfCloseTimeout) {
+TEST_P(CloseMatrixDeadlinesHalfClosed, AnEndAfterALongSilenceStartsTheHalfCloseTimeout) {
   route_.timeouts.half_close = absl::Seconds(60);
   Connect();
   client_->Send("question");
@@ -385,6 +388,7 @@ TEST_P(CloseMatrixDeadlines, AHandshakeThatIsTooOldStillMeetsItsOwnTimeout) {
 }
 
 TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(CloseMatrixDeadlines);
+TLSBRIDGE_FOR_TLS13(CloseMatrixDeadlinesHalfClosed);
 
 }  // namespace
 }  // namespace tlsbridge::testing

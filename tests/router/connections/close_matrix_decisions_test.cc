@@ -55,6 +55,9 @@ class CloseMatrixDecisions : public CloseMatrix {
   }
 };
 
+// What half-closed connections do, which TLS 1.2 does not know.
+class CloseMatrixDecisionsHalfClosed : public CloseMatrixDecisions {};
+
 // ---- Shutdown and the operator.
 
 TEST_P(CloseMatrixDecisions, ShutdownEndsAnIdleConnectionPolitely) {
@@ -119,7 +122,7 @@ TEST_P(CloseMatrixDecisions, ShutdownWhileTheBackendIsBeingDialledEndsTheDiallin
   ExpectEnd(EndedAs::Both(Reason::kShutdown));
 }
 
-TEST_P(CloseMatrixDecisions, ShutdownEndsAHalfClosedConnection) {
+TEST_P(CloseMatrixDecisionsHalfClosed, ShutdownEndsAHalfClosedConnection) {
   Connect();
   client_->SendCloseNotify();
   Settle();
@@ -253,6 +256,7 @@ TEST_P(CloseMatrixDecisions, TheRateOfOneAddressBitesAlsoAfterTheConnectionHasGo
 }
 
 TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(CloseMatrixDecisions);
+TLSBRIDGE_FOR_TLS13(CloseMatrixDecisionsHalfClosed);
 
 }  // namespace
 }  // namespace tlsbridge::testing

@@ -11,13 +11,18 @@ namespace {
 
 using Reason = TerminationReason;
 
+// What half-closed connections do, which TLS 1.2 does not know.
+class CloseMatrixHalfClosed : public CloseMatrix {};
+// What TLS 1.2 does instead.
+class CloseMatrixAtOnce : public CloseMatrix {};
+
 const EndedAs kClientFirst = {Reason::kClosedIncoming, Reason::kNormal, Reason::kSocketEnd, "", ""};
 const EndedAs kBackendFirst = {Reason::kClosedOutgoing, Reason::kProxyEnd, Reason::kProxyEnd, "",
                                ""};
 
 // ---- The client ends its stream.
 
-TEST_P(CloseMatrix, ClientCloseNotifyReachesTheBackendAsFinAndTheAnswerStillArrives) {
+TEST_P(CloseMatrixHalfClosed, ClientCloseNotifyReachesTheBackendAsFinAndTheAnswerStillArrives) {
   Connect();
   client_->Send("question");
   client_->SendCloseNotify();
@@ -37,7 +42,7 @@ TEST_P(CloseMatrix, ClientCloseNotifyReachesTheBackendAsFinAndTheAnswerStillArri
   ExpectEnd(kClientFirst);
 }
 
-TEST_P(CloseMatrix, ClientCloseNotifyWithFinIsTheSameAsWithout) {
+TEST_P(CloseMatrixHalfClosed, ClientCloseNotifyWithFinIsTheSameAsWithout) {
   Connect();
   client_->Send("question");
   client_->SendCloseNotify();
@@ -131,6 +136,61 @@ TEST_P(CloseMatrix, TruncationAfterTheBackendHasEndedIsStillATruncation) {
   ExpectEnd(EndedAs::Both(Reason::kTruncated));
 }
 
+// ---- With TLS 1.2 a close_notify ends both streams: RFC 5246 section 7.2.1.
+
+TEST_P(CloseMatrixAtOnce, ClientCloseNotifyIsAnsweredThoughTheBackendGoesOn) {
+  Connect();
+  backend_peer_->Send("what has come by then");
+  client_->Send("question");
+  client_->SendCloseNotify();
+  ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
+  EXPECT_TRUE(client_->close_notify_received());
+  EXPECT_EQ(client_->received(), "what has come by then");
+  ASSERT_TRUE(BackendEnded());
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
+  EXPECT_EQ(backend_peer_->received(), "question");
+  client_->socket().Close();
+  backend_peer_->Fin();
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(kClientFirst);
+}
+
+TEST_P(CloseMatrixAtOnce, ClientCloseNotifyIsAnsweredBehindWhatIsQueued) {
+  Connect();
+  client_->socket().StallReading(true);
+  std::string answer;
+  while (Dump().value("queued_to_client", 0u) == 0) {
+    answer.append(100'000, 'a');
+    backend_peer_->Send(std::string(100'000, 'a'));
+    Settle();
+  }
+  client_->SendCloseNotify();
+  ASSERT_TRUE(BackendEnded());
+  const size_t taken = answer.size() - backend_peer_->unsent();
+  client_->socket().StallReading(false);
+  ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
+  EXPECT_TRUE(client_->close_notify_received());
+  EXPECT_GT(client_->received().size(), 0u);
+  EXPECT_LE(client_->received().size(), taken);
+  EXPECT_EQ(client_->received(), answer.substr(0, client_->received().size()));
+  client_->socket().Close();
+  backend_peer_->Close();
+  ASSERT_TRUE(AllEnded());
+  EXPECT_EQ(Ended(Reason::kClosedIncoming), 1u);
+}
+
+TEST_P(CloseMatrixAtOnce, ABackendThatGoesOnIsCutOffAfterTheGrace) {
+  Connect();
+  client_->SendCloseNotify();
+  client_->socket().Fin();
+  ASSERT_TRUE(BackendEnded());
+  Advance(route_.bridge.grace);
+  ExpectEnd(kClientFirst);
+  backend_peer_->Send("too late");
+  backend_peer_->Send("answered by a reset");
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
+}
+
 // ---- The backend ends its stream.
 
 TEST_P(CloseMatrix, BackendFinReachesTheClientAsCloseNotifyAndTheClientMayGoOnSending) {
@@ -202,7 +262,7 @@ TEST_P(CloseMatrix, ClientResetAfterItsLastByteStillDeliversThatByte) {
   ExpectEnd(EndedAs::Both(Reason::kEconnreset, "ECONNRESET"));
 }
 
-TEST_P(CloseMatrix, ClientResetWhileHalfClosedIsAResetNotAnOrderlyEnd) {
+TEST_P(CloseMatrixHalfClosed, ClientResetWhileHalfClosedIsAResetNotAnOrderlyEnd) {
   Connect();
   client_->SendCloseNotify();
   ASSERT_TRUE(BackendEnded());
@@ -242,6 +302,8 @@ TEST_P(CloseMatrix, BackendResetAfterItsLastByteStillDeliversThatByte) {
 }
 
 TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(CloseMatrix);
+TLSBRIDGE_FOR_TLS13(CloseMatrixHalfClosed);
+TLSBRIDGE_FOR_TLS12(CloseMatrixAtOnce);
 
 }  // namespace
 }  // namespace tlsbridge::testing

@@ -91,6 +91,11 @@ class Reencryption : public CloseMatrix {
   std::unique_ptr<TlsPeer> tls_backend_;
 };
 
+// What half-closed connections do, which TLS 1.2 does not know.
+class ReencryptionHalfClosed : public Reencryption {};
+// What TLS 1.2 does instead.
+class ReencryptionAtOnce : public Reencryption {};
+
 TEST_P(Reencryption, BytesGoBothWays) {
   ASSERT_NO_FATAL_FAILURE(ConnectToGood());
   const std::string question(200'000, 'q');
@@ -214,7 +219,7 @@ TEST_P(Reencryption, TheClientEndsFirstAndGetsTheWholeAnswer) {
   ExpectEnd({Reason::kClosedIncoming, Reason::kNormal, Reason::kSocketEnd, "", ""});
 }
 
-TEST_P(Reencryption, TheBackendEndsFirstAndGetsTheRestOfTheUpload) {
+TEST_P(ReencryptionHalfClosed, TheBackendEndsFirstAndGetsTheRestOfTheUpload) {
   ASSERT_NO_FATAL_FAILURE(ConnectToGood());
   tls_backend_->Send("answer");
   tls_backend_->SendCloseNotify();
@@ -226,6 +231,22 @@ TEST_P(Reencryption, TheBackendEndsFirstAndGetsTheRestOfTheUpload) {
   client_->socket().Fin();
   ASSERT_TRUE(UntilBackend([this] { return tls_backend_->close_notify_received(); }));
   EXPECT_EQ(tls_backend_->received(), rest);
+  tls_backend_->socket().Fin();
+  ASSERT_TRUE(UntilBackend([this] { return live_connections() == 0; }));
+  ExpectEnd({Reason::kClosedOutgoing, Reason::kProxyEnd, Reason::kProxyEnd, "", ""});
+}
+
+TEST_P(ReencryptionAtOnce, TheBackendEndsFirstAndIsAnswered) {
+  ASSERT_NO_FATAL_FAILURE(ConnectToGood());
+  tls_backend_->Send("answer");
+  client_->Send("the last that it gets");
+  tls_backend_->SendCloseNotify();
+  ASSERT_TRUE(UntilBackend([this] { return tls_backend_->close_notify_received(); }));
+  EXPECT_EQ(tls_backend_->received(), "the last that it gets");
+  ASSERT_TRUE(UntilBackend([this] { return client_->close_notify_received(); }));
+  EXPECT_EQ(client_->received(), "answer");
+  client_->SendCloseNotify();
+  client_->socket().Fin();
   tls_backend_->socket().Fin();
   ASSERT_TRUE(UntilBackend([this] { return live_connections() == 0; }));
   ExpectEnd({Reason::kClosedOutgoing, Reason::kProxyEnd, Reason::kProxyEnd, "", ""});
@@ -309,6 +330,8 @@ TEST_P(Reencryption, ABackendThatNeverShakesHandsIsGivenUp) {
 }
 
 TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(Reencryption);
+TLSBRIDGE_FOR_TLS13(ReencryptionHalfClosed);
+TLSBRIDGE_FOR_TLS12(ReencryptionAtOnce);
 
 }  // namespace
 }  // namespace tlsbridge::testing

@@ -1,0 +1,50 @@
+#include "bridge/event/hangup_watch.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "absl/status/status.h"
+#include "bridge/event/watch_error.h"
+
+namespace tlsbridge {
+namespace {
+
+// What one turn tells at most; the set stays ready, so that the rest follows in the next.
+constexpr int kMostPerTurn = 256;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HangupWatch>> HangupWatch::Create(EventLoop* loop) {
+  const int fd = epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot make an epoll set");
+  std::unique_ptr<HangupWatch> watch(new HangupWatch(loop, fd));
+  const int error = watch->event_.Enable();
+  if (error != 0) return WatchError("an event loop's watch for hangups", error);
+  return watch;
+}
+
+HangupWatch::HangupWatch(EventLoop* loop, int epoll_fd)
+    : epoll_fd_(epoll_fd), event_(loop, epoll_fd, [this] { OnReady(); }) {}
+
+HangupWatch::~HangupWatch() {
+  event_.Disable();
+  close(epoll_fd_);
+}
+
+int HangupWatch::Add(int fd, Listener* listener) {
+  epoll_event event = {};
+  event.events = EPOLLET;  // EPOLLERR and EPOLLHUP are always told
+  event.data.ptr = listener;
+  return epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+// One at a time: what is told may close any descriptor, which must not be told of then.
+void HangupWatch::OnReady() {
+  epoll_event event;
+  for (int told = 0; told < kMostPerTurn && epoll_wait(epoll_fd_, &event, 1, 0) == 1; ++told) {
+    static_cast<Listener*>(event.data.ptr)->OnHangup();
+  }
+}
+
+}  // namespace tlsbridge
