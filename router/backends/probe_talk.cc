@@ -74,17 +74,22 @@ class Tls final : public ProbeTalk {
 
   ProbeStep After(tls::Verdict verdict) {
     ProbeStep step;
+    TakeOutput(&step);
     if (session_->handshake_done()) {
       session_->SendCloseNotify();
+      TakeOutput(&step);
       step.verdict = Verdict::kPassed;
     } else if (verdict != tls::Verdict::kWantRead) {
       step.verdict = Verdict::kFailed;
       step.why = absl::StrCat("tls: ", tls::Describe(session_->failure()));
     }
-    const absl::Span<const uint8_t> output = staging_->output();
-    step.output.assign(reinterpret_cast<const char*>(output.data()), output.size());
-    staging_->ClearOutput();
     return step;
+  }
+  // Due after each call on the session.
+  void TakeOutput(ProbeStep* step) {
+    const absl::Span<const uint8_t> output = staging_->output();
+    step->output.append(reinterpret_cast<const char*>(output.data()), output.size());
+    staging_->ClearOutput();
   }
 
   tls::Staging* const staging_;  // Not owned.
