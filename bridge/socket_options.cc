@@ -30,18 +30,42 @@ void SetKeepalive(int fd, absl::Duration idle, absl::Duration interval, int prob
   SetInt(fd, IPPROTO_TCP, TCP_KEEPCNT, probes);
 }
 
+// Zero is the kernel's own.
+void SetUserTimeout(int fd, absl::Duration timeout) {
+  constexpr int64_t kMost = std::numeric_limits<int>::max();
+  const int64_t milliseconds = absl::ToInt64Milliseconds(timeout);
+  SetInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+         timeout <= absl::ZeroDuration() ? 0 : std::clamp<int64_t>(milliseconds, 1, kMost));
+}
+
+bool KeepsAlive(const TcpOptions& options) { return options.keepalive_idle > absl::ZeroDuration(); }
+
+bool SameKeepalive(const TcpOptions& a, const TcpOptions& b) {
+  if (!KeepsAlive(a) && !KeepsAlive(b)) return true;
+  return a.keepalive_idle == b.keepalive_idle && a.keepalive_interval == b.keepalive_interval &&
+         a.keepalive_probes == b.keepalive_probes;
+}
+
 }  // namespace
 
 void ApplyTcpOptions(int fd, const TcpOptions& options) {
   SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  if (options.keepalive_idle > absl::ZeroDuration()) {
+  if (KeepsAlive(options)) {
     SetKeepalive(fd, options.keepalive_idle, options.keepalive_interval, options.keepalive_probes);
   }
-  if (options.user_timeout > absl::ZeroDuration()) {
-    constexpr int64_t kMost = std::numeric_limits<int>::max();
-    SetInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-           std::clamp<int64_t>(absl::ToInt64Milliseconds(options.user_timeout), 1, kMost));
+  if (options.user_timeout > absl::ZeroDuration()) SetUserTimeout(fd, options.user_timeout);
+}
+
+void ChangeTcpOptions(int fd, const TcpOptions& before, const TcpOptions& options) {
+  if (!SameKeepalive(before, options)) {
+    if (KeepsAlive(options)) {
+      SetKeepalive(fd, options.keepalive_idle, options.keepalive_interval,
+                   options.keepalive_probes);
+    } else {
+      SetInt(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+    }
   }
+  if (before.user_timeout != options.user_timeout) SetUserTimeout(fd, options.user_timeout);
 }
 
 void TightenForHalfClose(int fd, const TcpOptions& options) {

@@ -26,6 +26,10 @@ struct TcpOptions {
 // all of these from their listener, which costs no call a connection.
 void ApplyTcpOptions(int fd, const TcpOptions& options);
 
+// The same on a socket that has `before`: a call for each option that differs, none at all for
+// those that are the same.
+void ChangeTcpOptions(int fd, const TcpOptions& before, const TcpOptions& options);
+
 // Once one direction has ended: connection tracking forgets a half-closed connection after 60 s
 // (nf_conntrack_tcp_timeout_close_wait), so that probes must come sooner.
 void TightenForHalfClose(int fd, const TcpOptions& options);

@@ -66,19 +66,21 @@ void TellOfUnixBackends(const Config& config) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, Files files,
-                                                       const Clock* clock) {
-  // Other threads inherit the mask, so that signals come to the control loop only.
+void Router::TakeOverSignals() {
   const sigset_t signals = HandledSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);  // libevent writes with writev(), which has no MSG_NOSIGNAL
+}
 
+absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, Files files,
+                                                       const Clock* clock) {
   const uint64_t stamp = StampOf(files.of_source);
   auto live = source(nullptr, clock);
   if (!live.ok()) return live.status();
   std::unique_ptr<Router> router(new Router(*std::move(live), ClaimBudget()));
   if (absl::Status status = router->Start(clock); !status.ok()) return status;
   Router* const self = router.get();
+  const sigset_t signals = HandledSignals();
   router->signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (router->signal_fd_ < 0) return absl::ErrnoToStatus(errno, "cannot receive signals");
   router->signal_event_ =
@@ -121,7 +123,7 @@ absl::Status Router::Start(const Clock* clock) {
   TellOfStalls(loop_.get());
   EventLoop* const accept_loop = worker_count_ == 1 ? workers_.front()->loop() : loop_.get();
   listeners_ = std::make_unique<Listeners>(accept_loop, std::move(workers));
-  if (absl::Status status = listeners_->Open(config().listeners, tcp_options()); !status.ok()) {
+  if (absl::Status status = listeners_->Open(config().listeners, TcpOptions()); !status.ok()) {
     return status;
   }
   if (absl::Status status = listeners_->StartFirst(); !status.ok()) return status;
@@ -135,7 +137,7 @@ void Router::TellOfStalls(EventLoop* loop) {
 
 absl::Status Router::OpenAdmin() {
   if (!config().admin.has_value()) return absl::OkStatus();
-  auto socket = ListeningSocket::Open(*config().admin, tcp_options());
+  auto socket = ListeningSocket::Open(*config().admin, TcpOptions());
   if (!socket.ok()) return socket.status();
   admin_socket_ = *std::move(socket);
   AdminServer::Source* const source = this;  // the base is private
@@ -229,7 +231,7 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(const Reloader::Outcome& ou
   if (reloaded) {
     absl::Status status = outcome.live.status();
     if (status.ok()) {
-      status = listeners_->Open((*outcome.live)->config().listeners, tcp_options());
+      status = listeners_->Open((*outcome.live)->config().listeners, TcpOptions());
     }
     const std::string refusal(status.message());
     if (!status.ok() && (outcome.asked || refusal != refusal_)) {

@@ -38,6 +38,9 @@ class Router final : private AdminServer::Source {
   // Opens every listener and takes over SIGINT, SIGTERM, SIGHUP and SIGUSR1. Before any other
   // thread exists.
   // `source` makes the configuration, now and at each reload.
+  // From now on signals wait for the control loop; threads made later get none. Before Create().
+  static void TakeOverSignals();
+
   static absl::StatusOr<std::unique_ptr<Router>> Create(Reloader::Source source, Files files,
                                                         const Clock* clock);
   ~Router();
@@ -61,7 +64,6 @@ class Router final : private AdminServer::Source {
   void CertificatesJson(OnJson done) override;
 
   const Config& config() const { return live_->config(); }
-  const TcpOptions& tcp_options() const { return live_->unrouted()->settings->bridge.tcp; }
   absl::Status Start(const Clock* clock);
   void TellOfStalls(EventLoop* loop);
   absl::Status OpenAdmin();

@@ -8,6 +8,8 @@
 
 #include <string>
 
+#include "bridge/socket_address.h"
+
 namespace tlsbridge {
 
 AdminConnection::AdminConnection(EventLoop* loop, int fd, uint64_t id, Owner* owner)
@@ -51,6 +53,10 @@ void AdminConnection::TakeRequest() {
   // What else it sends waits in the kernel, which bounds it.
   bufferevent_disable(bufferevent_.get(), EV_READ);
   if (request.verdict != HttpRequest::Verdict::kComplete) return Answer(Refusal(request.verdict));
+  // Whoever may open a UNIX socket needs no browser.
+  if (!request.IsForAnAddress() && !SocketAddress::LocalOf(fd_).is_unix()) {
+    return Answer(Refusal(HttpRequest::Verdict::kMisdirected));
+  }
   owner_->OnRequest(request, *this);
 }
 

@@ -1,5 +1,7 @@
 #include "router/admin/http.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
@@ -22,6 +24,8 @@ const char* ReasonPhrase(int code) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 421:
+      return "Misdirected Request";
     case 431:
       return "Request Header Fields Too Large";
     case 503:
@@ -50,10 +54,11 @@ bool IsText(absl::string_view line) {
 
 // "/path?query" or "http://host/path?query" (RFC 9112, section 3.2) to "/path"; empty if it is
 // neither.
-absl::string_view PathOf(absl::string_view target) {
+absl::string_view PathOf(absl::string_view target, absl::string_view* host) {
   if (absl::StartsWithIgnoreCase(target, "http://")) {
     target.remove_prefix(7);
     const size_t slash = target.find('/');
+    *host = target.substr(0, slash);
     target = slash == absl::string_view::npos ? "/" : target.substr(slash);
   }
   if (!absl::StartsWith(target, "/")) return "";
@@ -72,10 +77,12 @@ Verdict ParseRequestLine(absl::string_view line, HttpRequest* request) {
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Verdict::kVersionNotSupported;
   if (method != "GET" && method != "HEAD") return Verdict::kMethodNotAllowed;
-  const absl::string_view path = PathOf(target);
+  absl::string_view host;
+  const absl::string_view path = PathOf(target, &host);
   if (path.empty()) return Verdict::kMalformed;
   request->head_only = method == "HEAD";
   request->path = std::string(path);
+  request->host = std::string(host);
   return Verdict::kComplete;
 }
 
@@ -87,14 +94,35 @@ Verdict ParseHead(absl::string_view bytes, HttpRequest* request) {
   if (!IsText(line)) return Verdict::kMalformed;
   const Verdict verdict = ParseRequestLine(line, request);
   if (verdict != Verdict::kComplete) return verdict;
+  const bool host_in_target = !request->host.empty();
+  int hosts = 0;
   while (TakeLine(&bytes, &line)) {
     if (line.empty()) return Verdict::kComplete;
-    if (!IsText(line) || !absl::StrContains(line, ':')) return Verdict::kMalformed;
+    const size_t colon = line.find(':');
+    if (!IsText(line) || colon == absl::string_view::npos) return Verdict::kMalformed;
+    if (!absl::EqualsIgnoreCase(line.substr(0, colon), "host")) continue;
+    if (++hosts > 1) return Verdict::kMalformed;  // RFC 9112, section 3.2
+    if (host_in_target) continue;
+    request->host = std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
   }
   return Verdict::kIncomplete;
 }
 
 }  // namespace
+
+bool HttpRequest::IsForAnAddress() const {
+  absl::string_view name = host;
+  if (absl::ConsumePrefix(&name, "[")) {
+    const size_t end = name.find(']');
+    const std::string address(name.substr(0, end));
+    in6_addr ignored;
+    return end != absl::string_view::npos && inet_pton(AF_INET6, address.c_str(), &ignored) == 1;
+  }
+  const std::string address(name.substr(0, name.find(':')));
+  in_addr ignored;
+  return address.empty() || absl::EqualsIgnoreCase(address, "localhost") ||
+         inet_pton(AF_INET, address.c_str(), &ignored) == 1;
+}
 
 HttpRequest HttpRequest::Parse(absl::string_view bytes) {
   HttpRequest request;
@@ -116,6 +144,9 @@ HttpAnswer Refusal(HttpRequest::Verdict verdict) {
   switch (verdict) {
     case Verdict::kTooLarge:
       return {431, "text/plain", "the head of a request is 8 KiB at most\n"};
+    case Verdict::kMisdirected:
+      return {421, "text/plain",
+              "this server answers to an IP address or to localhost, not to that Host\n"};
     case Verdict::kMethodNotAllowed:
       return {405, "text/plain", "use GET\n"};
     case Verdict::kVersionNotSupported:

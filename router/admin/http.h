@@ -21,6 +21,7 @@ struct HttpRequest {
     kTooLarge,
     kMalformed,
     kMethodNotAllowed,  // neither GET nor HEAD
+    kMisdirected,       // for another host (RFC 9110, section 15.5.20)
     kVersionNotSupported,
   };
 
@@ -28,9 +29,14 @@ struct HttpRequest {
   // not looked at. `verdict` says whether there is one; the rest is set if it is kComplete.
   static HttpRequest Parse(absl::string_view bytes);
 
+  // Whether it is meant for a server that has no name but its addresses. A page of somebody else's
+  // whose name suddenly resolves to this machine (DNS rebinding) still sends its own name.
+  bool IsForAnAddress() const;
+
   Verdict verdict = Verdict::kIncomplete;
   bool head_only = false;  // HEAD
   std::string path;        // without the query
+  std::string host;        // of the target, else of the Host field; empty for none
 };
 
 struct HttpAnswer {

@@ -148,6 +148,10 @@ void Connection::Enter(std::shared_ptr<const LiveRoute> route) {
   record_.routed = true;
   record_.lifetime = manager_->DrawLifetime(route_->settings->timeouts.max_lifetime);
   bridge_.set_options(&route_->settings->bridge);
+  // Those of the listener, which serves every route, are the defaults.
+  if (!record_.listener->is_unix()) {
+    ChangeTcpOptions(bridge_.incoming().fd(), TcpOptions(), route_->settings->bridge.tcp);
+  }
   MeetDeadlines();
 }
 

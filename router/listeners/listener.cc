@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
@@ -52,10 +54,17 @@ void RemoveStaleUnixSocket(const SocketAddress& address) {
   }
 }
 
+// While it is on, sockets of this user that have it, too, may be bound to addresses that overlap.
+void SetReusePort(int fd, bool on) {
+  const int value = on ? 1 : 0;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(const SocketAddress& address,
-                                                                       const TcpOptions& options) {
+absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
+    const SocketAddress& address, const TcpOptions& options,
+    absl::Span<ListeningSocket* const> overlapping) {
   const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return CannotListen(address, errno);
   absl::Cleanup close_fd = [fd] { close(fd); };
@@ -69,19 +78,37 @@ absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(const Soc
   if (address.family() == AF_INET6) {
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
   }
-  if (bind(fd, address.get(), address.length()) != 0 || listen(fd, kBacklog) != 0) {
-    return CannotListen(address, errno);
-  }
+  // No longer than that: another process that is started on this address shall fail.
+  std::vector<int> sharing;
+  for (const ListeningSocket* socket : overlapping) sharing.push_back(socket->fd());
+  if (!sharing.empty()) sharing.push_back(fd);
+  for (const int socket : sharing) SetReusePort(socket, true);
+  const bool listening =
+      bind(fd, address.get(), address.length()) == 0 && listen(fd, kBacklog) == 0;
+  const int error = errno;
+  for (const int socket : sharing) SetReusePort(socket, false);
+  if (!listening) return CannotListen(address, error);
   std::move(close_fd).Cancel();
   return std::unique_ptr<ListeningSocket>(new ListeningSocket(fd, SocketAddress::LocalOf(fd)));
 }
 
+ListeningSocket::ListeningSocket(int fd, const SocketAddress& address)
+    : fd_(fd), address_(address), file_(FileAtPath()) {}
+
 ListeningSocket::~ListeningSocket() { Close(); }
+
+ListeningSocket::FileId ListeningSocket::FileAtPath() const {
+  struct stat info;
+  const std::string path = address_.unix_path();
+  if (path.empty() || lstat(path.c_str(), &info) != 0) return {};
+  return {.device = info.st_dev, .inode = info.st_ino};
+}
 
 void ListeningSocket::Close() {
   if (fd_ < 0) return;
-  // In this order: once closed, the path could be that of a process that takes over.
-  if (address_.is_unix()) unlink(address_.unix_path().c_str());
+  // In this order: once closed, the path could be that of a process that takes over. One that has
+  // done so already keeps its file.
+  if (file_.inode != 0 && FileAtPath() == file_) unlink(address_.unix_path().c_str());
   close(std::exchange(fd_, -1));
 }
 

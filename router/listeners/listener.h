@@ -10,10 +10,13 @@
 // address and the reason.
 #pragma once
 
+#include <stdint.h>
+
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/fd_event.h"
 #include "bridge/event/timer.h"
@@ -25,8 +28,11 @@ namespace tlsbridge {
 class ListeningSocket {
  public:
   // A UNIX path on which nobody listens any more is replaced. Accepted sockets inherit `options`.
-  static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(const SocketAddress& address,
-                                                               const TcpOptions& options);
+  // `overlapping` are sockets of ours that are about to close, and whose addresses this one's may
+  // contain or be contained in; they accept until then.
+  static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(
+      const SocketAddress& address, const TcpOptions& options,
+      absl::Span<ListeningSocket* const> overlapping = {});
   ~ListeningSocket();
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
@@ -38,10 +44,19 @@ class ListeningSocket {
   const SocketAddress& address() const { return address_; }  // with the port that the kernel gave
 
  private:
-  ListeningSocket(int fd, const SocketAddress& address) : fd_(fd), address_(address) {}
+  // Which file a UNIX path names.
+  struct FileId {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    bool operator==(const FileId&) const = default;
+  };
+
+  ListeningSocket(int fd, const SocketAddress& address);
+  FileId FileAtPath() const;
 
   int fd_;
   const SocketAddress address_;
+  const FileId file_;  // what the path named when the socket was bound to it
 };
 
 class Acceptor {

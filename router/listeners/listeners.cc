@@ -6,6 +6,12 @@
 namespace tlsbridge {
 namespace {
 
+// Whether one of them may be in the other's way: the same port, on addresses of this machine that
+// may contain each other.
+bool MayOverlap(const SocketAddress& a, const SocketAddress& b) {
+  return !a.is_unix() && a.family() == b.family() && a.port() == b.port();
+}
+
 bool Wants(absl::Span<const Listener> wanted, const SocketAddress& address) {
   return std::any_of(wanted.begin(), wanted.end(),
                      [&address](const Listener& l) { return l.address == address; });
@@ -30,7 +36,14 @@ absl::Status Listeners::Open(absl::Span<const Listener> wanted, const TcpOptions
       kept.push_back(it->get());
       continue;
     }
-    auto socket = ListeningSocket::Open(listener.address, options);
+    std::vector<ListeningSocket*> closing;
+    for (const auto& entry : entries_) {
+      if (entry->closed || Wants(wanted, entry->wanted)) continue;
+      if (MayOverlap(entry->socket->address(), listener.address)) {
+        closing.push_back(entry->socket.get());
+      }
+    }
+    auto socket = ListeningSocket::Open(listener.address, options, closing);
     if (!socket.ok()) return socket.status();
     opened.push_back(std::make_unique<Entry>());
     opened.back()->wanted = listener.address;

@@ -147,13 +147,20 @@ std::shared_ptr<const LiveRoute> LiveConfig::Find(uint16_t port, const SocketAdd
 
 bool LiveConfig::ExpectsProxyHeader(const SocketAddress& listener,
                                     const SocketAddress& peer) const {
+  // The one of that very address, if there is one: another on the same host that left its port to
+  // the kernel trusts whom it trusts.
+  const Listener* found = nullptr;
   for (const Listener& settings : config_->listeners) {
-    if (!settings.address.IsOrBecame(listener)) continue;
-    if (peer.is_unix()) return settings.proxy_protocol_from_unix;
-    return std::any_of(settings.proxy_protocol_from.begin(), settings.proxy_protocol_from.end(),
-                       [&peer](const Cidr& block) { return block.Contains(peer); });
+    if (settings.address == listener) {
+      found = &settings;
+      break;
+    }
+    if (found == nullptr && settings.address.IsOrBecame(listener)) found = &settings;
   }
-  return false;
+  if (found == nullptr) return false;
+  if (peer.is_unix()) return found->proxy_protocol_from_unix;
+  return std::any_of(found->proxy_protocol_from.begin(), found->proxy_protocol_from.end(),
+                     [&peer](const Cidr& block) { return block.Contains(peer); });
 }
 
 std::shared_ptr<const LiveRoute> LiveConfig::Share(absl::string_view name) const {

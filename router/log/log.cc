@@ -2,6 +2,7 @@
 
 #include <spdlog/async.h>
 #include <spdlog/spdlog.h>
+#include <string.h>
 
 #include <algorithm>
 #include <memory>
@@ -56,6 +57,18 @@ std::string JsonString(absl::string_view value) {
       .dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
 }
 
+// "log_lines_lost count=N", as LogEvent has it.
+std::string DescribeLoss(uint64_t lines, int error) {
+  const bool json = log_format == LogFormat::kJson;
+  std::string text = json ? absl::StrCat("\"event\":\"log_lines_lost\",\"count\":", lines)
+                          : absl::StrCat("log_lines_lost count=", lines);
+  if (error == 0) return text;
+  const char* const name = strerrorname_np(error);
+  absl::StrAppend(&text, json ? ",\"errno\":\"" : " errno=", name == nullptr ? "unknown" : name,
+                  json ? "\"" : "");
+  return text;
+}
+
 }  // namespace
 
 void StartLog(LogLevel least, LogFormat format) {
@@ -65,8 +78,11 @@ void StartLog(LogLevel least, LogFormat format) {
   spdlog::init_thread_pool(kWaitingLines, 1);
   auto& logger = Logger();
   // The pool outlives its thread, on which this is asked.
+  auto* const pool = spdlog::thread_pool().get();
   Sink() = std::make_shared<StderrSink>(
-      [pool = spdlog::thread_pool().get()] { return pool->queue_size() > 0; });
+      StderrSink::Queue{.more_follows = [pool] { return pool->queue_size() > 0; },
+                        .overrun = [pool] { return uint64_t{pool->overrun_counter()}; },
+                        .describe_loss = &DescribeLoss});
   logger = std::make_shared<spdlog::async_logger>("tlsbridge", Sink(), spdlog::thread_pool(),
                                                   spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(ToSpdlog(least));

@@ -1,7 +1,7 @@
 // The program's log: one event a line, as text for people or JSON for machines, on standard error.
 //
 // Lines are handed to a thread of their own; when whoever reads standard error is too slow, the
-// oldest lines are lost rather than a connection delayed.
+// oldest lines are lost rather than a connection delayed, and log_lines_lost says how many.
 //
 // Thread: any, between StartLog and StopLog, which main calls. Without StartLog (in tests) events
 // go nowhere. Failure: none.

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace tlsbridge {
@@ -33,8 +34,8 @@ size_t ChunkOf(std::string_view text) {
 
 }  // namespace
 
-StderrSink::StderrSink(std::function<bool()> more_follows)
-    : more_follows_(std::move(more_follows)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
+StderrSink::StderrSink(Queue queue)
+    : queue_(std::move(queue)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
 
 StderrSink::~StderrSink() {
   WriteWaiting();
@@ -43,12 +44,28 @@ StderrSink::~StderrSink() {
 
 void StderrSink::Stop() { eventfd_write(stop_fd_, 1); }
 
-void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
+void StderrSink::Append(const spdlog::details::log_msg& message) {
   spdlog::memory_buf_t line;
   formatter_->format(message, line);
   waiting_.append(line.data(), line.size());
   ++waiting_lines_;
-  if (waiting_.size() < kMostWaitingBytes && more_follows_()) return;
+}
+
+// Where they are missing: ahead of the next line.
+void StderrSink::TellLosses() {
+  const auto tell = [this](uint64_t lines, int error) {
+    const std::string text = queue_.describe_loss(lines, error);
+    Append({"tlsbridge", spdlog::level::warn, spdlog::string_view_t(text.data(), text.size())});
+  };
+  const uint64_t overrun = queue_.overrun();
+  if (overrun > overrun_told_) tell(overrun - std::exchange(overrun_told_, overrun), 0);
+  if (unwritten_ > 0) tell(std::exchange(unwritten_, 0), unwritten_error_);
+}
+
+void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
+  if (waiting_.empty()) TellLosses();
+  Append(message);
+  if (waiting_.size() < kMostWaitingBytes && queue_.more_follows()) return;
   const bool rest = waiting_lines_ < kManyLines;
   WriteWaiting();
   if (rest) Rest();
@@ -67,11 +84,22 @@ void StderrSink::Rest() {
 }
 
 void StderrSink::Write(std::string_view text) {
-  while (!text.empty() && WaitForReader()) {
-    const ssize_t n = write(STDERR_FILENO, text.data(), ChunkOf(text));
-    if (n < 0 && errno != EINTR && errno != EAGAIN) return;
-    if (n > 0) text.remove_prefix(static_cast<size_t>(n));
+  bool inside_line = false;
+  int error = 0;
+  while (!text.empty() && error == 0 && WaitForReader()) {
+    const std::string_view next = cut_ ? std::string_view("\n") : text.substr(0, ChunkOf(text));
+    const ssize_t n = write(STDERR_FILENO, next.data(), next.size());
+    if (n < 0) {
+      if (errno != EINTR && errno != EAGAIN) error = errno;
+    } else if (!std::exchange(cut_, false)) {
+      inside_line = n > 0 && text[static_cast<size_t>(n) - 1] != '\n';
+      text.remove_prefix(static_cast<size_t>(n));
+    }
   }
+  if (text.empty()) return;
+  cut_ = cut_ || inside_line;
+  unwritten_ += static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
+  unwritten_error_ = error;
 }
 
 bool StderrSink::WaitForReader() {

@@ -5,11 +5,14 @@
 // rests a moment after it has written, and then writes together what has come meanwhile.
 //
 // Thread: the log's; Stop() is for any. Owner: spdlog's logger and who stops it. Failure: what
-// cannot be written is lost.
+// cannot be written is lost, and counted; a line tells how many as soon as one can be written. A
+// line that was cut, on a disk that is full for example, ends where the next begins.
 #pragma once
 
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
+
+#include <stdint.h>
 
 #include <functional>
 #include <string>
@@ -19,8 +22,14 @@ namespace tlsbridge {
 
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  // `more_follows`: whether another line waits to be written. Asked on the log's thread.
-  explicit StderrSink(std::function<bool()> more_follows);
+  // Asked on the log's thread.
+  struct Queue {
+    std::function<bool()> more_follows;  // another line waits to be written
+    std::function<uint64_t()> overrun;   // lines that were dropped so far, since too many waited
+    // A line's text: `lines` are lost. `error` is the errno, 0 for those that were dropped.
+    std::function<std::string(uint64_t lines, int error)> describe_loss;
+  };
+  explicit StderrSink(Queue queue);
   ~StderrSink() override;
 
   // From now on, a reader that takes nothing for a second is given up.
@@ -31,10 +40,16 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   void flush_() override { WriteWaiting(); }
   void WriteWaiting();
   void Write(std::string_view text);
+  void Append(const spdlog::details::log_msg& message);
+  void TellLosses();
   void Rest();
   bool WaitForReader();
 
-  const std::function<bool()> more_follows_;
+  const Queue queue_;
+  uint64_t overrun_told_ = 0;
+  uint64_t unwritten_ = 0;  // lines, not yet told
+  int unwritten_error_ = 0;
+  bool cut_ = false;  // the last line has no end
   std::string waiting_;  // whole lines
   int waiting_lines_ = 0;
   const int stop_fd_;  // an eventfd; -1 if there is none: then stopping is not noticed

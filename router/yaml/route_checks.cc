@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -6,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "router/routes/own_listener.h"
 #include "router/yaml/checks.h"
 
 namespace tlsbridge::yaml {
@@ -159,16 +161,33 @@ class RouteChecks {
     for (size_t i = 0; i < route_.backends.size(); ++i) {
       const BackendAddress& address = route_.backends[i].address;
       looked_up = looked_up || address.kind != BackendAddress::Kind::kSocket;
+      if (address.kind == BackendAddress::Kind::kSocket) CheckNotOurselves(i, address.socket);
       const auto [entry, inserted] = first.emplace(address.ToString(), i);
       if (inserted) continue;
       Wrong(absl::StrCat("backends[", i, "].address"),
             absl::StrCat("is the same as that of backends[", entry->second,
                          "]; use weight for a larger share"));
     }
-    const bool no_share = std::all_of(route_.backends.begin(), route_.backends.end(),
-                                      [](const Backend& backend) { return backend.weight == 0; });
-    if (no_share) Wrong("backends", "all weights are 0, so that none gets a connection");
+    const auto none = [this](auto gets_nothing) {
+      return std::all_of(route_.backends.begin(), route_.backends.end(), gets_nothing);
+    };
+    if (none([](const Backend& backend) { return backend.weight == 0; })) {
+      Wrong("backends", "all weights are 0, so that none gets a connection");
+    } else if (none([](const Backend& backend) { return backend.drain || backend.weight == 0; })) {
+      Wrong("backends",
+            "all drain or have weight 0, so that none gets a connection; to take the route out of "
+            "service use action: block");
+    }
     if (!looked_up && Given("dns")) Wrong("dns", "no backend is a dns: or srv: name");
+  }
+
+  void CheckNotOurselves(size_t backend, const SocketAddress& address) {
+    const std::optional<size_t> listener = OwnListener(config_, route_, address);
+    if (!listener.has_value()) return;
+    Wrong(absl::StrCat("backends[", backend, "].address"),
+          absl::StrCat(address.ToString(), " is listeners[", *listener,
+                       "] of this program, whose clients this route takes: each connection would "
+                       "lead to itself; name the service's own address"));
   }
 
   void CheckPassthrough() {

@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Mistake{"127.0.0.1:80 ", "not a number from 0 to 65535"},
                       Mistake{"127.0.0.1:0x50", "not a number from 0 to 65535"},
                       Mistake{"127.0.0.1:http", "not a number from 0 to 65535"},
-                      Mistake{":8443", "0.0.0.0 or [::] listens everywhere"},
+                      Mistake{":8443", "[::] every IPv6 address"},
                       Mistake{"localhost.localdomain:80", "the host is no IPv4 address"},
                       Mistake{"127.0.0.256:80", "the host is no IPv4 address"},
                       Mistake{"127.1:80", "the host is no IPv4 address"},

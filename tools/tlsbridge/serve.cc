@@ -26,11 +26,15 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
   ApplyCoreDumpFlag();
   LogLibevent();
   const SystemClock clock;
-  // The log's thread is made after signals have been taken over, so that it gets none.
+  // In this order: the log's thread gets no signal, and what is told at the start is in the log.
+  Router::TakeOverSignals();
+  StartLog(log.level, log.format);
   auto router =
       Router::Create(std::move(source), {std::move(source_files), WatchFilesFlag()}, &clock);
-  if (!router.ok()) return RefuseToStart(router.status());
-  StartLog(log.level, log.format);
+  if (!router.ok()) {
+    StopLog();
+    return RefuseToStart(router.status());
+  }
   if (on_ready) std::move(on_ready)(**router);
   (*router)->Run();
   router->reset();

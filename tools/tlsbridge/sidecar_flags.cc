@@ -9,6 +9,7 @@
 #include "bridge/socket_address.h"
 #include "router/config/backend_address.h"
 #include "router/config/cidr.h"
+#include "router/routes/own_listener.h"
 #include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/service_flags.h"
 #include "tools/tlsbridge/tls_flags.h"
@@ -94,6 +95,18 @@ absl::Status SetBackends(Route* route) {
   return absl::OkStatus();
 }
 
+absl::Status CheckNotOurselves(const Config& config, const Route& route) {
+  for (const Backend& backend : route.backends) {
+    if (backend.address.kind != BackendAddress::Kind::kSocket) continue;
+    if (!OwnListener(config, route, backend.address.socket).has_value()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("--backend: ", backend.address.ToString(),
+                     " is what --listen names: each connection would lead to itself; name the "
+                     "service's own address"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetSendProxy(Route* route) {
   const std::string version = absl::GetFlag(FLAGS_send_proxy);
   if (version == "v1") {
@@ -127,6 +140,7 @@ absl::StatusOr<Config> SidecarConfigFromFlags() {
   // Whether backends may be elsewhere depends on whether they are spoken to in TLS.
   const absl::Status tls = ApplyTlsFlags(&route);
   status.Update(SetBackends(&route));
+  status.Update(CheckNotOurselves(config, route));
   status.Update(tls);
   status.Update(SetSendProxy(&route));
   status.Update(ApplyServiceFlags(&config));

@@ -62,6 +62,7 @@ void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems
 }
 
 void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {
+  Lines warnings(LogLevel::kWarning, "tls_warning");
   for (const auto& route : live.routes()) {
     std::vector<std::string> known;
     if (before != nullptr) {
@@ -70,9 +71,7 @@ void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {
     }
     for (const std::string& warning : TlsWarnings(*route->settings, route->tls)) {
       if (std::find(known.begin(), known.end(), warning) != known.end()) continue;
-      LogEvent(LogLevel::kWarning, "tls_warning")
-          .Text("route", route->settings->name)
-          .Text("message", warning);
+      warnings.Tell(*route, "message", warning);
     }
   }
 }

@@ -42,6 +42,25 @@ TEST(HttpRequest, QueryAndAuthorityAreNoPartOfThePath) {
   EXPECT_EQ(PathOf("GET http://localhost HTTP/1.1\r\n\r\n"), "/");
 }
 
+TEST(HttpRequest, IsForAnAddressUnlessItNamesAnotherHost) {
+  const auto is_for_us = [](const std::string& line, const std::string& fields) {
+    return HttpRequest::Parse("GET " + line + " HTTP/1.1\r\n" + fields + "\r\n").IsForAnAddress();
+  };
+  for (const char* host : {"127.0.0.1", "127.0.0.1:9901", "localhost", "LocalHost:1", "[::1]:9901",
+                           "[fd00::7]", "10.1.2.3:80", ""}) {
+    EXPECT_TRUE(is_for_us("/live", std::string("Host: ") + host + "\r\n")) << host;
+  }
+  for (const char* host : {"evil.example", "evil.example:9901", "localhost.evil.example", "[evil]",
+                           "127.0.0.1.evil.example", "[::1", "127.0.0.1@evil.example"}) {
+    EXPECT_FALSE(is_for_us("/live", std::string("host:") + host + "\r\n")) << host;
+  }
+  EXPECT_TRUE(is_for_us("/live", "")) << "HTTP/1.0 has no such field";
+  EXPECT_FALSE(is_for_us("http://evil.example/live", "Host: 127.0.0.1\r\n"))
+      << "the target's counts (RFC 9112, section 3.2.2)";
+  EXPECT_EQ(VerdictOf("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: a\r\n\r\n"),
+            Verdict::kMalformed);
+}
+
 TEST(HttpRequest, EveryPrefixIsIncomplete) {
   const std::string whole = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n";
   for (size_t length = 0; length < whole.size(); ++length) {

@@ -128,6 +128,14 @@ TEST_F(UnixListener, TakesItsPathAwayWhenItCloses) {
 
 // ---- Accepting.
 
+TEST_F(UnixListener, LeavesAPathAloneThatSomebodyElseHasTakenOver) {
+  auto first = Open(address_);
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  const auto second = Open(address_);
+  first.reset();
+  EXPECT_TRUE(Exists(path_));
+}
+
 class AcceptorTest : public ::testing::Test {
  protected:
   void SetUp() override {

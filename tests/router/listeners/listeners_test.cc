@@ -103,6 +103,23 @@ TEST_F(ListenersTest, OneThatIsTakenAwayTwiceIsClosedOnce) {
   EXPECT_TRUE(IsListening(listeners_.addresses()[0]));
 }
 
+TEST_F(ListenersTest, OneMayBecomeWiderOrNarrowerWhoeverHasQueuedIsTaken) {
+  ASSERT_TRUE(Want({At("127.0.0.1:0")}).ok());
+  Turn();
+  const std::string port = std::to_string(listeners_.addresses()[0].port());
+  ASSERT_TRUE(Want({At("0.0.0.0:" + port)}).ok());
+  Turn();
+  EXPECT_EQ(listeners_.addresses().size(), 1u);
+  EXPECT_TRUE(IsListening(*SocketAddress::Parse("127.0.0.2:" + port)));
+  ASSERT_TRUE(Want({At("127.0.0.1:" + port)}).ok());
+  Turn();
+  EXPECT_TRUE(IsListening(*SocketAddress::Parse("127.0.0.1:" + port)));
+  EXPECT_FALSE(IsListening(*SocketAddress::Parse("127.0.0.2:" + port)));
+  EXPECT_FALSE(
+      ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:" + port), TcpOptions()).ok())
+      << "nobody else may share it";
+}
+
 TEST_F(ListenersTest, AnAddressThatIsTakenChangesNothing) {
   const ListeningPeer other;
   ASSERT_TRUE(Want({At("127.0.0.1:0")}).ok());
