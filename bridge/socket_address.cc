@@ -116,7 +116,8 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
-    return Refuse(text, host.empty() ? "it has no host (0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 address)"
+    return Refuse(text, host.empty() ? "it has no host (0.0.0.0 is every IPv4 address of this "
+                                       "machine, [::] every IPv6 address)"
                                      : "the host is no IPv4 address");
   }
   return From(reinterpret_cast<const sockaddr*>(&address), sizeof(address));

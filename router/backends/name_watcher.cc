@@ -1,8 +1,10 @@
 #include "router/backends/name_watcher.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "router/backends/name_meaning.h"
 #include "router/log/log.h"
@@ -10,13 +12,19 @@
 namespace tlsbridge {
 namespace {
 
+// What DNS has said is absolute, and not for the search list.
+std::string Absolute(const std::string& name) {
+  return absl::EndsWith(name, ".") ? name : absl::StrCat(name, ".");
+}
+
 std::string KeyOf(const SrvRecord& record) { return absl::StrCat(record.target, ":", record.port); }
 
 }  // namespace
 
 NameWatcher::NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
                          const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning)
-    : client_(client),
+    : loop_(loop),
+      client_(client),
       address_(address),
       settings_(settings),
       random_(static_cast<std::minstd_rand::result_type>(seed)),
@@ -62,17 +70,25 @@ void NameWatcher::OnServices(absl::StatusOr<SrvAnswer> answer) {
   if (records.empty()) return OnAllTargets();
   for (size_t i = 0; i < records.size(); ++i) {
     queries_.push_back(client_->LookUpAddresses(
-        records[i].target, records[i].port,
+        Absolute(records[i].target), records[i].port,
         [this, i](absl::StatusOr<AddressAnswer> a) { OnTarget(i, std::move(a)); }));
   }
 }
 
 void NameWatcher::OnTarget(size_t index, absl::StatusOr<AddressAnswer> answer) {
+  const std::string key = KeyOf(services_.records[index]);
   if (answer.ok()) {
     services_.ttl = std::min(services_.ttl, answer->ttl);
-    targets_[KeyOf(services_.records[index])] = std::move(answer->addresses);
+    targets_[key] = std::move(answer->addresses);
+    missing_targets_.erase(key);
   } else {
     target_failure_ = answer.status();
+    if (!absl::IsNotFound(answer.status())) {
+      missing_targets_.erase(key);
+    } else if (missing_targets_.emplace(key, loop_->now()).first->second + settings_.forget_after <=
+               loop_->now()) {
+      targets_.erase(key);
+    }
   }
   if (--targets_open_ == 0) OnAllTargets();
 }
@@ -87,6 +103,11 @@ void NameWatcher::OnAllTargets() {
     if (!addresses.back().empty()) targets[key] = addresses.back();
   }
   targets_ = std::move(targets);
+  for (auto it = missing_targets_.begin(); it != missing_targets_.end();) {
+    const auto is_it = [&](const SrvRecord& record) { return KeyOf(record) == it->first; };
+    const bool named = std::any_of(services_.records.begin(), services_.records.end(), is_it);
+    it = named ? std::next(it) : missing_targets_.erase(it);
+  }
   if (targets_.empty() && !services_.records.empty()) return Fail(target_failure_);
   Accept(MeaningOf(services_.records, addresses), services_.ttl);
   // What could be resolved is in use already.
@@ -94,6 +115,7 @@ void NameWatcher::OnAllTargets() {
 }
 
 void NameWatcher::Accept(std::vector<ResolvedEndpoint> meaning, absl::Duration ttl) {
+  missing_since_ = absl::InfiniteFuture();
   const bool whole = target_failure_.ok();
   if (whole && std::exchange(failures_, 0) > 0) {
     LogEvent(LogLevel::kInfo, "dns_restored").Text("name", address_.name);
@@ -114,11 +136,36 @@ void NameWatcher::Fail(const absl::Status& status) {
   absl::Duration delay = std::max(kRetryFirst, settings_.ttl_floor);
   for (int i = 0; i < failures_ && delay < kRetryLongest; ++i) delay *= 2;
   timer_.ArmAfter(Vary(std::min(delay, kRetryLongest)));
+  ForgetIfMissing(status);
   if (failures_++ > 0) return;
   LogEvent(LogLevel::kWarning, "dns_failed")
       .Text("name", address_.name)
       .Text("error", status.message())
       .Number("endpoints_kept", static_cast<int64_t>(meaning_.has_value() ? meaning_->size() : 0));
+}
+
+// Of a service, it is the service itself that has to be missing; what its targets are is in the
+// answer that named them.
+void NameWatcher::ForgetIfMissing(const absl::Status& status) {
+  if (!absl::IsNotFound(status) || !target_failure_.ok()) {
+    missing_since_ = absl::InfiniteFuture();
+    return;
+  }
+  missing_since_ = std::min(missing_since_, loop_->now());
+  const bool has_any = meaning_.has_value() && !meaning_->empty();
+  if (!has_any) return;
+  const absl::Time forgets = missing_since_ + settings_.forget_after;
+  if (loop_->now() < forgets) {
+    if (timer_.deadline() > forgets) timer_.ArmAt(forgets);
+    return;
+  }
+  LogEvent(LogLevel::kWarning, "backends_gone")
+      .Text("name", address_.name)
+      .Text("error", status.message())
+      .Number("before", static_cast<int64_t>(meaning_->size()));
+  meaning_.emplace();
+  targets_.clear();
+  on_meaning_(*meaning_);
 }
 
 // 80 to 90 % of it.

@@ -1,9 +1,10 @@
 // Keeps one name of the configuration resolved: asks at once, again before the answer expires, and
 // tells what changed.
 //
-// When DNS fails, the last good answer stays, also when the name is said not to exist any more; it
-// is asked again after one second, then less and less often. That is logged once. A target of a
-// service that cannot be resolved keeps its last addresses, too.
+// When DNS fails, the last good answer stays; it is asked again after one second, then less and
+// less often. That is logged once. A name that is said not to exist any more, or to have no
+// address, keeps what it had for DnsSettings::forget_after, then nothing; likewise each target of a
+// service.
 //
 // Thread: the loop's. Owner: the resolver of a route; loop and client outlive it. Failure: never.
 #pragma once
@@ -54,8 +55,10 @@ class NameWatcher {
   void OnAllTargets();
   void Accept(std::vector<ResolvedEndpoint> meaning, absl::Duration ttl);
   void Fail(const absl::Status& status);
+  void ForgetIfMissing(const absl::Status& status);
   absl::Duration Vary(absl::Duration duration);
 
+  EventLoop* const loop_;    // Not owned.
   DnsClient* const client_;  // Not owned.
   const BackendAddress address_;
   const DnsSettings settings_;
@@ -63,7 +66,8 @@ class NameWatcher {
   OnMeaning on_meaning_;
 
   std::optional<std::vector<ResolvedEndpoint>> meaning_;
-  int failures_ = 0;  // in a row
+  int failures_ = 0;                                   // in a row
+  absl::Time missing_since_ = absl::InfiniteFuture();  // it is said not to exist
 
   // Of the question that is open. Queries that have answered stay until the next one.
   std::vector<std::unique_ptr<DnsQuery>> queries_;
@@ -72,6 +76,7 @@ class NameWatcher {
   size_t targets_open_ = 0;
 
   std::map<std::string, std::vector<SocketAddress>> targets_;  // the last good answers
+  std::map<std::string, absl::Time> missing_targets_;          // since when
   Timer timer_;
 };
 

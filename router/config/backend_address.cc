@@ -23,6 +23,14 @@ absl::Status Refuse(absl::string_view text, absl::string_view why) {
                    "dns:NAME:PORT or srv:_SERVICE._PROTOCOL.NAME"));
 }
 
+// A dot at the end makes it absolute: the search list is not for it (RFC 1034, section 3.1).
+absl::StatusOr<std::string> ParseQueriedName(absl::string_view text) {
+  const bool absolute = absl::ConsumeSuffix(&text, ".");
+  absl::StatusOr<std::string> name = ParseDomainName(text);
+  if (name.ok() && absolute) name->push_back('.');
+  return name;
+}
+
 absl::StatusOr<BackendAddress> ParseDns(absl::string_view text, absl::string_view rest) {
   BackendAddress address;
   address.kind = BackendAddress::Kind::kDns;
@@ -34,7 +42,7 @@ absl::StatusOr<BackendAddress> ParseDns(absl::string_view text, absl::string_vie
       !absl::SimpleAtoi(port_text, &port) || port == 0 || port > 65535) {
     return Refuse(text, "the port is not a number from 1 to 65535");
   }
-  absl::StatusOr<std::string> name = ParseDomainName(rest.substr(0, colon));
+  absl::StatusOr<std::string> name = ParseQueriedName(rest.substr(0, colon));
   if (!name.ok()) return Refuse(text, name.status().message());
   address.name = *std::move(name);
   address.port = static_cast<uint16_t>(port);
@@ -44,12 +52,12 @@ absl::StatusOr<BackendAddress> ParseDns(absl::string_view text, absl::string_vie
 absl::StatusOr<BackendAddress> ParseSrv(absl::string_view text, absl::string_view rest) {
   BackendAddress address;
   address.kind = BackendAddress::Kind::kSrv;
-  const std::vector<absl::string_view> labels = absl::StrSplit(rest, '.');
+  const std::vector<absl::string_view> labels = absl::StrSplit(absl::StripSuffix(rest, "."), '.');
   // RFC 2782: _Service._Proto.Name.
   if (labels.size() < 3 || !absl::StartsWith(labels[0], "_") || !absl::StartsWith(labels[1], "_")) {
     return Refuse(text, "an SRV name begins with _SERVICE._PROTOCOL.");
   }
-  absl::StatusOr<std::string> name = ParseDomainName(rest);
+  absl::StatusOr<std::string> name = ParseQueriedName(rest);
   if (!name.ok()) return Refuse(text, name.status().message());
   address.name = *std::move(name);
   return address;

@@ -35,6 +35,8 @@ struct Timeouts {
   // Varied by 5 % each way, so that connections made together do not end together. A connection in
   // use then has Shutdown::drain_timeout to fall idle.
   absl::Duration max_lifetime = absl::Hours(24);
+  // Backends that are tried at most, one after the other.
+  int connect_attempts = 3;
 
   bool operator==(const Timeouts&) const = default;
 };
@@ -219,6 +221,9 @@ struct DnsSettings {
   // The record's TTL, but within these.
   absl::Duration ttl_floor = absl::Seconds(1);
   absl::Duration ttl_ceiling = absl::Minutes(5);
+  // How long a name that is said not to exist, or to have no address, keeps those that it had: DNS
+  // that is being changed says so for a moment. What does not answer at all keeps them for ever.
+  absl::Duration forget_after = absl::Minutes(1);
   // For one lookup, all attempts together.
   absl::Duration timeout = absl::Seconds(5);
   // Name servers to ask; empty: those of /etc/resolv.conf.

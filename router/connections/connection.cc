@@ -18,6 +18,9 @@
 namespace tlsbridge {
 namespace {
 
+// What a backend gets at least to accept, and for its TLS handshake.
+constexpr absl::Duration kLeastAttempt = absl::Seconds(1);
+
 // The reason for a backend that could not be reached.
 TerminationReason ConnectFailure(int error) {
   if (error == EACCES || error == EPERM) return TerminationReason::kLocalError;
@@ -84,7 +87,7 @@ bool Connection::TakeProxyHeader() {
       names_client ? header->destination : SocketAddress::LocalOf(bridge_.incoming().fd());
   if (!names_client) return true;
   record_.peer = header->source;
-  const TerminationReason refusal = manager_->Readmit(record_.peer, &token_);
+  const TerminationReason refusal = manager_->NameClient(record_.peer, &token_);
   if (refusal == TerminationReason::kNone) return true;
   Refuse(refusal, tls::kInternalErrorAlert);
   return false;
@@ -190,6 +193,9 @@ void Connection::MeetDeadlines() {
     const bool may_drain = next.reason == TerminationReason::kMaxLifetime ||
                            next.reason == TerminationReason::kRouteRemoved;
     if (may_drain && DrainsFirst()) continue;
+    if (next.reason == TerminationReason::kConnectTimeout && lease_ && AttemptWasFair()) {
+      lease_.Failed(ETIMEDOUT, loop_->common_now());
+    }
     if (next.reason != TerminationReason::kNone) {
       manager_->InitiateCleanupOnce(record_, End::OfBoth(next.reason));
       return;
@@ -288,7 +294,26 @@ void Connection::OnClientReady() {
 }
 
 BackendPool::Lease Connection::NextBackend() {
+  if (tried_.size() >= static_cast<size_t>(record_.route->timeouts.connect_attempts)) return {};
   return route_->backends->Pick(record_.peer, tried_, loop_->common_now(), manager_->Random());
+}
+
+// Those that may still be tried share the rest of the time, so that one that never answers does not
+// use up all; but none has less than one that is well needs.
+absl::Time Connection::AttemptEnds() const {
+  const Timeouts& timeouts = record_.route->timeouts;
+  const size_t may_be_tried = static_cast<size_t>(timeouts.connect_attempts) - tried_.size();
+  const size_t others =
+      std::min(may_be_tried, route_->backends->Untried(tried_, loop_->common_now()));
+  if (others == 0) return absl::InfiniteFuture();
+  const absl::Duration left = record_.connecting_since + timeouts.connect - loop_->now();
+  return loop_->now() + std::max(kLeastAttempt, left / static_cast<int64_t>(others + 1));
+}
+
+// What was cut short because others had used up the time is no failure of the backend's.
+bool Connection::AttemptWasFair() const {
+  return loop_->now() - record_.attempt_began_at >=
+         std::min(kLeastAttempt, record_.route->timeouts.connect);
 }
 
 void Connection::Dial(BackendPool::Lease lease) {
@@ -298,14 +323,8 @@ void Connection::Dial(BackendPool::Lease lease) {
 }
 
 void Connection::DialLeased() {
-  // Those that are left share the rest of the time, so that one that never answers does not use up
-  // all.
-  record_.attempt_ends_at = absl::InfiniteFuture();
-  if (const size_t others = route_->backends->Untried(tried_, loop_->common_now()); others > 0) {
-    const absl::Time budget_ends = record_.connecting_since + record_.route->timeouts.connect;
-    record_.attempt_ends_at =
-        loop_->now() + (budget_ends - loop_->now()) / static_cast<int64_t>(others + 1);
-  }
+  record_.attempt_began_at = loop_->now();
+  record_.attempt_ends_at = AttemptEnds();
   std::unique_ptr<tls::BackendSession> session;
   if (route_->tls.backend != nullptr) {
     const tls::Session* client = bridge_.client_tls();

@@ -89,6 +89,8 @@ class Connection final : public DeferredDeletable,
   void Enter(std::shared_ptr<const LiveRoute> route);
   void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
   BackendPool::Lease NextBackend();
+  absl::Time AttemptEnds() const;
+  bool AttemptWasFair() const;
   void Dial(BackendPool::Lease lease);
   void DialLeased();
   void WarnOfInactivity();

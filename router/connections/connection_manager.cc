@@ -39,7 +39,9 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
   record.accepted_at = loop_->now();
 
   Admission::Token token;
-  const TerminationReason refusal = admission_->Admit(peer, loop_->common_now(), &token);
+  const TerminationReason refusal = live_->ExpectsProxyHeader(*listener, peer)
+                                        ? admission_->AdmitUnnamed(&token)
+                                        : admission_->Admit(peer, loop_->common_now(), &token);
   if (refusal != TerminationReason::kNone) {
     close(fd);
     record.end = {refusal, refusal, TerminationReason::kNone};
@@ -63,9 +65,9 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
   started->MeetDeadlines();
 }
 
-TerminationReason ConnectionManager::Readmit(const SocketAddress& client, Admission::Token* token) {
-  Admission::Token().swap(*token);
-  return admission_->Admit(client, loop_->common_now(), token);
+TerminationReason ConnectionManager::NameClient(const SocketAddress& client,
+                                                Admission::Token* token) {
+  return admission_->NameClient(client, loop_->common_now(), token);
 }
 
 absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {

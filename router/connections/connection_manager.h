@@ -60,8 +60,8 @@ class ConnectionManager {
   absl::Duration drain_timeout() const { return live_->config().shutdown.drain_timeout; }
   // `max_lifetime` with its jitter.
   absl::Duration DrawLifetime(absl::Duration max_lifetime);
-  // For a connection whose client is another than its peer seemed: gives back what `token` held.
-  TerminationReason Readmit(const SocketAddress& client, Admission::Token* token);
+  // For a connection whose peer has told who its client is.
+  TerminationReason NameClient(const SocketAddress& client, Admission::Token* token);
   // Its own reference to a route: workers do not write to one cache line at each connection.
   std::shared_ptr<const LiveRoute> Own(const std::shared_ptr<const LiveRoute>& route);
   HandshakeLimit::Place TakeHandshakePlace() { return handshake_limit_->Take(); }

@@ -34,6 +34,7 @@ struct ConnectionRecord {
   absl::Time client_ready_at = absl::InfiniteFuture();
   absl::Time connecting_since = absl::InfiniteFuture();
   absl::Time connected_at = absl::InfiniteFuture();
+  absl::Time attempt_began_at = absl::InfiniteFuture();
   // When the backend being dialled is given up for the next; infinite if there is no other.
   absl::Time attempt_ends_at = absl::InfiniteFuture();
   // The maximum, with its jitter; infinite for none.

@@ -39,19 +39,30 @@ void Admission::SetLimits(const Limits& limits) {
 }
 
 TerminationReason Admission::Admit(const SocketAddress& peer, absl::Time now, Token* token) {
-  std::string key;
+  Token admitted;
+  TerminationReason refusal = AdmitUnnamed(&admitted);
+  if (refusal == TerminationReason::kNone) refusal = NameClient(peer, now, &admitted);
+  if (refusal == TerminationReason::kNone) *token = std::move(admitted);
+  return refusal;
+}
+
+TerminationReason Admission::AdmitUnnamed(Token* token) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (connections_ >= limit_) return limit_reason_;
-    if (counts_clients()) {
-      key = peer.ClientKey();
-      const TerminationReason refusal = AdmitClient(key, now);
-      if (refusal != TerminationReason::kNone) return refusal;
-    }
     ++connections_;
   }
-  *token = Token(this, std::move(key));
+  *token = Token(this, std::string());
   return TerminationReason::kNone;
+}
+
+TerminationReason Admission::NameClient(const SocketAddress& client, absl::Time now, Token* token) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!counts_clients()) return TerminationReason::kNone;
+  std::string key = client.ClientKey();
+  const TerminationReason refusal = AdmitClient(key, now);
+  if (refusal == TerminationReason::kNone) token->client_ = std::move(key);
+  return refusal;
 }
 
 TerminationReason Admission::AdmitClient(const std::string& key, absl::Time now) {
@@ -78,7 +89,9 @@ bool Admission::WithinRate(Client* client, absl::Time now) const {
   const absl::Duration since_epoch = now - absl::UnixEpoch();
   absl::Duration into_minute;
   const int64_t minute = absl::IDivDuration(since_epoch, absl::Minutes(1), &into_minute);
-  if (minute != client->minute) {
+  // Workers' clocks differ by a moment: one of the minute before counts to the newest.
+  if (minute < client->minute) into_minute = absl::ZeroDuration();
+  if (minute > client->minute) {
     client->new_in_last_minute = minute == client->minute + 1 ? client->new_in_minute : 0;
     client->new_in_minute = 0;
     client->minute = minute;

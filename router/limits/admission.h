@@ -55,6 +55,12 @@ class Admission {
   // client that keeps trying is let in as soon as it may.
   TerminationReason Admit(const SocketAddress& peer, absl::Time now, Token* token);
 
+  // The same in two steps, for a peer that is to tell on whose behalf it comes, as a balancer does
+  // by the PROXY protocol. The balancer counts in the total only, the client by its address, too;
+  // one that is refused leaves `token` what it was. REQUIRES: `token` is AdmitUnnamed()'s.
+  TerminationReason AdmitUnnamed(Token* token);
+  TerminationReason NameClient(const SocketAddress& client, absl::Time now, Token* token);
+
   // Applies to whoever comes from now on. Clients are counted from when their limits are set.
   void SetLimits(const Limits& limits);
 
@@ -77,6 +83,7 @@ class Admission {
   Admission(const Limits& limits, int64_t budget, TerminationReason over_limit);
 
   bool counts_clients() const { return per_ip_ > 0 || per_ip_per_minute_ > 0; }
+  // With the lock held.
   TerminationReason AdmitClient(const std::string& key, absl::Time now);
   bool WithinRate(Client* client, absl::Time now) const;
   void Release(const std::string& key);

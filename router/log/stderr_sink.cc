@@ -34,8 +34,7 @@ size_t ChunkOf(std::string_view text) {
 
 }  // namespace
 
-StderrSink::StderrSink(Queue queue)
-    : queue_(std::move(queue)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
+StderrSink::StderrSink(Queue queue) : queue_(std::move(queue)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {}
 
 StderrSink::~StderrSink() {
   WriteWaiting();

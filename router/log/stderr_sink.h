@@ -11,7 +11,6 @@
 
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
-
 #include <stdint.h>
 
 #include <functional>
@@ -49,7 +48,7 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   uint64_t overrun_told_ = 0;
   uint64_t unwritten_ = 0;  // lines, not yet told
   int unwritten_error_ = 0;
-  bool cut_ = false;  // the last line has no end
+  bool cut_ = false;     // the last line has no end
   std::string waiting_;  // whole lines
   int waiting_lines_ = 0;
   const int stop_fd_;  // an eventfd; -1 if there is none: then stopping is not noticed

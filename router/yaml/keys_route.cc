@@ -79,6 +79,10 @@ TypePtr<DnsSettings> DnsKeys() {
                                        "a record lives this long at least, whatever its TTL"),
       Key::At<&DnsSettings::ttl_ceiling>("ttl_ceiling", DurationType(kLeast),
                                          "a record lives this long at most, whatever its TTL"),
+      Key::At<&DnsSettings::forget_after>(
+          "forget_after", DurationType(absl::ZeroDuration()),
+          "how long a name keeps its addresses once DNS says that it has none; failures and "
+          "time-outs keep them as long as they last"),
       Key::At<&DnsSettings::servers>("servers", ListOf(AddressType()),
                                      "name servers to ask, HOST:PORT; those of /etc/resolv.conf "
                                      "if left out"),
@@ -97,6 +101,9 @@ TypePtr<Route> TimeoutKeys() {
                                        "how long a client may take for its TLS handshake"),
       TimeoutKey<&Timeouts::connect>("connect", kLeast,
                                      "how long backends may take to accept, all attempts together"),
+      Key::At<&Route::timeouts, &Timeouts::connect_attempts>(
+          "connect_attempts", IntType("backends", 1, 100),
+          "how many backends are tried at most, each for its share of connect and 1s at least"),
       TimeoutKey<&Timeouts::initial_data>(
           "initial_data", kOff, "how long a new connection may stay without a byte either way"),
       TimeoutKey<&Timeouts::inactivity>("inactivity", kOff,

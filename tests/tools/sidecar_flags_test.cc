@@ -94,6 +94,7 @@ TEST(SidecarFlags, EveryOtherOneMakesTheSameAsItsKey) {
                         "--allow-ou=payments",
                         "--handshake-timeout=1s",
                         "--connect-timeout=2s",
+                        "--connect-attempts=7",
                         "--initial-data-timeout=3s",
                         "--inactivity-timeout=6h",
                         "--half-close-timeout=5s",
@@ -138,7 +139,7 @@ routes:
       - {address: "127.0.0.1:8080"}
       - {address: "unix:/run/orders.sock"}
       - {address: "dns:orders.svc:8080"}
-    timeouts: {handshake: 1s, connect: 2s, initial_data: 3s, inactivity: 6h, half_close: 5s, max_lifetime: 0, close_grace: 7s}
+    timeouts: {handshake: 1s, connect: 2s, connect_attempts: 7, initial_data: 3s, inactivity: 6h, half_close: 5s, max_lifetime: 0, close_grace: 7s}
     keep_alive: {treatment: extended, multiplier: 1.5, warning: 15m}
     tcp: {keepalive_idle: 11s, user_timeout: 14s}
 admin: {address: "127.0.0.1:9901"}

@@ -42,6 +42,10 @@ ABSL_FLAG(
     "How long a peer may leave sent bytes unacknowledged or take none (TCP_USER_TIMEOUT); 0 is "
     "the kernel's own limit.");
 
+ABSL_FLAG(int, connect_attempts, tlsbridge::Timeouts().connect_attempts,
+          "How many backends are tried at most, each for its share of --connect-timeout and 1s at "
+          "least.");
+
 ABSL_FLAG(int64_t, max_connections, 0,
           "Connections in all; 0 is what descriptors and memory allow.");
 ABSL_FLAG(int64_t, max_connections_per_ip, 0,
@@ -131,9 +135,10 @@ absl::Status SetAdmin(Config* config) {
 std::vector<FlagGroup> ServiceFlagGroups() {
   return {
       {"Timeouts (30s, 5m, 4h; 0 switches off where it says so)",
-       {"handshake-timeout", "connect-timeout", "initial-data-timeout", "inactivity-timeout",
-        "half-close-timeout", "max-lifetime", "keep-alive", "keep-alive-multiplier",
-        "keep-alive-warning", "close-grace", "tcp-keepalive", "tcp-user-timeout"}},
+       {"handshake-timeout", "connect-timeout", "connect-attempts", "initial-data-timeout",
+        "inactivity-timeout", "half-close-timeout", "max-lifetime", "keep-alive",
+        "keep-alive-multiplier", "keep-alive-warning", "close-grace", "tcp-keepalive",
+        "tcp-user-timeout"}},
       {"Limits",
        {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute",
         "max-handshakes"}},
@@ -163,6 +168,11 @@ absl::Status ApplyServiceFlags(Config* config) {
                             &route.timeouts.handshake));
   status.Update(SetDuration("connect-timeout", absl::GetFlag(FLAGS_connect_timeout), kLeast,
                             &route.timeouts.connect));
+  const int attempts = absl::GetFlag(FLAGS_connect_attempts);
+  if (attempts < 1 || attempts > 100) {
+    status.Update(NotAllowed("connect-attempts", absl::StrCat(attempts), "1 to 100"));
+  }
+  route.timeouts.connect_attempts = attempts;
   status.Update(SetDuration("initial-data-timeout", absl::GetFlag(FLAGS_initial_data_timeout), kOff,
                             &route.timeouts.initial_data));
   status.Update(SetDuration("inactivity-timeout", absl::GetFlag(FLAGS_inactivity_timeout), kOff,

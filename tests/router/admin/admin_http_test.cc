@@ -57,8 +57,7 @@ TEST(HttpRequest, IsForAnAddressUnlessItNamesAnotherHost) {
   EXPECT_TRUE(is_for_us("/live", "")) << "HTTP/1.0 has no such field";
   EXPECT_FALSE(is_for_us("http://evil.example/live", "Host: 127.0.0.1\r\n"))
       << "the target's counts (RFC 9112, section 3.2.2)";
-  EXPECT_EQ(VerdictOf("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: a\r\n\r\n"),
-            Verdict::kMalformed);
+  EXPECT_EQ(VerdictOf("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: a\r\n\r\n"), Verdict::kMalformed);
 }
 
 TEST(HttpRequest, EveryPrefixIsIncomplete) {

@@ -53,6 +53,7 @@ class FakeDns final : public DnsClient {
     Reply(std::move(answer));
   }
   void Fail() { Reply(absl::UnavailableError("the server is on fire")); }
+  void SayItDoesNotExist() { Reply(absl::NotFoundError("the name does not exist")); }
   void AnswerServices(absl::StatusOr<SrvAnswer> answer) { std::move(services_)(std::move(answer)); }
 
   int open() const { return open_; }
@@ -215,7 +216,7 @@ TEST_F(NameWatcherTest, ResolvesTheTargetsOfAService) {
   WatchService();
   EXPECT_THAT(dns_.TakeAsked(), ElementsAre("_http._tcp.orders"));
   dns_.AnswerServices(SrvAnswer{{{2, 1, 81, "b"}, {1, 1, 80, "a"}}, absl::Seconds(300)});
-  EXPECT_THAT(dns_.TakeAsked(), ElementsAre("a:80", "b:81"));
+  EXPECT_THAT(dns_.TakeAsked(), ElementsAre("a.:80", "b.:81"));
   dns_.Answer({"10.0.0.1:80"}, absl::Seconds(300));
   EXPECT_EQ(changes_, 0);
   dns_.Answer({"10.0.0.2:81"}, absl::Seconds(20));
@@ -251,6 +252,56 @@ TEST_F(NameWatcherTest, AServiceThatIsSaidNotToBeHasNoEndpoints) {
   dns_.AnswerServices(SrvAnswer{{}, absl::Seconds(30)});
   EXPECT_EQ(changes_, 2);
   EXPECT_TRUE(names_.empty());
+}
+
+TEST_F(NameWatcherTest, ANameThatIsGoneLosesItsAddressesAfterAWhile) {
+  settings_.forget_after = absl::Seconds(20);
+  WatchOrders();
+  dns_.Answer({"10.0.0.1:80"}, absl::Seconds(30));
+  UntilAsked();
+  const absl::Time gone = clock_.Monotonic();
+  while (clock_.Monotonic() < gone + absl::Seconds(19)) {
+    dns_.SayItDoesNotExist();
+    EXPECT_THAT(names_, ElementsAre("10.0.0.1:80"));
+    UntilAsked();
+  }
+  while (clock_.Monotonic() < gone + absl::Seconds(21)) {
+    dns_.SayItDoesNotExist();
+    UntilAsked();
+  }
+  dns_.SayItDoesNotExist();
+  EXPECT_TRUE(names_.empty());
+  EXPECT_EQ(log_.Events("backends_gone").size(), 1u);
+  UntilAsked();
+  dns_.Answer({"10.0.0.2:80"}, absl::Seconds(30));
+  EXPECT_THAT(names_, ElementsAre("10.0.0.2:80"));
+}
+
+TEST_F(NameWatcherTest, WhatDoesNotAnswerKeepsItsAddressesForEver) {
+  settings_.forget_after = absl::Seconds(20);
+  WatchOrders();
+  dns_.Answer({"10.0.0.1:80"}, absl::Seconds(30));
+  for (int i = 0; i < 40; ++i) {
+    UntilAsked();
+    dns_.Fail();
+  }
+  EXPECT_THAT(names_, ElementsAre("10.0.0.1:80"));
+}
+
+TEST_F(NameWatcherTest, ATargetThatIsGoneLosesItsAddressesToo) {
+  settings_.forget_after = absl::Seconds(5);
+  WatchService();
+  const SrvAnswer services{{{1, 1, 80, "a"}, {1, 1, 80, "b"}}, absl::Seconds(30)};
+  dns_.AnswerServices(services);
+  dns_.Answer({"10.0.0.1:80"}, absl::Seconds(30));
+  dns_.Answer({"10.0.0.2:80"}, absl::Seconds(30));
+  for (int i = 0; i < 8; ++i) {
+    UntilAsked();
+    dns_.AnswerServices(services);
+    dns_.Answer({"10.0.0.1:80"}, absl::Seconds(30));
+    dns_.SayItDoesNotExist();
+  }
+  EXPECT_THAT(names_, ElementsAre("10.0.0.1:80"));
 }
 
 TEST_F(NameWatcherTest, BoundsTheTargetsOfAService) {

@@ -71,6 +71,60 @@ TEST_F(Failover, WhenNobodyAnswersTheBudgetIsTheEnd) {
   EXPECT_EQ(Ended(Reason::kConnectTimeout), 1u);
 }
 
+TEST_F(Failover, NoMoreBackendsAreTriedThanTheRouteSays) {
+  Add(Refusing());
+  Add(Refusing());
+  Add(backend_->address());
+  route_.timeouts.connect_attempts = 2;
+  StartRouter();
+  client_ = ConnectTls();
+  ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+  client_->socket().Fin();
+  ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
+  EXPECT_EQ(Ended(Reason::kEconnrefused), 1u);
+  EXPECT_EQ(backend_->Accept(), nullptr);
+}
+
+TEST_F(Failover, HoweverManyThereAreEachHasASecond) {
+  const BlackHole first;
+  Add(first.address());
+  Add(backend_->address());
+  for (int port = 1; port <= 30; ++port) {
+    Add(*SocketAddress::Parse("127.0.0.9:" + std::to_string(port)));
+  }
+  route_.timeouts.connect = absl::Seconds(5);
+  route_.timeouts.connect_attempts = 100;
+  StartRouter();
+  client_ = ConnectTls();
+  ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
+  Settle();
+  Advance(absl::Milliseconds(999));
+  EXPECT_EQ(backend_->Accept(), nullptr);
+  Advance(absl::Milliseconds(2));
+  ASSERT_TRUE(Until([this] { return (backend_peer_ = backend_->Accept()) != nullptr; }));
+}
+
+TEST_F(Failover, TheLastBackendThatNeverAnswersFailedToo) {
+  const BlackHole only;
+  Add(only.address());
+  route_.ejection = {.after_failures = 1, .keep_fraction = 0};
+  StartRouter();
+  client_ = ConnectTls();
+  ASSERT_TRUE(Until([this] { return client_->handshake_done(); }));
+  Settle();
+  Advance(route_.timeouts.connect);
+  ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+  client_->socket().Fin();
+  ASSERT_TRUE(Until([this] { return Ended(Reason::kConnectTimeout) == 1; }));
+  auto next = ConnectTls();
+  ASSERT_TRUE(Until([&] {
+    next->Step();
+    return next->end() != StreamEnd::kOpen;
+  }));
+  next->socket().Fin();
+  ASSERT_TRUE(Until([this] { return Ended(Reason::kNoBackend) == 1; })) << "it is ejected";
+}
+
 TEST_F(Failover, WithEveryBackendDrainedThereIsNone) {
   Add(backend_->address());
   route_.backends[0].drain = true;

@@ -196,5 +196,38 @@ TEST_F(AdmissionTest, AnAddressWithALiveConnectionIsNeverForgotten) {
   EXPECT_EQ(Enter(Ipv4(7)), Reason::kIpLimit);
 }
 
+// ---- Behind a balancer.
+
+TEST_F(AdmissionTest, ABalancerCountsInTheTotalOnlyAndItsClientsByTheirAddresses) {
+  Make({.connections = 100, .connections_per_ip = 1, .new_per_ip_per_minute = 2});
+  for (uint32_t i = 1; i <= 40; ++i) {
+    Admission::Token token;
+    ASSERT_EQ(admission_->AdmitUnnamed(&token), Reason::kNone);
+    ASSERT_EQ(admission_->NameClient(Ipv4(i), now_, &token), Reason::kNone) << i;
+    tokens_.push_back(std::move(token));
+  }
+  EXPECT_EQ(admission_->connections(), 40);
+  Admission::Token again;
+  ASSERT_EQ(admission_->AdmitUnnamed(&again), Reason::kNone);
+  EXPECT_EQ(admission_->NameClient(Ipv4(7), now_, &again), Reason::kIpLimit);
+  again = Admission::Token();
+  LeaveAll();
+  EXPECT_EQ(admission_->connections(), 0);
+  EXPECT_EQ(Enter(Ipv4(7)), Reason::kNone);
+  LeaveAll();
+  EXPECT_EQ(Enter(Ipv4(7)), Reason::kRateLimit) << "the third of the minute";
+}
+
+TEST_F(AdmissionTest, WorkersWhoseClocksLieOnBothSidesOfAMinuteCountTogether) {
+  Make({.new_per_ip_per_minute = 4});
+  const absl::Time minute = now_ + absl::Minutes(1);
+  int in = 0;
+  for (int i = 0; i < 20; ++i) {
+    now_ = minute + (i % 2 == 0 ? absl::Milliseconds(1) : -absl::Milliseconds(1));
+    in += Enter("192.0.2.1:1") == Reason::kNone ? 1 : 0;
+  }
+  EXPECT_LE(in, 4);
+}
+
 }  // namespace
 }  // namespace tlsbridge

@@ -115,8 +115,7 @@ TEST_F(ListenersTest, OneMayBecomeWiderOrNarrowerWhoeverHasQueuedIsTaken) {
   Turn();
   EXPECT_TRUE(IsListening(*SocketAddress::Parse("127.0.0.1:" + port)));
   EXPECT_FALSE(IsListening(*SocketAddress::Parse("127.0.0.2:" + port)));
-  EXPECT_FALSE(
-      ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:" + port), TcpOptions()).ok())
+  EXPECT_FALSE(ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:" + port), TcpOptions()).ok())
       << "nobody else may share it";
 }
 

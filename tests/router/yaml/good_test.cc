@@ -96,6 +96,7 @@ Route FullRoute() {
   route.slow_start = absl::Seconds(45);
   route.dns = {.ttl_floor = absl::Seconds(2),
                .ttl_ceiling = absl::Minutes(1),
+               .forget_after = absl::Seconds(90),
                .servers = {*SocketAddress::Parse("127.0.0.1:5353")}};
   route.backend_tls = {"/etc/tlsbridge/backends.crt",
                        "orders.svc",
@@ -105,8 +106,13 @@ Route FullRoute() {
                        {"http/1.1"},
                        false};
   route.send_proxy = ProxyProtocol::kV2;
-  route.timeouts = {absl::Seconds(1), absl::Seconds(2), absl::Seconds(3),
-                    absl::Hours(6),   absl::Seconds(5), absl::ZeroDuration()};
+  route.timeouts = {absl::Seconds(1),
+                    absl::Seconds(2),
+                    absl::Seconds(3),
+                    absl::Hours(6),
+                    absl::Seconds(5),
+                    absl::ZeroDuration(),
+                    7};
   route.keep_alive = {KeepAliveTreatment::kExtended, 1.5, absl::Minutes(15)};
   route.bridge.tcp.keepalive_idle = absl::Seconds(11);
   route.bridge.tcp.keepalive_interval = absl::Seconds(12);
