@@ -10,6 +10,7 @@
 #include "bridge/as_bytes.h"
 #include "bridge/bridge.h"
 #include "bridge/bridge_event.h"
+#include "bridge/local_error.h"
 
 namespace tlsbridge {
 namespace {
@@ -35,10 +36,13 @@ void Bridge::OnWriteError(Endpoint& to, int error) {
     if (to.side() == rest_->served) ReportEnd(rest_->end);
     return;
   }
+  const End end = End::OfBoth(ReasonForErrno(to.side(), error), error);
+  // It lives, and its stream need never end: nothing would come that could be waited for.
+  if (IsLocalError(error)) return ReportEnd(end);
   // It wants no more. What it sent before, perhaps the whole of its stream, is in the kernel or on
   // its way; the other shall have all of that before it learns.
   Pause(*from, Endpoint::kStreamEnded);
-  ServeRest(from->side(), End::OfBoth(ReasonForErrno(to.side(), error), error), /*cut=*/false);
+  ServeRest(from->side(), end, /*cut=*/false);
 }
 
 // While its reading is paused, so that what it sent before may still be unread.

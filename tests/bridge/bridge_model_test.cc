@@ -28,8 +28,8 @@
 #include "tests/support/peer.h"
 #include "tests/support/tls_peer.h"
 #include "tls/certificates/development_ca.h"
-#include "tls/server_context.h"
 #include "tls/client_session.h"
+#include "tls/server_context.h"
 
 namespace tlsbridge::testing {
 namespace {

@@ -10,7 +10,7 @@
 
 namespace {
 
-std::atomic<bool> g_no_watches{false};
+std::atomic<int> g_refusals_left{0};  // of watches
 std::atomic<int> g_accept_error{0};
 std::atomic<int> g_connect_error{0};
 
@@ -19,7 +19,8 @@ std::atomic<int> g_connect_error{0};
 // In place of the C library's, also for libevent, which is linked statically.
 
 extern "C" int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
-  if (what == EPOLL_CTL_ADD && g_no_watches.load()) {
+  if (what == EPOLL_CTL_ADD && g_refusals_left.load() > 0) {
+    --g_refusals_left;
     errno = ENOSPC;
     return -1;
   }
@@ -44,9 +45,11 @@ extern "C" int connect(int socket, const sockaddr* address, socklen_t length) {
 
 namespace tlsbridge::testing {
 
-NoWatches::NoWatches() { g_no_watches.store(true); }
+NoWatches::NoWatches(int refusals) : refusals_(refusals) { g_refusals_left.store(refusals); }
 
-NoWatches::~NoWatches() { g_no_watches.store(false); }
+NoWatches::~NoWatches() { g_refusals_left.store(0); }
+
+int NoWatches::refused() const { return refusals_ - g_refusals_left.load(); }
 
 NoAccepting::NoAccepting(int error) { g_accept_error.store(error); }
 

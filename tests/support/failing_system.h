@@ -4,15 +4,24 @@
 // Thread: any. Owner: the test; one of each at a time. Failure: none.
 #pragma once
 
+#include <limits>
+
 namespace tlsbridge::testing {
 
-// While it lives, epoll watches no further descriptor (ENOSPC, epoll(7)).
+// While it lives, epoll watches no further descriptor (ENOSPC, epoll(7)); or it refuses as many as
+// are told, and then somebody has given back what was missing.
 class NoWatches {
  public:
-  NoWatches();
+  explicit NoWatches(int refusals = std::numeric_limits<int>::max());
   NoWatches(const NoWatches&) = delete;
   NoWatches& operator=(const NoWatches&) = delete;
   ~NoWatches();
+
+  // How often it has refused.
+  int refused() const;
+
+ private:
+  const int refusals_;
 };
 
 // While it lives, accept4() takes each client from the queue, closes it and fails with `error`.
