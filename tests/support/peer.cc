@@ -61,6 +61,8 @@ void Peer::Send(const std::string& bytes) {
 }
 
 void Peer::Flush() {
+  // Behind its own FIN nothing leaves; the kernel's EPIPE would look like a reset.
+  if (fin_sent_) unsent_.clear(), sent_ = 0;
   while (fd_ >= 0 && unsent() > 0) {
     const ssize_t n = send(fd_, unsent_.data() + sent_, unsent(), MSG_NOSIGNAL);
     if (n < 0) {
