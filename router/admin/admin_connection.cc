@@ -2,6 +2,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,12 +19,20 @@ AdminConnection::AdminConnection(EventLoop* loop, int fd, uint64_t id, Owner* ow
       id_(id),
       bufferevent_(bufferevent_socket_new(loop->base(), fd, 0)),
       deadline_(
-          loop, [this] { OnDeadline(); }, Timer::Of::kService) {
+          loop, [this] { OnDeadline(); }, Timer::Of::kService) {}
+
+void AdminConnection::Start() {
   bufferevent* const bev = bufferevent_.get();
+  if (bev == nullptr) return Close();
   bufferevent_setcb(bev, &OnRead, &OnWritten, &OnEvent, this);
   bufferevent_setwatermark(bev, EV_READ, 0, kMaxRequestHeadBytes);
-  bufferevent_enable(bev, EV_READ);
   deadline_.ArmAfter(kRequestTime);
+  ReadOn();
+}
+
+// One that the loop cannot hear would only wait for its deadline.
+void AdminConnection::ReadOn() {
+  if (bufferevent_enable(bufferevent_.get(), EV_READ) != 0) Close();
 }
 
 AdminConnection::~AdminConnection() {
@@ -65,7 +74,12 @@ void AdminConnection::Answer(const HttpAnswer& answer) {
   state_ = State::kAnswer;
   deadline_.ArmAfter(kAnswerTime);
   const std::string bytes = answer.Serialize(head_only_);
-  bufferevent_write(bufferevent_.get(), bytes.data(), bytes.size());
+  bufferevent* const bev = bufferevent_.get();
+  // It does not tell whether it will be called when the socket takes the bytes.
+  if (bufferevent_write(bev, bytes.data(), bytes.size()) != 0 ||
+      event_pending(&bev->ev_write, EV_WRITE, nullptr) == 0) {
+    Close();
+  }
 }
 
 void AdminConnection::OnDeadline() {
@@ -84,10 +98,11 @@ void AdminConnection::Linger() {
   state_ = State::kLinger;
   deadline_.ArmAfter(kLingerTime);
   shutdown(fd_, SHUT_WR);
-  bufferevent_enable(bufferevent_.get(), EV_READ);
+  ReadOn();
 }
 
 size_t AdminConnection::queued_bytes() const {
+  if (bufferevent_ == nullptr) return 0;
   return evbuffer_get_length(bufferevent_get_output(bufferevent_.get()));
 }
 

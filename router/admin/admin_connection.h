@@ -39,11 +39,15 @@ class AdminConnection final : public DeferredDeletable {
     ~Owner() = default;
   };
 
-  // Takes over `fd`. `id` is for the owner.
+  // Takes over `fd`, and does nothing before Start(). `id` is for the owner.
   AdminConnection(EventLoop* loop, int fd, uint64_t id, Owner* owner);
   AdminConnection(const AdminConnection&) = delete;
   AdminConnection& operator=(const AdminConnection&) = delete;
   ~AdminConnection() override;
+
+  // Listens to the client. Closes, which may be before this returns, if the system refuses to watch
+  // over the descriptor.
+  void Start();
 
   // What it asked for. The second answer, or one that comes too late, does nothing.
   void Answer(const HttpAnswer& answer);
@@ -61,6 +65,7 @@ class AdminConnection final : public DeferredDeletable {
   static void OnEvent(bufferevent* bev, short what, void* self);
 
   void TakeRequest();
+  void ReadOn();
   void OnDeadline();
   void Linger();
 

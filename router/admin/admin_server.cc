@@ -16,6 +16,7 @@ void AdminServer::Accept(int fd) {
   if (connections_.size() >= kMaxConnections) connections_.front()->Close();
   AdminConnection::Owner* const owner = this;  // the base is private
   connections_.push_back(std::make_unique<AdminConnection>(loop_, fd, next_id_++, owner));
+  connections_.back()->Start();
 }
 
 void AdminServer::OnClosed(AdminConnection& connection) {

@@ -12,6 +12,8 @@
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/log/libevent_log.h"
+#include "tests/support/failing_system.h"
 #include "tests/support/few_descriptors.h"
 #include "tests/support/log_capture.h"
 #include "tests/support/peer.h"
@@ -28,6 +30,7 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
  protected:
   void SetUp() override {
     signal(SIGPIPE, SIG_IGN);
+    LogLibevent();
     socket_ = *ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
     AdminServer::Source* const source = this;
     server_ = std::make_unique<AdminServer>(loop_.get(), socket_.get(), source);
@@ -86,14 +89,16 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
 // ---- Those that ask.
 
 TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
-  EXPECT_THAT(AnswerTo("GET /live HTTP/1.1\r\nHost: x\r\n\r\n"),
+  EXPECT_THAT(AnswerTo("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), EndsWith("\r\n\r\nlive\n")));
-  EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\nHost: x\r\n\r\n"),
+  EXPECT_THAT(AnswerTo("GET /connections HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               AllOf(HasSubstr("Content-Type: application/json\r\n"), EndsWith(json_)));
-  EXPECT_THAT(AnswerTo("GET /routes HTTP/1.1\r\nHost: x\r\n\r\n"), EndsWith("{\"routes\":[]}"));
-  EXPECT_THAT(AnswerTo("GET /certificates HTTP/1.1\r\nHost: x\r\n\r\n"),
+  EXPECT_THAT(AnswerTo("GET /routes HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              EndsWith("{\"routes\":[]}"));
+  EXPECT_THAT(AnswerTo("GET /certificates HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               EndsWith("{\"certificates\":[]}"));
-  EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              StartsWith("HTTP/1.1 404 "));
 }
 
 TEST_F(AdminServerTest, IsReadyUntilItDrains) {
@@ -167,7 +172,7 @@ TEST_F(AdminServerTest, AClientThatHasAlreadyEndedItsStreamIsAnswered) {
 
 TEST_F(AdminServerTest, ARequestMayComeByteByByte) {
   const auto peer = Connect();
-  for (const char c : std::string("GET /live HTTP/1.1\r\nHost: x\r\n\r\n")) {
+  for (const char c : std::string("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")) {
     EXPECT_EQ(peer->received(), "");
     peer->Send(std::string(1, c));
     Settle(*peer);
@@ -301,6 +306,29 @@ TEST_F(AdminServerTest, WithoutADescriptorItWaitsQuietlyAndThenAnswers) {
   Advance(absl::Seconds(1));
   Settle(*peer);
   EXPECT_THAT(peer->received(), EndsWith("live\n"));
+}
+
+TEST_F(AdminServerTest, LetsGoAtOnceOfAClientThatItCannotHear) {
+  const auto peer = Connect();
+  {
+    const NoWatches none;
+    Settle(*peer);
+  }
+  EXPECT_NE(peer->end(), StreamEnd::kOpen);
+  EXPECT_EQ(server_->connections(), 0u);
+  EXPECT_THAT(AnswerTo("GET /live HTTP/1.1\r\n\r\n"), EndsWith("live\n"));
+}
+
+TEST_F(AdminServerTest, LetsGoAtOnceOfAClientThatItCannotAnswer) {
+  const auto peer = Connect();
+  Settle(*peer);
+  peer->Send("GET /live HTTP/1.1\r\n\r\n");
+  {
+    const NoWatches none;
+    Settle(*peer);
+  }
+  EXPECT_NE(peer->end(), StreamEnd::kOpen);
+  EXPECT_EQ(server_->connections(), 0u);
 }
 
 TEST_F(AdminServerTest, MayBeDestroyedWithClientsInEveryState) {
