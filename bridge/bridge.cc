@@ -92,6 +92,7 @@ void Bridge::OnReadable(Endpoint& endpoint) {
 // What has come from it and has yet to leave.
 size_t Bridge::QueuedFrom(const Endpoint& from) {
   const Endpoint* to = OtherThan(from);
+  if (to != nullptr && to->takes_no_more()) return 0;  // what still comes is thrown away
   return to == nullptr ? early_bytes().size() : to->queued_bytes();
 }
 
@@ -151,10 +152,12 @@ bool Bridge::AdvanceHandshake(Endpoint& from, const Read& read) {
 
 bool Bridge::Deliver(Endpoint& from, absl::Span<const uint8_t> bytes) {
   if (bytes.empty()) return true;
+  Endpoint* to = OtherThan(from);
+  // Nor is it activity: a backend that goes on for ever has the half-close timeout to end.
+  if (to != nullptr && to->takes_no_more()) return true;
   last_activity_ = loop_->now();
   last_sender_ = from.side();
   bytes_[static_cast<int>(from.side())] += bytes.size();
-  Endpoint* to = OtherThan(from);
   if (to == nullptr) {
     opening().early_bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return true;
@@ -211,10 +214,16 @@ void Bridge::StreamEnded(Endpoint& from) {
 
   Endpoint* const to = OtherThan(from);
   int answer_error = 0;
-  if (from.MustAnswerCloseNotify()) {
-    if (to != nullptr) TakeLast(*to);
+  if (from.MustAnswerCloseNotify() && !AwaitsAnswer()) {
+    // With TLS 1.2 both streams end with the close_notify of either peer (RFC 5246 section 7.2.1):
+    // what has come from the other by then is the last that this one gets. The other still gets all
+    // that this one has sent, and is heard out. But clients of TLS 1.2 there are that end a request
+    // in this way and read the answer: they are answered when they have had it, as with TLS 1.3.
+    if (to != nullptr && to->pauses() == 0) PumpFrom(*to);
     if (ended()) return;
     answer_error = from.FinishWriting();
+    if (to != nullptr) Resume(*to, Endpoint::kOtherSideFull);
+    if (ended()) return;
   }
   if (to != nullptr) {
     if (const int error = to->FinishWriting(); error != 0) return OnWriteError(*to, error);
@@ -225,11 +234,21 @@ void Bridge::StreamEnded(Endpoint& from) {
   CheckEnd();
 }
 
-// With TLS 1.2 both streams end with the close_notify of either peer. What has come from the other
-// by then is the last that the peer gets before our own.
-void Bridge::TakeLast(Endpoint& from) {
-  if (from.pauses() == 0) PumpFrom(from);
-  if (!ended()) Pause(from, Endpoint::kStreamEnded);
+// The backend has yet to speak, or to hear what the client has said since.
+bool Bridge::AwaitsAnswer() const {
+  return bytes_sent() == 0 || last_sender_ == Side::kIncoming || queued_to_backend() > 0;
+}
+
+// One whose stream is complete, and that has been told that it gets no more.
+bool Bridge::HasLeftInOrder(const Endpoint& endpoint) const {
+  return HasEnded(streams_, endpoint.side()) && endpoint.takes_no_more() &&
+         endpoint.MustAnswerCloseNotify();
+}
+
+void Bridge::LetGo(Endpoint& endpoint) {
+  const int error = endpoint.LetGo();
+  if (error != 0) return ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
+  CheckEnd();
 }
 
 void Bridge::OnDrained(Endpoint& to) {
@@ -246,6 +265,7 @@ void Bridge::OnDrained(Endpoint& to) {
 void Bridge::CheckEnd() {
   if (step_ == BridgeStep::kServingRest) return CheckRest();
   if (step_ != BridgeStep::kHalfClosed) return;
+  if (!HasEnded(streams_, Side::kIncoming) || !HasEnded(streams_, Side::kOutgoing)) return;
   if (!incoming_.writing_finished() || !outgoing_->writing_finished()) return;
   if (ClientEndedFirst(streams_)) {
     ReportEnd({TerminationReason::kClosedIncoming, TerminationReason::kNormal,

@@ -135,6 +135,9 @@ class Bridge final : private Endpoint::Owner {
   // gets that was never answered, if its ending is an alert.
   void Cleanup(Endings endings, uint8_t alert = tls::kInternalErrorAlert);
 
+  // The grace is over, whatever was told before. REQUIRES: Cleanup() has been called.
+  void CloseNow();
+
   // While bytes are queued: whether a peer has taken any since the last look, or may have. A slow
   // peer empties its kernel's buffers and ours for minutes, of which no callback tells.
   bool LookForProgress();
@@ -242,7 +245,9 @@ class Bridge final : private Endpoint::Owner {
   bool Deliver(Endpoint& from, absl::Span<const uint8_t> bytes);
   bool ReadOn(Endpoint& from, const Read& read);
   void StreamEnded(Endpoint& from);
-  void TakeLast(Endpoint& from);
+  bool AwaitsAnswer() const;
+  bool HasLeftInOrder(const Endpoint& endpoint) const;
+  void LetGo(Endpoint& endpoint);
   void CheckEnd();
 
   void OnError(Endpoint& endpoint, int error);

@@ -101,7 +101,6 @@ void Bridge::BackendReady() {
     Enter(BridgeStep::kHalfClosed);
     if (ended()) return;
     if (error != 0) return OnWriteError(*outgoing_, error);
-    if (incoming_.MustAnswerCloseNotify()) Pause(*outgoing_, Endpoint::kStreamEnded);
     return CheckEnd();
   }
   if (QueuedFrom(incoming_) < MarkFor(incoming_)) Resume(incoming_, Endpoint::kOtherSideFull);

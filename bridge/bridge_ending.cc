@@ -30,6 +30,7 @@ void Bridge::OnWriteError(Endpoint& to, int error) {
   const Event event(this);
   if (ended()) return;
   if (to.tls_failed()) return FailedTls(to);
+  if (HasLeftInOrder(to)) return LetGo(to);
   Endpoint* const from = OtherThan(to);
   if (step_ < BridgeStep::kBridging) return OnError(to, error);
   if (step_ == BridgeStep::kServingRest) {
@@ -49,6 +50,7 @@ void Bridge::OnWriteError(Endpoint& to, int error) {
 void Bridge::OnHangup(Endpoint& endpoint, int error) {
   const Event event(this);
   if (ended()) return;
+  if (HasLeftInOrder(endpoint)) return LetGo(endpoint);
   if (step_ < BridgeStep::kBridging) return OnError(endpoint, error);
   if (step_ == BridgeStep::kServingRest) {
     if (endpoint.side() == rest_->served) ReportEnd(rest_->end);
@@ -69,6 +71,7 @@ void Bridge::OnHangup(Endpoint& endpoint, int error) {
 
 void Bridge::OnError(Endpoint& endpoint, int error) {
   if (ended()) return;
+  if (HasLeftInOrder(endpoint)) return LetGo(endpoint);
   if (step_ == BridgeStep::kServingRest) {
     if (endpoint.side() == rest_->served) return ReportEnd(rest_->end);
     Pause(endpoint, Endpoint::kStreamEnded);
@@ -211,21 +214,23 @@ void Bridge::ScheduleClosing() {
 
 void Bridge::OnClosingTimer() {
   const Event event(this);
-  const bool grace_is_over = loop_->now() >= closing_->deadline;
-  if (grace_is_over && opening_ != nullptr) {
+  if (loop_->now() >= closing_->deadline) return CloseNow();
+  for (Endpoint* endpoint : {&incoming_, outgoing_.get()}) {
+    if (endpoint != nullptr) endpoint->ContinueClosing();
+  }
+  if (step_ != BridgeStep::kClosed) ScheduleClosing();
+}
+
+void Bridge::CloseNow() {
+  const Event event(this);
+  if (opening_ != nullptr) {
     dropped_bytes_ += early_bytes().size();
     opening_.reset();
     CloseIfDone();
   }
   for (Endpoint* endpoint : {&incoming_, outgoing_.get()}) {
-    if (endpoint == nullptr) continue;
-    if (grace_is_over) {
-      endpoint->ForceClose();
-    } else {
-      endpoint->ContinueClosing();
-    }
+    if (endpoint != nullptr) endpoint->ForceClose();
   }
-  if (step_ != BridgeStep::kClosed) ScheduleClosing();
 }
 
 void Bridge::OnClosed(Endpoint& endpoint) {

@@ -87,7 +87,11 @@ class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
   // After the last Write: close_notify where TLS is spoken, and FIN behind the last queued byte.
   [[nodiscard]] int FinishWriting();
   bool writing_finished() const { return writing_ == Writing::kFinished; }
-  // Its close_notify has come, and must be answered before the other peer has had its say.
+  // FinishWriting() has been called: nothing more may be written.
+  bool takes_no_more() const { return writing_ != Writing::kOpen; }
+  // The peer has gone, having said goodbye: nothing is owed to it, and nothing more can come.
+  [[nodiscard]] int LetGo();
+  // Its close_notify has come, and by the protocol's version ends our stream, too.
   bool MustAnswerCloseNotify() const { return tls_.MustAnswerCloseNotify(); }
 
   // 0, or the errno with which the kernel refuses to watch over the socket.

@@ -29,6 +29,12 @@ int Endpoint::FinishWriting() {
   return error;
 }
 
+int Endpoint::LetGo() {
+  failed_ = true;
+  writing_ = Writing::kFinished;
+  return PauseReading(kStreamEnded);
+}
+
 // The last words of TLS for `ending`, if it has any.
 int Endpoint::SayGoodbye(Ending ending) {
   if (!tls_.active()) return 0;

@@ -20,7 +20,11 @@ class RaceDialer::Attempt {
   Attempt& operator=(const Attempt&) = delete;
   ~Attempt() {
     event_.Disable();
-    if (fd_ >= 0) close(fd_);
+    if (fd_ < 0) return;
+    // It may have been connected meanwhile: a FIN would look like a stream that is complete.
+    const linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd_);
   }
 
   int error() const {

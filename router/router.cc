@@ -306,9 +306,14 @@ void Router::ServeByNow() {
   for (auto& worker : workers_) worker->Adopt(live_);
 }
 
-// The first signal drains; a second one has no patience.
+// The first signal drains; a second one has no patience: not even for Options::grace.
 void Router::Terminate() {
-  if (phase_ != Phase::kServing) return EndNow();
+  constexpr absl::Duration kLastGrace = absl::Seconds(1);
+  if (phase_ != Phase::kServing) {
+    EndNow();
+    if (!phase_timer_->armed()) phase_timer_->ArmAfter(kLastGrace);
+    return;
+  }
   phase_ = Phase::kLameDuck;
   LogEvent(LogLevel::kInfo, "terminating")
       .Milliseconds("drain_delay_ms", config().shutdown.drain_delay)
@@ -318,8 +323,10 @@ void Router::Terminate() {
       [this] {
         if (phase_ == Phase::kLameDuck) {
           BeginDrain();
-        } else {
+        } else if (phase_ == Phase::kDraining) {
           EndNow();
+        } else {
+          CutNow();
         }
       },
       Timer::Of::kService);
@@ -340,12 +347,18 @@ void Router::EndNow() {
   for (auto& worker : workers_) worker->EndAll(TerminationReason::kShutdown);
 }
 
+void Router::CutNow() {
+  cutting_ = true;
+  for (auto& worker : workers_) worker->CutAll(TerminationReason::kShutdown);
+}
+
 // Whoever had queued is with a worker now; from here on, new connections are refused.
 void Router::OnAcceptingStopped() {
   LogEvent(LogLevel::kInfo, "draining").Number("connections", admission_.connections());
   for (auto& worker : workers_) {
     worker->Drain([this] { loop_->Post([this] { OnWorkerEmpty(); }); });
     if (phase_ == Phase::kEnding) worker->EndAll(TerminationReason::kShutdown);
+    if (cutting_) worker->CutAll(TerminationReason::kShutdown);
   }
 }
 

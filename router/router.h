@@ -78,6 +78,7 @@ class Router final : private AdminServer::Source {
   void Terminate();
   void BeginDrain();
   void EndNow();
+  void CutNow();
   void OnAcceptingStopped();
   void OnWorkerEmpty();
   void AskWorkers(Worker::Detail detail, absl::AnyInvocable<void(const Worker::Snapshot&)> done);
@@ -107,6 +108,7 @@ class Router final : private AdminServer::Source {
   std::unique_ptr<Timer> phase_timer_;
   Phase phase_ = Phase::kServing;
   size_t workers_left_ = 0;
+  bool cutting_ = false;  // patience is at an end
 };
 
 }  // namespace tlsbridge

@@ -78,6 +78,10 @@ void Worker::EndAll(TerminationReason reason) {
   loop_->Post([this, reason] { connections_.EndAll(reason); });
 }
 
+void Worker::CutAll(TerminationReason reason) {
+  loop_->Post([this, reason] { connections_.CutAll(reason); });
+}
+
 void Worker::Report(Detail detail, absl::AnyInvocable<void(Snapshot)> receiver) {
   loop_->Post([this, detail, receiver = std::move(receiver)]() mutable { receiver(Take(detail)); });
 }

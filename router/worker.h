@@ -64,6 +64,7 @@ class Worker {
   // Ends connections as they fall idle. `on_empty` runs on the worker's thread, when none is left.
   void Drain(absl::AnyInvocable<void()> on_empty);
   void EndAll(TerminationReason reason);
+  void CutAll(TerminationReason reason);  // without a grace
   // `receiver` runs on the worker's thread.
   void Report(Detail detail, absl::AnyInvocable<void(Snapshot)> receiver);
 

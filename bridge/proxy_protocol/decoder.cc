@@ -8,11 +8,11 @@
 namespace tlsbridge::proxy_protocol {
 namespace {
 
-Decoder::Result Refuse(Malformed reason) { return {Decoder::Verdict::kMalformed, 0, reason}; }
+Decoder::Result Refuse(Malformed reason) { return {Decoder::Progress::kMalformed, 0, reason}; }
 
 Decoder::Result Finish(Malformed reason, size_t consumed_bytes) {
   if (reason != Malformed::kNone) return Refuse(reason);
-  return {Decoder::Verdict::kWhole, consumed_bytes, reason};
+  return {Decoder::Progress::kWhole, consumed_bytes, reason};
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ Decoder::Result Decoder::FeedLine(absl::Span<const uint8_t> bytes) {
   const size_t taken = TakeUpTo(kMaxLineBytes, bytes);
   const LineExtent extent = FindLine(held_);
   if (extent.reason != Malformed::kNone) return Refuse(extent.reason);
-  if (extent.bytes == 0) return {Verdict::kNeedMore, taken, Malformed::kNone};
+  if (extent.bytes == 0) return {Progress::kNeedMore, taken, Malformed::kNone};
   held_.resize(extent.bytes);
   return Finish(DecodeLine(held_, &header_), extent.bytes - held_before);
 }
@@ -44,10 +44,10 @@ Decoder::Result Decoder::FeedLine(absl::Span<const uint8_t> bytes) {
 Decoder::Result Decoder::FeedBinary(absl::Span<const uint8_t> bytes) {
   size_t taken = TakeUpTo(kFixedBytes, bytes);
   if (const Malformed reason = CheckStart(held_); reason != Malformed::kNone) return Refuse(reason);
-  if (held_.size() < kFixedBytes) return {Verdict::kNeedMore, taken, Malformed::kNone};
+  if (held_.size() < kFixedBytes) return {Progress::kNeedMore, taken, Malformed::kNone};
   const size_t wanted = HeaderBytes(held_);
   taken += TakeUpTo(wanted, bytes.subspan(taken));
-  if (held_.size() < wanted) return {Verdict::kNeedMore, taken, Malformed::kNone};
+  if (held_.size() < wanted) return {Progress::kNeedMore, taken, Malformed::kNone};
   return Finish(DecodeBinary(held_, &header_), taken);
 }
 

@@ -21,10 +21,10 @@ namespace tlsbridge::proxy_protocol {
 
 class Decoder {
  public:
-  enum class Verdict : uint8_t { kNeedMore, kWhole, kMalformed };
+  enum class Progress : uint8_t { kNeedMore, kWhole, kMalformed };
 
   struct Result {
-    Verdict verdict = Verdict::kNeedMore;
+    Progress progress = Progress::kNeedMore;
     // kWhole: how many of these bytes were the header's; those after them are the connection's.
     // kNeedMore: all of them.
     size_t consumed_bytes = 0;

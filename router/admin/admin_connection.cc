@@ -54,17 +54,17 @@ void AdminConnection::TakeRequest() {
   std::string head(evbuffer_get_length(input), '\0');
   evbuffer_copyout(input, head.data(), head.size());
   const HttpRequest request = HttpRequest::Parse(head);
-  if (request.verdict == HttpRequest::Verdict::kIncomplete) return;
+  if (request.outcome == HttpRequest::Outcome::kIncomplete) return;
   state_ = State::kAsked;
   head_only_ = request.head_only;
   deadline_.ArmAfter(kThinkTime);
   evbuffer_drain(input, head.size());
   // What else it sends waits in the kernel, which bounds it.
   bufferevent_disable(bufferevent_.get(), EV_READ);
-  if (request.verdict != HttpRequest::Verdict::kComplete) return Answer(Refusal(request.verdict));
+  if (request.outcome != HttpRequest::Outcome::kComplete) return Answer(Refusal(request.outcome));
   // Whoever may open a UNIX socket needs no browser.
   if (!request.IsForAnAddress() && !SocketAddress::LocalOf(fd_).is_unix()) {
-    return Answer(Refusal(HttpRequest::Verdict::kMisdirected));
+    return Answer(Refusal(HttpRequest::Outcome::kMisdirected));
   }
   owner_->OnRequest(request, *this);
 }

@@ -12,7 +12,7 @@
 namespace tlsbridge {
 namespace {
 
-using Verdict = HttpRequest::Verdict;
+using Outcome = HttpRequest::Outcome;
 
 const char* ReasonPhrase(int code) {
   switch (code) {
@@ -65,47 +65,47 @@ absl::string_view PathOf(absl::string_view target, absl::string_view* host) {
   return target.substr(0, target.find_first_of("?#"));
 }
 
-Verdict ParseRequestLine(absl::string_view line, HttpRequest* request) {
+Outcome ParseRequestLine(absl::string_view line, HttpRequest* request) {
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
-  if (first == absl::string_view::npos || first == last) return Verdict::kMalformed;
+  if (first == absl::string_view::npos || first == last) return Outcome::kMalformed;
   const absl::string_view method = line.substr(0, first);
   const absl::string_view target = line.substr(first + 1, last - first - 1);
   const absl::string_view version = line.substr(last + 1);
   if (method.empty() || absl::StrContains(target, ' ') || !absl::StartsWith(version, "HTTP/")) {
-    return Verdict::kMalformed;
+    return Outcome::kMalformed;
   }
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") return Verdict::kVersionNotSupported;
-  if (method != "GET" && method != "HEAD") return Verdict::kMethodNotAllowed;
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return Outcome::kVersionNotSupported;
+  if (method != "GET" && method != "HEAD") return Outcome::kMethodNotAllowed;
   absl::string_view host;
   const absl::string_view path = PathOf(target, &host);
-  if (path.empty()) return Verdict::kMalformed;
+  if (path.empty()) return Outcome::kMalformed;
   request->head_only = method == "HEAD";
   request->path = std::string(path);
   request->host = std::string(host);
-  return Verdict::kComplete;
+  return Outcome::kComplete;
 }
 
-Verdict ParseHead(absl::string_view bytes, HttpRequest* request) {
+Outcome ParseHead(absl::string_view bytes, HttpRequest* request) {
   absl::string_view line;
   do {  // an empty line before a request is to be borne (RFC 9112, section 2.2)
-    if (!TakeLine(&bytes, &line)) return Verdict::kIncomplete;
+    if (!TakeLine(&bytes, &line)) return Outcome::kIncomplete;
   } while (line.empty());
-  if (!IsText(line)) return Verdict::kMalformed;
-  const Verdict verdict = ParseRequestLine(line, request);
-  if (verdict != Verdict::kComplete) return verdict;
+  if (!IsText(line)) return Outcome::kMalformed;
+  const Outcome outcome = ParseRequestLine(line, request);
+  if (outcome != Outcome::kComplete) return outcome;
   const bool host_in_target = !request->host.empty();
   int hosts = 0;
   while (TakeLine(&bytes, &line)) {
-    if (line.empty()) return Verdict::kComplete;
+    if (line.empty()) return Outcome::kComplete;
     const size_t colon = line.find(':');
-    if (!IsText(line) || colon == absl::string_view::npos) return Verdict::kMalformed;
+    if (!IsText(line) || colon == absl::string_view::npos) return Outcome::kMalformed;
     if (!absl::EqualsIgnoreCase(line.substr(0, colon), "host")) continue;
-    if (++hosts > 1) return Verdict::kMalformed;  // RFC 9112, section 3.2
+    if (++hosts > 1) return Outcome::kMalformed;  // RFC 9112, section 3.2
     if (host_in_target) continue;
     request->host = std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
   }
-  return Verdict::kIncomplete;
+  return Outcome::kIncomplete;
 }
 
 }  // namespace
@@ -126,9 +126,9 @@ bool HttpRequest::IsForAnAddress() const {
 
 HttpRequest HttpRequest::Parse(absl::string_view bytes) {
   HttpRequest request;
-  request.verdict = ParseHead(bytes.substr(0, kMaxRequestHeadBytes), &request);
-  if (request.verdict == Verdict::kIncomplete && bytes.size() >= kMaxRequestHeadBytes) {
-    request.verdict = Verdict::kTooLarge;
+  request.outcome = ParseHead(bytes.substr(0, kMaxRequestHeadBytes), &request);
+  if (request.outcome == Outcome::kIncomplete && bytes.size() >= kMaxRequestHeadBytes) {
+    request.outcome = Outcome::kTooLarge;
   }
   return request;
 }
@@ -140,16 +140,16 @@ std::string HttpAnswer::Serialize(bool head_only) const {
       "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n", head_only ? "" : body);
 }
 
-HttpAnswer Refusal(HttpRequest::Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kTooLarge:
+HttpAnswer Refusal(HttpRequest::Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kTooLarge:
       return {431, "text/plain", "the head of a request is 8 KiB at most\n"};
-    case Verdict::kMisdirected:
+    case Outcome::kMisdirected:
       return {421, "text/plain",
               "this server answers to an IP address or to localhost, not to that Host\n"};
-    case Verdict::kMethodNotAllowed:
+    case Outcome::kMethodNotAllowed:
       return {405, "text/plain", "use GET\n"};
-    case Verdict::kVersionNotSupported:
+    case Outcome::kVersionNotSupported:
       return {505, "text/plain", "use HTTP/1.1\n"};
     default:
       return {400, "text/plain", "that is no HTTP request\n"};

@@ -1,6 +1,6 @@
 // As much of HTTP/1.1 as answers a GET (RFC 9112): the head of one request in, one answer out.
 //
-// Thread: any. Failure: a verdict; what a client sends cannot do more.
+// Thread: any. Failure: a outcome; what a client sends cannot do more.
 #pragma once
 
 #include <stdint.h>
@@ -15,7 +15,7 @@ namespace tlsbridge {
 inline constexpr size_t kMaxRequestHeadBytes = 8 * 1024;
 
 struct HttpRequest {
-  enum class Verdict : uint8_t {
+  enum class Outcome : uint8_t {
     kIncomplete,  // more is to come
     kComplete,
     kTooLarge,
@@ -26,14 +26,14 @@ struct HttpRequest {
   };
 
   // Reads the head that `bytes` begins with. What is behind it, be it a body or another request, is
-  // not looked at. `verdict` says whether there is one; the rest is set if it is kComplete.
+  // not looked at. `outcome` says whether there is one; the rest is set if it is kComplete.
   static HttpRequest Parse(absl::string_view bytes);
 
   // Whether it is meant for a server that has no name but its addresses. A page of somebody else's
   // whose name suddenly resolves to this machine (DNS rebinding) still sends its own name.
   bool IsForAnAddress() const;
 
-  Verdict verdict = Verdict::kIncomplete;
+  Outcome outcome = Outcome::kIncomplete;
   bool head_only = false;  // HEAD
   std::string path;        // without the query
   std::string host;        // of the target, else of the Host field; empty for none
@@ -49,6 +49,6 @@ struct HttpAnswer {
 };
 
 // What is said to a request that is not kComplete. REQUIRES: it is not kIncomplete either.
-HttpAnswer Refusal(HttpRequest::Verdict verdict);
+HttpAnswer Refusal(HttpRequest::Outcome outcome);
 
 }  // namespace tlsbridge

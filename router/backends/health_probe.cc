@@ -47,14 +47,14 @@ void HealthProbe::OnDialled(const RaceDialer::Result& result) {
 void HealthProbe::Take(const ProbeStep& step) {
   output_ += step.output;
   const int error = Flush();
-  switch (step.verdict) {
-    case ProbeStep::Verdict::kFailed:
+  switch (step.judgement) {
+    case ProbeStep::Judgement::kFailed:
       return Finish(absl::UnavailableError(step.why));
-    case ProbeStep::Verdict::kPassed:
+    case ProbeStep::Judgement::kPassed:
       passed_ = true;
       readable_->Disable();
       break;
-    case ProbeStep::Verdict::kMore:
+    case ProbeStep::Judgement::kMore:
       break;
   }
   if (IsLocalError(error)) return FinishUnmade(error);

@@ -10,13 +10,13 @@
 namespace tlsbridge {
 namespace {
 
-using Verdict = ProbeStep::Verdict;
+using Judgement = ProbeStep::Judgement;
 
 class Connect final : public ProbeTalk {
  public:
-  ProbeStep Begin() override { return {Verdict::kPassed}; }
-  ProbeStep Receive(absl::Span<const uint8_t>) override { return {Verdict::kPassed}; }
-  ProbeStep ReceiveEnd() override { return {Verdict::kPassed}; }
+  ProbeStep Begin() override { return {Judgement::kPassed}; }
+  ProbeStep Receive(absl::Span<const uint8_t>) override { return {Judgement::kPassed}; }
+  ProbeStep ReceiveEnd() override { return {Judgement::kPassed}; }
 };
 
 class SendExpect final : public ProbeTalk {
@@ -25,21 +25,21 @@ class SendExpect final : public ProbeTalk {
       : send_(std::move(send)), expect_(std::move(expect)) {}
 
   ProbeStep Begin() override {
-    return {expect_.empty() ? Verdict::kPassed : Verdict::kMore, std::move(send_)};
+    return {expect_.empty() ? Judgement::kPassed : Judgement::kMore, std::move(send_)};
   }
 
   ProbeStep Receive(absl::Span<const uint8_t> bytes) override {
     const size_t compare = std::min(bytes.size(), expect_.size() - matched_);
     received_.append(reinterpret_cast<const char*>(bytes.data()), compare);
     if (received_.compare(matched_, compare, expect_, matched_, compare) != 0) {
-      return {Verdict::kFailed, "", absl::StrCat("answers '", absl::CHexEscape(received_), "'")};
+      return {Judgement::kFailed, "", absl::StrCat("answers '", absl::CHexEscape(received_), "'")};
     }
     matched_ += compare;
-    return {matched_ == expect_.size() ? Verdict::kPassed : Verdict::kMore};
+    return {matched_ == expect_.size() ? Judgement::kPassed : Judgement::kMore};
   }
 
   ProbeStep ReceiveEnd() override {
-    return {Verdict::kFailed, "", "closes before the answer is whole"};
+    return {Judgement::kFailed, "", "closes before the answer is whole"};
   }
 
  private:
@@ -61,7 +61,7 @@ class Tls final : public ProbeTalk {
   }
   ProbeStep ReceiveEnd() override {
     session_->ReceiveEof();
-    return {Verdict::kFailed, "", "closes during the handshake"};
+    return {Judgement::kFailed, "", "closes during the handshake"};
   }
 
  private:
@@ -78,9 +78,9 @@ class Tls final : public ProbeTalk {
     if (session_->handshake_done()) {
       session_->SendCloseNotify();
       TakeOutput(&step);
-      step.verdict = Verdict::kPassed;
+      step.judgement = Judgement::kPassed;
     } else if (verdict != tls::Verdict::kWantRead) {
-      step.verdict = Verdict::kFailed;
+      step.judgement = Judgement::kFailed;
       step.why = absl::StrCat("tls: ", tls::Describe(session_->failure()));
     }
     return step;

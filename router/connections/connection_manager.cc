@@ -168,6 +168,11 @@ void ConnectionManager::EndAll(TerminationReason reason) {
   }
 }
 
+void ConnectionManager::CutAll(TerminationReason reason) {
+  EndAll(reason);
+  for (Connection* connection : All()) connection->bridge().CloseNow();
+}
+
 size_t ConnectionManager::QueuedBytes() const {
   size_t bytes = 0;
   for (const auto& [id, connection] : connections_) {

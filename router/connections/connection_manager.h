@@ -52,6 +52,8 @@ class ConnectionManager {
   // Ends connections as they fall idle. The rest go on until EndAll().
   void BeginDrain();
   void EndAll(TerminationReason reason);
+  // The same, and without a grace.
+  void CutAll(TerminationReason reason);
 
   // Counts, logs and destroys a connection whose sockets are gone.
   void Forget(Connection* connection);

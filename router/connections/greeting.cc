@@ -11,7 +11,7 @@ bool BeginsLikeProxyHeader(absl::Span<const uint8_t> bytes) {
   if (bytes.size() < kEnoughToTell) return false;
   proxy_protocol::Decoder decoder;
   const proxy_protocol::Decoder::Result result = decoder.Feed(bytes);
-  return result.verdict != proxy_protocol::Decoder::Verdict::kMalformed ||
+  return result.progress != proxy_protocol::Decoder::Progress::kMalformed ||
          result.reason != proxy_protocol::Malformed::kNoSignature;
 }
 
@@ -37,13 +37,13 @@ Greeting::Offer OfferOf(const tls::ClientHello& hello) {
 Greeting::Result Greeting::Feed(absl::Span<const uint8_t> bytes) {
   if (decoder_.has_value() && !proxy_header_whole_) {
     const proxy_protocol::Decoder::Result result = decoder_->Feed(bytes);
-    switch (result.verdict) {
-      case proxy_protocol::Decoder::Verdict::kNeedMore:
+    switch (result.progress) {
+      case proxy_protocol::Decoder::Progress::kNeedMore:
         return Result::kNeedMore;
-      case proxy_protocol::Decoder::Verdict::kMalformed:
+      case proxy_protocol::Decoder::Progress::kMalformed:
         malformed_ = result.reason;
         return Result::kBadProxyHeader;
-      case proxy_protocol::Decoder::Verdict::kWhole:
+      case proxy_protocol::Decoder::Progress::kWhole:
         proxy_header_whole_ = true;
         bytes.remove_prefix(result.consumed_bytes);
         break;

@@ -33,6 +33,10 @@ void Log(absl::string_view message) {
 
 }  // namespace
 
+void SilenceLibevent() {
+  SetLibeventWarning([](absl::string_view) {});
+}
+
 void LogLibevent() { SetLibeventWarning(&Log); }
 
 }  // namespace tlsbridge

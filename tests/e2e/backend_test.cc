@@ -147,5 +147,17 @@ TEST_F(BackendTest, ThatNeverAcceptsEndsInATimeoutAndAnAlert) {
   ExpectEnd("connect_timeout", "");
 }
 
+TEST_F(BackendTest, NoMoreAreTriedThanTheFlagSays) {
+  TcpBackend good([](Socket& connection) { (void)connection.Write("welcome"); });
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(DeadAddress(), {"--backend", DeadAddress(), "--backend",
+                                                       good.address(), "--connect-attempts=2"}));
+  auto client = TlsClient::Open(tlsbridge().address());
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(client->ReadToEnd().value_or("failed"), "");
+  EXPECT_EQ(client->alert(), SSL_AD_INTERNAL_ERROR);
+  client->socket().Close();
+  ExpectEnd("econnrefused", "ECONNREFUSED");
+}
+
 }  // namespace
 }  // namespace tlsbridge::e2e

@@ -58,6 +58,7 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--backend-insecure", "perhaps"},
       {"--handshake-timeout", "0"},
       {"--connect-timeout", "0"},
+      {"--connect-attempts", "0"},
       {"--initial-data-timeout", "-1s"},
       {"--inactivity-timeout", "-1s"},
       {"--half-close-timeout", "-1s"},

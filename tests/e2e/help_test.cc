@@ -114,9 +114,9 @@ TEST_F(ListedFlagsTest, TakeTheirLargestValues) {
   HttpBackend backend;
   std::vector<std::string> arguments;
   for (const char* flag :
-       {"handshake-timeout", "connect-timeout", "connect-attempts", "initial-data-timeout",
-        "inactivity-timeout", "half-close-timeout", "max-lifetime", "keep-alive-warning",
-        "close-grace", "tcp-keepalive", "tcp-user-timeout", "drain-timeout"}) {
+       {"handshake-timeout", "connect-timeout", "initial-data-timeout", "inactivity-timeout",
+        "half-close-timeout", "max-lifetime", "keep-alive-warning", "close-grace", "tcp-keepalive",
+        "tcp-user-timeout", "drain-timeout"}) {
     arguments.push_back(absl::StrCat("--", flag, "=inf"));
   }
   for (const char* flag : {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute",

@@ -64,7 +64,7 @@ TEST_F(ProxyProtocolTest, Version2TellsTheConnectionAndItsTls) {
   proxy_protocol::Decoder decoder;
   const auto result =
       decoder.Feed(absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(got.data()), got.size()));
-  ASSERT_EQ(result.verdict, proxy_protocol::Decoder::Verdict::kWhole);
+  ASSERT_EQ(result.progress, proxy_protocol::Decoder::Progress::kWhole);
   EXPECT_EQ(got.substr(result.consumed_bytes), "hello");
   const proxy_protocol::Header& header = decoder.header();
   EXPECT_EQ(header.source.ToString(), end["peer"]);

@@ -35,8 +35,8 @@ class ProxyTlvsTest : public TlsbridgeTest, public testing::WithParamInterface<s
     proxy_protocol::Decoder decoder;
     const auto decoded = decoder.Feed(
         absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(received_.data()), received_.size()));
-    EXPECT_EQ(decoded.verdict, proxy_protocol::Decoder::Verdict::kWhole);
-    if (decoded.verdict != proxy_protocol::Decoder::Verdict::kWhole) return {};
+    EXPECT_EQ(decoded.progress, proxy_protocol::Decoder::Progress::kWhole);
+    if (decoded.progress != proxy_protocol::Decoder::Progress::kWhole) return {};
     EXPECT_THAT(received_.substr(decoded.consumed_bytes), StartsWith("GET /hello HTTP/1.1\r\n"));
     // Type, and a length of four: there is a CRC, and it was not left out.
     EXPECT_NE(received_.find(std::string("\x03\x00\x04", 3)), std::string::npos);

@@ -152,7 +152,7 @@ TEST_F(StartupErrorsTest, AnEncryptedKeyIsNamed) {
     const auto made = RunToEnd(command);
     ASSERT_TRUE(made.ok()) << made.status();
     EXPECT_THAT(Refusal({{"--key", path}}),
-                AllOf(HasSubstr(path), HasSubstr("encrypted"), HasSubstr("unencrypted one")));
+                AllOf(HasSubstr(path), HasSubstr("encrypted"), HasSubstr("decrypts it")));
   }
 }
 

@@ -59,7 +59,7 @@ class Judgement {
       Require(backend_.received == client_.sent,
               "the backend saw FIN, but not all that the client sent");
     }
-    if (client_.close_notify_received) {
+    if (client_.close_notify_received && !client_.wants_no_more) {
       Require(backend_.own_end == OwnEnd::kFin || backend_.own_end == OwnEnd::kClosed,
               "the client saw close_notify, but the backend has not ended its stream");
       Require(client_.received == backend_.sent,
@@ -75,6 +75,7 @@ class Judgement {
     Require(client_.peer_end == PeerEnd::kFin, "the client saw no FIN");
     Require(backend_.peer_end == PeerEnd::kFin, "the backend saw no FIN");
     Require(backend_.received == client_.sent, "bytes of the client are missing");
+    if (client_.wants_no_more) return;
     Require(client_.received == backend_.sent, "bytes of the backend are missing");
   }
 
@@ -100,7 +101,7 @@ class Judgement {
         if (client_.fouled && !plan_.orderly() && !timed_out_) JudgeFouled();
         break;
       case Kind::kBackendResets:
-        if (backend_.own_end == OwnEnd::kReset) {
+        if (backend_.own_end == OwnEnd::kReset && !client_.wants_no_more) {
           Require(client_.peer_end == PeerEnd::kReset,
                   "the backend's RST did not reach the client as RST");
         }
@@ -109,8 +110,7 @@ class Judgement {
         JudgeUnreachable();
         break;
       case Kind::kIdle:
-        Require(client_.close_notify_received && backend_.peer_end == PeerEnd::kFin,
-                "an idle connection was not ended in order");
+        JudgeIdle();
         break;
       default:
         break;
@@ -144,8 +144,17 @@ class Judgement {
     }
   }
 
+  // One whose client has had the last word may wait for an answer.
+  void JudgeIdle() {
+    const bool in_order = client_.close_notify_received && backend_.peer_end == PeerEnd::kFin;
+    const bool cut = !client_.close_notify_received && backend_.peer_end == PeerEnd::kReset;
+    Require(in_order || (cut && client_.sent > 0),
+            "an idle connection was neither ended in order nor cut amid a request");
+  }
+
   void JudgeUnreachable() {
     Require(client_.received == 0, "bytes came from nobody");
+    if (client_.wants_no_more) return;
     if (plan_.mode == BackendMode::kResets) {
       Require(client_.peer_end == PeerEnd::kReset,
               "the backend's RST did not reach the client as RST");

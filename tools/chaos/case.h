@@ -28,6 +28,9 @@ struct ClientSide {
   uint64_t sent = 0;               // plaintext, with the header, in records that went out whole
   bool fouled = false;             // something wrong has been sent
   bool close_notify_sent = false;  // whole, on the wire, and nothing wrong before it
+  // With TLS 1.2, before the program's: which ends what the program sends, too, wherever it is (RFC
+  // 5246 section 7.2.1).
+  bool wants_no_more = false;
   OwnEnd own_end = OwnEnd::kNone;
   uint64_t received = 0;
   bool garbled = false;  // a byte received is not the one that was sent

@@ -309,7 +309,10 @@ void Client::CountSent() {
     written_.pop_front();
   }
   if (on_wire_ > foul_offset_) seen().fouled = true;
-  if (on_wire_ >= end_offset_ && foul_offset_ == kNever) seen().close_notify_sent = true;
+  if (on_wire_ >= end_offset_ && foul_offset_ == kNever && !seen().close_notify_sent) {
+    seen().close_notify_sent = true;
+    seen().wants_no_more = !plan().tls13 && !seen().close_notify_received;
+  }
 }
 
 // ---- Ending.

@@ -24,7 +24,7 @@ int RefuseToStart(const absl::Status& status) {
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
           absl::AnyInvocable<void(const Router&) &&> on_ready) {
   ApplyCoreDumpFlag();
-  LogLibevent();
+  SilenceLibevent();
   const SystemClock clock;
   // In this order: the log's thread gets no signal, and what is told at the start is in the log.
   Router::TakeOverSignals();
@@ -35,6 +35,7 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
     StopLog();
     return RefuseToStart(router.status());
   }
+  LogLibevent();
   if (on_ready) std::move(on_ready)(**router);
   (*router)->Run();
   router->reset();

@@ -1,12 +1,14 @@
 #include "router/live/renewal/file_set.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
 
 namespace tlsbridge {
 
@@ -38,9 +40,17 @@ uint64_t DigestOf(absl::Span<const std::string> paths) {
       digest = absl::HashOf(digest, StampOf({path}));
       continue;
     }
-    std::ifstream file(path, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    digest = absl::HashOf(digest, file.good() || file.eof(), bytes);
+    // What cannot be read says so when it is read in earnest. It may be a private key: nothing of
+    // it stays behind.
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    char bytes[16 * 1024];
+    ssize_t n = 0;
+    while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
+      digest = absl::HashOf(digest, absl::string_view(bytes, static_cast<size_t>(n)));
+    }
+    explicit_bzero(bytes, sizeof(bytes));
+    close(fd);
   }
   return digest;
 }

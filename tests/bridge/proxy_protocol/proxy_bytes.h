@@ -46,13 +46,13 @@ inline const std::string kInetBlock("\xc0\x00\x02\x01\xc6\x33\x64\x02\x12\x34\x0
 inline Decoder::Result DecodeAtOnce(absl::string_view bytes, Header* header = nullptr) {
   Decoder decoder;
   const Decoder::Result result = decoder.Feed(Bytes(bytes));
-  if (header != nullptr && result.verdict == Decoder::Verdict::kWhole) *header = decoder.header();
+  if (header != nullptr && result.progress == Decoder::Progress::kWhole) *header = decoder.header();
   return result;
 }
 
 inline absl::string_view ReasonFor(absl::string_view bytes) {
   const Decoder::Result result = DecodeAtOnce(bytes);
-  EXPECT_EQ(result.verdict, Decoder::Verdict::kMalformed);
+  EXPECT_EQ(result.progress, Decoder::Progress::kMalformed);
   return MalformedName(result.reason);
 }
 
@@ -61,24 +61,24 @@ inline absl::string_view ReasonFor(absl::string_view bytes) {
 inline Header DecodeEveryWay(const std::string& bytes) {
   Header header;
   const Decoder::Result whole = DecodeAtOnce(bytes + "GET / HTTP/1.1\r\n", &header);
-  EXPECT_EQ(whole.verdict, Decoder::Verdict::kWhole) << MalformedName(whole.reason);
+  EXPECT_EQ(whole.progress, Decoder::Progress::kWhole) << MalformedName(whole.reason);
   EXPECT_EQ(whole.consumed_bytes, bytes.size());
 
   Decoder bytewise;
   for (size_t at = 0; at < bytes.size(); ++at) {
     const Decoder::Result result = bytewise.Feed(Bytes(bytes).subspan(at, 1));
     EXPECT_EQ(result.consumed_bytes, 1u) << at;
-    EXPECT_EQ(result.verdict,
-              at + 1 == bytes.size() ? Decoder::Verdict::kWhole : Decoder::Verdict::kNeedMore)
+    EXPECT_EQ(result.progress,
+              at + 1 == bytes.size() ? Decoder::Progress::kWhole : Decoder::Progress::kNeedMore)
         << at;
   }
   EXPECT_EQ(bytewise.header(), header);
 
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     Decoder decoder;
-    EXPECT_EQ(decoder.Feed(Bytes(bytes).first(cut)).verdict, Decoder::Verdict::kNeedMore) << cut;
+    EXPECT_EQ(decoder.Feed(Bytes(bytes).first(cut)).progress, Decoder::Progress::kNeedMore) << cut;
     const Decoder::Result rest = decoder.Feed(Bytes(bytes).subspan(cut));
-    EXPECT_EQ(rest.verdict, Decoder::Verdict::kWhole) << cut;
+    EXPECT_EQ(rest.progress, Decoder::Progress::kWhole) << cut;
     EXPECT_EQ(rest.consumed_bytes, bytes.size() - cut);
     EXPECT_EQ(decoder.header(), header) << cut;
   }

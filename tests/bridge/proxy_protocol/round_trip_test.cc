@@ -80,9 +80,9 @@ TEST(ProxyRoundTrip, OfBinaryHeaders) {
     ASSERT_EQ(encoded.values_left_out, 0u) << i;
     Decoder decoder;
     const size_t cut = maker.Below(encoded.bytes.size());
-    ASSERT_EQ(decoder.Feed(Bytes(encoded.bytes).first(cut)).verdict, Decoder::Verdict::kNeedMore);
+    ASSERT_EQ(decoder.Feed(Bytes(encoded.bytes).first(cut)).progress, Decoder::Progress::kNeedMore);
     const Decoder::Result result = decoder.Feed(Bytes(encoded.bytes + "more").subspan(cut));
-    ASSERT_EQ(result.verdict, Decoder::Verdict::kWhole) << i << MalformedName(result.reason);
+    ASSERT_EQ(result.progress, Decoder::Progress::kWhole) << i << MalformedName(result.reason);
     ASSERT_EQ(result.consumed_bytes, encoded.bytes.size() - cut);
     ASSERT_EQ(decoder.header(), header) << i;
   }
@@ -106,7 +106,7 @@ TEST(ProxyRoundTrip, OfLines) {
     const std::string line = EncodeLine(header.source, header.destination);
     ASSERT_LE(line.size(), kMaxLineBytes);
     Header decoded;
-    ASSERT_EQ(DecodeAtOnce(line, &decoded).verdict, Decoder::Verdict::kWhole) << line;
+    ASSERT_EQ(DecodeAtOnce(line, &decoded).progress, Decoder::Progress::kWhole) << line;
     ASSERT_EQ(decoded, header) << line;
   }
 }
@@ -119,7 +119,7 @@ TEST(ProxyRoundTrip, OfDamagedHeadersFailsTheChecksumAtLeast) {
     const size_t tlvs_at = bytes.find(std::string("\x03\x00\x04", 3)) + 3;
     const size_t at = tlvs_at + maker.Below(bytes.size() - tlvs_at);
     bytes[at] = static_cast<char>(bytes[at] ^ static_cast<char>(1 + maker.Below(255)));
-    ASSERT_EQ(DecodeAtOnce(bytes).verdict, Decoder::Verdict::kMalformed) << i << " " << at;
+    ASSERT_EQ(DecodeAtOnce(bytes).progress, Decoder::Progress::kMalformed) << i << " " << at;
   }
 }
 

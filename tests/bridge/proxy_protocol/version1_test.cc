@@ -46,7 +46,7 @@ TEST(ProxyLine, UnknownKeepsTheConnectionsOwnAddresses) {
 
 TEST(ProxyLine, WithoutItsEndInTheFirst107BytesIsRefused) {
   const std::string line = "PROXY UNKNOWN " + std::string(kMaxLineBytes - 14, 'x');
-  EXPECT_EQ(DecodeAtOnce(line.substr(0, kMaxLineBytes - 1)).verdict, Decoder::Verdict::kNeedMore);
+  EXPECT_EQ(DecodeAtOnce(line.substr(0, kMaxLineBytes - 1)).progress, Decoder::Progress::kNeedMore);
   EXPECT_EQ(ReasonFor(line), "line_too_long");
   EXPECT_EQ(ReasonFor(line + "\r\n"), "line_too_long");
   EXPECT_EQ(ReasonFor(line.substr(0, kMaxLineBytes - 1) + "\r\n"), "line_too_long");

@@ -93,8 +93,8 @@ TEST(ProxyBinary, SaysWhatItsTlvsSay) {
 
 TEST(ProxyBinary, MayBeAsLongAsTheLimitAndNotLonger) {
   const size_t room = kMaxHeaderBytes - Inet("").size() - 3;
-  EXPECT_EQ(DecodeAtOnce(Inet(MakeTlv(kNoop, std::string(room, 'x')))).verdict,
-            Decoder::Verdict::kWhole);
+  EXPECT_EQ(DecodeAtOnce(Inet(MakeTlv(kNoop, std::string(room, 'x')))).progress,
+            Decoder::Progress::kWhole);
   // Before the block has come.
   EXPECT_EQ(ReasonFor(Inet(MakeTlv(kNoop, std::string(room + 1, 'x'))).substr(0, 16)),
             "header_too_long");
@@ -111,7 +111,7 @@ TEST(ProxyBinary, IsRefusedAtItsFirstWrongByte) {
   for (int byte = 0; byte < 256; ++byte) {
     const std::string start = kSignature + static_cast<char>(byte);
     if (byte == kLocal || byte == kProxy) {
-      EXPECT_EQ(DecodeAtOnce(start).verdict, Decoder::Verdict::kNeedMore);
+      EXPECT_EQ(DecodeAtOnce(start).progress, Decoder::Progress::kNeedMore);
     } else {
       EXPECT_EQ(ReasonFor(start), byte >> 4 == 2 ? "command" : "version") << byte;
     }
@@ -126,7 +126,7 @@ TEST(ProxyBinary, OfAnyOtherFamilyOrTransportIsRefusedAtThatByte) {
     } else if ((byte & 15) > 1) {
       EXPECT_EQ(ReasonFor(start), "transport") << byte;
     } else {
-      EXPECT_EQ(DecodeAtOnce(start).verdict, Decoder::Verdict::kNeedMore) << byte;
+      EXPECT_EQ(DecodeAtOnce(start).progress, Decoder::Progress::kNeedMore) << byte;
     }
   }
 }
@@ -181,7 +181,7 @@ TEST(ProxyBinary, WithAnyBitChangedFailsItsChecksum) {
       }
       // A type that becomes another one takes the checksum away: nothing is left to compare.
       if (at == 28) continue;
-      EXPECT_NE(result.verdict, Decoder::Verdict::kWhole) << at << " " << bit;
+      EXPECT_NE(result.progress, Decoder::Progress::kWhole) << at << " " << bit;
     }
   }
 }
@@ -210,7 +210,7 @@ TEST(ProxyBinary, WithAnyLengthByteChangedIsNeverTaken) {
         // A header that ends before its checksum is one without a checksum.
         if (wrong.substr(14, 2) == BigEndian16(kInetBlock.size())) continue;
         const Decoder::Result result = DecodeAtOnce(wrong + more);
-        EXPECT_EQ(result.verdict, Decoder::Verdict::kMalformed) << at << " " << change;
+        EXPECT_EQ(result.progress, Decoder::Progress::kMalformed) << at << " " << change;
       }
     }
   }

@@ -14,15 +14,15 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-using Verdict = HttpRequest::Verdict;
+using Outcome = HttpRequest::Outcome;
 
-Verdict VerdictOf(const std::string& bytes) { return HttpRequest::Parse(bytes).verdict; }
+Outcome VerdictOf(const std::string& bytes) { return HttpRequest::Parse(bytes).outcome; }
 std::string PathOf(const std::string& bytes) { return HttpRequest::Parse(bytes).path; }
 
 TEST(HttpRequest, AGetIsUnderstood) {
   const HttpRequest request =
       HttpRequest::Parse("GET /live HTTP/1.1\r\nHost: localhost:9901\r\nAccept: */*\r\n\r\n");
-  EXPECT_EQ(request.verdict, Verdict::kComplete);
+  EXPECT_EQ(request.outcome, Outcome::kComplete);
   EXPECT_EQ(request.path, "/live");
   EXPECT_FALSE(request.head_only);
 }
@@ -57,15 +57,15 @@ TEST(HttpRequest, IsForAnAddressUnlessItNamesAnotherHost) {
   EXPECT_TRUE(is_for_us("/live", "")) << "HTTP/1.0 has no such field";
   EXPECT_FALSE(is_for_us("http://evil.example/live", "Host: 127.0.0.1\r\n"))
       << "the target's counts (RFC 9112, section 3.2.2)";
-  EXPECT_EQ(VerdictOf("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: a\r\n\r\n"), Verdict::kMalformed);
+  EXPECT_EQ(VerdictOf("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: a\r\n\r\n"), Outcome::kMalformed);
 }
 
 TEST(HttpRequest, EveryPrefixIsIncomplete) {
   const std::string whole = "GET /live HTTP/1.1\r\nHost: a\r\n\r\n";
   for (size_t length = 0; length < whole.size(); ++length) {
-    EXPECT_EQ(VerdictOf(whole.substr(0, length)), Verdict::kIncomplete) << length;
+    EXPECT_EQ(VerdictOf(whole.substr(0, length)), Outcome::kIncomplete) << length;
   }
-  EXPECT_EQ(VerdictOf(whole), Verdict::kComplete);
+  EXPECT_EQ(VerdictOf(whole), Outcome::kComplete);
 }
 
 TEST(HttpRequest, WhatFollowsTheHeadIsNotLookedAt) {
@@ -76,10 +76,10 @@ TEST(HttpRequest, WhatFollowsTheHeadIsNotLookedAt) {
 TEST(HttpRequest, AHeadMayHaveEightKibibytes) {
   const std::string line = "GET /live HTTP/1.1\r\nX: ";
   const std::string fits = line + std::string(kMaxRequestHeadBytes - line.size() - 4, 'x');
-  EXPECT_EQ(VerdictOf(fits + "\r\n\r\n"), Verdict::kComplete);
-  EXPECT_EQ(VerdictOf(fits + "x\r\n\r\n"), Verdict::kTooLarge);
-  EXPECT_EQ(VerdictOf(std::string(kMaxRequestHeadBytes, 'G')), Verdict::kTooLarge);
-  EXPECT_EQ(VerdictOf(std::string(kMaxRequestHeadBytes, '\n')), Verdict::kTooLarge);
+  EXPECT_EQ(VerdictOf(fits + "\r\n\r\n"), Outcome::kComplete);
+  EXPECT_EQ(VerdictOf(fits + "x\r\n\r\n"), Outcome::kTooLarge);
+  EXPECT_EQ(VerdictOf(std::string(kMaxRequestHeadBytes, 'G')), Outcome::kTooLarge);
+  EXPECT_EQ(VerdictOf(std::string(kMaxRequestHeadBytes, '\n')), Outcome::kTooLarge);
 }
 
 TEST(HttpRequest, WhatIsNoHttpIsMalformed) {
@@ -91,15 +91,15 @@ TEST(HttpRequest, WhatIsNoHttpIsMalformed) {
         std::string("GET /\0 HTTP/1.1\n", 16), std::string("GET /live HTTP/1.1\r\nno colon\r\n"),
         std::string("GET /live HTTP/1.1\r\nX: \x7f\r\n"),
         std::string("GET /live HTTP/1.1\r\nX: a\rY: b\r\n")}) {
-    EXPECT_EQ(VerdictOf(bytes), Verdict::kMalformed) << bytes;
+    EXPECT_EQ(VerdictOf(bytes), Outcome::kMalformed) << bytes;
   }
 }
 
 TEST(HttpRequest, OtherMethodsAndVersionsAreToldWhatIsWrong) {
-  EXPECT_EQ(VerdictOf("POST /live HTTP/1.1\r\n"), Verdict::kMethodNotAllowed);
-  EXPECT_EQ(VerdictOf("get /live HTTP/1.1\r\n"), Verdict::kMethodNotAllowed);
-  EXPECT_EQ(VerdictOf("PRI * HTTP/2.0\r\n"), Verdict::kVersionNotSupported);
-  EXPECT_EQ(VerdictOf("GET /live HTTP/1.1x\r\n"), Verdict::kVersionNotSupported);
+  EXPECT_EQ(VerdictOf("POST /live HTTP/1.1\r\n"), Outcome::kMethodNotAllowed);
+  EXPECT_EQ(VerdictOf("get /live HTTP/1.1\r\n"), Outcome::kMethodNotAllowed);
+  EXPECT_EQ(VerdictOf("PRI * HTTP/2.0\r\n"), Outcome::kVersionNotSupported);
+  EXPECT_EQ(VerdictOf("GET /live HTTP/1.1x\r\n"), Outcome::kVersionNotSupported);
 }
 
 TEST(HttpAnswer, TellsItsLengthAndThatTheConnectionEnds) {
@@ -114,8 +114,8 @@ TEST(HttpAnswer, ToAHeadHasTheLengthButNoBody) {
 }
 
 TEST(HttpAnswer, ToAnotherMethodNamesThoseThatThereAre) {
-  EXPECT_THAT(Refusal(Verdict::kMethodNotAllowed).Serialize(false), HasSubstr("Allow: GET, HEAD"));
-  EXPECT_THAT(Refusal(Verdict::kMalformed).Serialize(false), Not(HasSubstr("Allow")));
+  EXPECT_THAT(Refusal(Outcome::kMethodNotAllowed).Serialize(false), HasSubstr("Allow: GET, HEAD"));
+  EXPECT_THAT(Refusal(Outcome::kMalformed).Serialize(false), Not(HasSubstr("Allow")));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace tlsbridge {
 namespace {
 
-using Verdict = ProbeStep::Verdict;
+using Judgement = ProbeStep::Judgement;
 
 absl::Span<const uint8_t> Bytes(absl::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -19,37 +19,37 @@ TEST(SendExpectTalk, PassesHoweverTheAnswerIsSplit) {
   for (size_t piece = 1; piece <= 8; ++piece) {
     auto talk = SendExpectTalk("PING\r\n", "+PONG");
     const ProbeStep begin = talk->Begin();
-    EXPECT_EQ(begin.verdict, Verdict::kMore);
+    EXPECT_EQ(begin.judgement, Judgement::kMore);
     EXPECT_EQ(begin.output, "PING\r\n");
     const std::string answer = "+PONG\r\n";
-    Verdict verdict = Verdict::kMore;
+    Judgement judgement = Judgement::kMore;
     size_t at = 0;
     for (; at < 5; at += piece) {
-      EXPECT_EQ(verdict, Verdict::kMore);
-      verdict = talk->Receive(Bytes(answer.substr(at, piece))).verdict;
+      EXPECT_EQ(judgement, Judgement::kMore);
+      judgement = talk->Receive(Bytes(answer.substr(at, piece))).judgement;
     }
-    EXPECT_EQ(verdict, Verdict::kPassed) << piece;
+    EXPECT_EQ(judgement, Judgement::kPassed) << piece;
   }
 }
 
 TEST(SendExpectTalk, FailsAtTheFirstWrongByteAndShowsItEscaped) {
   auto talk = SendExpectTalk("", "+PONG");
-  EXPECT_EQ(talk->Begin().verdict, Verdict::kMore);
-  EXPECT_EQ(talk->Receive(Bytes("+P")).verdict, Verdict::kMore);
+  EXPECT_EQ(talk->Begin().judgement, Judgement::kMore);
+  EXPECT_EQ(talk->Receive(Bytes("+P")).judgement, Judgement::kMore);
   const ProbeStep step = talk->Receive(Bytes("\x01 and a great deal more"));
-  EXPECT_EQ(step.verdict, Verdict::kFailed);
+  EXPECT_EQ(step.judgement, Judgement::kFailed);
   EXPECT_EQ(step.why, "answers '+P\\x01 a'");
 }
 
 TEST(SendExpectTalk, FailsWhenTheBackendCloses) {
   auto talk = SendExpectTalk("", "+PONG");
   talk->Begin();
-  EXPECT_EQ(talk->ReceiveEnd().verdict, Verdict::kFailed);
+  EXPECT_EQ(talk->ReceiveEnd().judgement, Judgement::kFailed);
 }
 
 TEST(SendExpectTalk, ExpectingNothingPassesOnceSent) {
   const ProbeStep begin = SendExpectTalk("hello", "")->Begin();
-  EXPECT_EQ(begin.verdict, Verdict::kPassed);
+  EXPECT_EQ(begin.judgement, Judgement::kPassed);
   EXPECT_EQ(begin.output, "hello");
 }
 
@@ -83,26 +83,26 @@ class TlsTalkTest : public ::testing::Test {
 
 TEST_F(TlsTalkTest, PassesWhenTheHandshakeIsDoneAndSaysGoodbye) {
   ProbeStep step = talk_->Begin();
-  for (int i = 0; i < 4 && step.verdict == Verdict::kMore; ++i) {
+  for (int i = 0; i < 4 && step.judgement == Judgement::kMore; ++i) {
     step = talk_->Receive(Bytes(Server(step.output)));
   }
-  EXPECT_EQ(step.verdict, Verdict::kPassed) << step.why;
+  EXPECT_EQ(step.judgement, Judgement::kPassed) << step.why;
   Server(step.output);
   EXPECT_TRUE(server_->handshake_done());
   EXPECT_TRUE(server_->close_notify_received());
 }
 
 TEST_F(TlsTalkTest, FailsAtABackendThatSpeaksNoTls) {
-  EXPECT_EQ(talk_->Begin().verdict, Verdict::kMore);
+  EXPECT_EQ(talk_->Begin().judgement, Judgement::kMore);
   const ProbeStep step = talk_->Receive(Bytes("HTTP/1.1 400 Bad Request\r\n\r\n"));
-  EXPECT_EQ(step.verdict, Verdict::kFailed);
+  EXPECT_EQ(step.judgement, Judgement::kFailed);
   EXPECT_EQ(step.why.substr(0, 5), "tls: ");
 }
 
 TEST_F(TlsTalkTest, FailsWhenTheBackendClosesInTheMiddle) {
   const std::string answer = Server(talk_->Begin().output);
-  EXPECT_EQ(talk_->Receive(Bytes(answer.substr(0, 100))).verdict, Verdict::kMore);
-  EXPECT_EQ(talk_->ReceiveEnd().verdict, Verdict::kFailed);
+  EXPECT_EQ(talk_->Receive(Bytes(answer.substr(0, 100))).judgement, Judgement::kMore);
+  EXPECT_EQ(talk_->ReceiveEnd().judgement, Judgement::kFailed);
 }
 
 }  // namespace

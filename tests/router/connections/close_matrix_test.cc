@@ -140,8 +140,10 @@ TEST_P(CloseMatrix, TruncationAfterTheBackendHasEndedIsStillATruncation) {
 
 TEST_P(CloseMatrixAtOnce, ClientCloseNotifyIsAnsweredThoughTheBackendGoesOn) {
   Connect();
-  backend_peer_->Send("what has come by then");
   client_->Send("question");
+  Settle();
+  backend_peer_->Send("what has come by then");
+  Settle();
   client_->SendCloseNotify();
   ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
   EXPECT_TRUE(client_->close_notify_received());
@@ -179,16 +181,62 @@ TEST_P(CloseMatrixAtOnce, ClientCloseNotifyIsAnsweredBehindWhatIsQueued) {
   EXPECT_EQ(Ended(Reason::kClosedIncoming), 1u);
 }
 
-TEST_P(CloseMatrixAtOnce, ABackendThatGoesOnIsCutOffAfterTheGrace) {
+TEST_P(CloseMatrixAtOnce, ABackendThatIsSlowStillGetsAllAndIsHeardOut) {
   Connect();
+  backend_peer_->StallReading(true);
+  const std::string request(10'000, 'r');
+  client_->Send(request);
+  Settle();
+  backend_peer_->Send("an early answer");
+  Settle();
+  client_->SendCloseNotify();
+  ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
+  client_->socket().Close();
+  Settle();
+  Advance(3 * route_.bridge.grace);
+  backend_peer_->Send("that nobody reads");
+  backend_peer_->StallReading(false);
+  ASSERT_TRUE(UntilWithTime([&] { return backend_peer_->received() == request; }));
+  ASSERT_TRUE(BackendEnded());
+  EXPECT_EQ(backend_peer_->end(), StreamEnd::kFin);
+  EXPECT_EQ(live_connections(), 1u);
+  backend_peer_->Fin();
+  ASSERT_TRUE(AllEnded());
+  EXPECT_EQ(Ended(Reason::kClosedIncoming), 1u);
+}
+
+TEST_P(CloseMatrixAtOnce, ARequestThatEndsWithCloseNotifyGetsItsAnswer) {
+  Connect();
+  client_->Send("question");
+  client_->SendCloseNotify();
+  ASSERT_TRUE(BackendEnded());
+  Advance(2 * route_.bridge.grace);
+  EXPECT_EQ(client_->end(), StreamEnd::kOpen);
+  backend_peer_->Send("answer");
+  backend_peer_->Fin();
+  ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
+  EXPECT_EQ(client_->received(), "answer");
+  client_->socket().Fin();
+  ASSERT_TRUE(AllEnded());
+  ExpectEnd(kClientFirst);
+}
+
+TEST_P(CloseMatrixAtOnce, ABackendThatGoesOnForEverHasTheHalfCloseTimeout) {
+  Connect();
+  backend_peer_->Send("event");
+  Settle();
   client_->SendCloseNotify();
   client_->socket().Fin();
+  ASSERT_TRUE(Until([this] { return client_->end() == StreamEnd::kFin; }));
   ASSERT_TRUE(BackendEnded());
+  for (int second = 0; second < 59; ++second) {
+    backend_peer_->Send("event");
+    Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Seconds(2));
   Advance(route_.bridge.grace);
-  ExpectEnd(kClientFirst);
-  backend_peer_->Send("too late");
-  backend_peer_->Send("answered by a reset");
-  EXPECT_EQ(backend_peer_->end(), StreamEnd::kReset);
+  EXPECT_EQ(Ended(Reason::kHalfCloseTimeout), 1u);
 }
 
 // ---- The backend ends its stream.
@@ -277,6 +325,9 @@ TEST_P(CloseMatrixHalfClosed, ClientResetWhileHalfClosedIsAResetNotAnOrderlyEnd)
 
 TEST_P(CloseMatrix, BackendResetReachesTheClientAsResetWithoutCloseNotify) {
   Connect();
+  // With which the client's kernel acknowledges the handshake, too.
+  client_->Send("question");
+  ASSERT_TRUE(Until([this] { return backend_peer_->received() == "question"; }));
   backend_peer_->Reset();
   ASSERT_TRUE(ClientEnded());
   EXPECT_EQ(client_->end(), StreamEnd::kReset);

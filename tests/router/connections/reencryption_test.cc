@@ -238,8 +238,9 @@ TEST_P(ReencryptionHalfClosed, TheBackendEndsFirstAndGetsTheRestOfTheUpload) {
 
 TEST_P(ReencryptionAtOnce, TheBackendEndsFirstAndIsAnswered) {
   ASSERT_NO_FATAL_FAILURE(ConnectToGood());
-  tls_backend_->Send("answer");
   client_->Send("the last that it gets");
+  ASSERT_TRUE(UntilBackend([this] { return !tls_backend_->received().empty(); }));
+  tls_backend_->Send("answer");
   tls_backend_->SendCloseNotify();
   ASSERT_TRUE(UntilBackend([this] { return tls_backend_->close_notify_received(); }));
   EXPECT_EQ(tls_backend_->received(), "the last that it gets");

@@ -38,10 +38,10 @@ void BackendConnection::Advance() {
 void BackendConnection::ReadOnce() {
   const IoResult result = socket_.Receive(absl::MakeSpan(g_buffer));
   switch (result.verdict) {
-    case Verdict::kOk:
+    case IoStatus::kOk:
       Take(absl::string_view(g_buffer.data(), result.bytes));
       break;
-    case Verdict::kBlocked:
+    case IoStatus::kBlocked:
       blocked_ = true;
       break;
     default:
@@ -108,11 +108,11 @@ void BackendConnection::SourceUntilBlocked() {
   while (moved_ < length_) {
     const size_t left = static_cast<size_t>(std::min<uint64_t>(length_ - moved_, SIZE_MAX));
     const IoResult result = socket_.Send(PatternAt(moved_, left));
-    if (result.verdict == Verdict::kBlocked) {
+    if (result.verdict == IoStatus::kBlocked) {
       blocked_ = true;
       return;
     }
-    if (result.verdict != Verdict::kOk) {
+    if (result.verdict != IoStatus::kOk) {
       state_ = State::kClosed;
       return;
     }
@@ -124,7 +124,7 @@ void BackendConnection::SourceUntilBlocked() {
 
 void BackendConnection::Reply(absl::string_view bytes) {
   const IoResult result = socket_.Send(bytes);
-  if (result.verdict == Verdict::kReset || result.verdict == Verdict::kFailed) {
+  if (result.verdict == IoStatus::kReset || result.verdict == IoStatus::kFailed) {
     state_ = State::kClosed;
     return;
   }
@@ -134,11 +134,11 @@ void BackendConnection::Reply(absl::string_view bytes) {
 bool BackendConnection::FlushPending() {
   if (pending_.empty()) return true;
   const IoResult result = socket_.Send(pending_);
-  if (result.verdict == Verdict::kBlocked) {
+  if (result.verdict == IoStatus::kBlocked) {
     blocked_ = true;
     return false;
   }
-  if (result.verdict != Verdict::kOk) {
+  if (result.verdict != IoStatus::kOk) {
     state_ = State::kClosed;
     return false;
   }

@@ -41,23 +41,23 @@ void RelayConnection::PumpDirection(Side& from, Side& to) {
   while (true) {
     if (!to.pending.empty()) {
       const IoResult sent = to.socket.Send(to.pending);
-      if (sent.verdict == Verdict::kBlocked) return;
-      if (sent.verdict != Verdict::kOk) return Close();
+      if (sent.verdict == IoStatus::kBlocked) return;
+      if (sent.verdict != IoStatus::kOk) return Close();
       to.pending.erase(0, sent.bytes);
       if (!to.pending.empty()) continue;
       if (from.read_ended) return to.socket.ShutdownWrite();
     }
     if (from.read_ended) return;
     const IoResult result = from.socket.Receive(absl::MakeSpan(g_buffer));
-    if (result.verdict == Verdict::kBlocked) return;
-    if (result.verdict == Verdict::kEnd) {
+    if (result.verdict == IoStatus::kBlocked) return;
+    if (result.verdict == IoStatus::kEnd) {
       from.read_ended = true;
       return to.socket.ShutdownWrite();
     }
-    if (result.verdict != Verdict::kOk) return Close();
+    if (result.verdict != IoStatus::kOk) return Close();
     const absl::string_view bytes(g_buffer.data(), result.bytes);
     const IoResult sent = to.socket.Send(bytes);
-    if (sent.verdict == Verdict::kReset || sent.verdict == Verdict::kFailed) return Close();
+    if (sent.verdict == IoStatus::kReset || sent.verdict == IoStatus::kFailed) return Close();
     to.pending = std::string(bytes.substr(sent.bytes));
   }
 }

@@ -57,8 +57,8 @@ class Download final : public BulkClient {
   void Transfer() override {
     while (true) {
       const IoResult result = ReadRaw(absl::MakeSpan(context_.buffer));
-      if (result.verdict == Verdict::kBlocked) return;
-      if (result.verdict != Verdict::kOk) return End(result.verdict);
+      if (result.verdict == IoStatus::kBlocked) return;
+      if (result.verdict != IoStatus::kOk) return End(result.verdict);
       const absl::string_view bytes(context_.buffer.data(), result.bytes);
       if (MatchingBytes(moved_, bytes) != bytes.size()) {
         return Fail(ErrorKind::kData, absl::StrCat("wrong byte after ", moved_));
@@ -68,13 +68,13 @@ class Download final : public BulkClient {
     }
   }
 
-  void End(Verdict verdict) {
+  void End(IoStatus verdict) {
     if (moved_ != length_) {
       context_.tally.Error(ErrorKind::kData, absl::StrCat(moved_, " bytes of ", length_));
       return FailOn(verdict);
     }
-    if (verdict == Verdict::kTruncated) ++context_.tally.ends_without_close_notify;
-    if (verdict != Verdict::kTruncated && verdict != Verdict::kEnd) return FailOn(verdict);
+    if (verdict == IoStatus::kTruncated) ++context_.tally.ends_without_close_notify;
+    if (verdict != IoStatus::kTruncated && verdict != IoStatus::kEnd) return FailOn(verdict);
     done_ = true;
     Close();
   }

@@ -46,9 +46,9 @@ void Connection::FinishConnecting() {
 }
 
 void Connection::ContinueHandshake() {
-  const Verdict verdict = stream_->Handshake();
-  if (verdict == Verdict::kBlocked) return;
-  if (verdict != Verdict::kOk) {
+  const IoStatus verdict = stream_->Handshake();
+  if (verdict == IoStatus::kBlocked) return;
+  if (verdict != IoStatus::kOk) {
     return Fail(ErrorKind::kHandshake, absl::StrCat("handshake: ", stream_->FailureDetail()));
   }
   if (ssl_ != nullptr) {
@@ -68,8 +68,8 @@ void Connection::ContinueHandshake() {
 
 void Connection::Close() {
   state_ = State::kClosing;
-  const Verdict verdict = stream_->EndWriting();
-  if (verdict != Verdict::kOk && verdict != Verdict::kReset) return FailOn(verdict);
+  const IoStatus verdict = stream_->EndWriting();
+  if (verdict != IoStatus::kOk && verdict != IoStatus::kReset) return FailOn(verdict);
   AwaitEnd();
 }
 
@@ -77,19 +77,19 @@ void Connection::AwaitEnd() {
   while (true) {
     const IoResult result = stream_->Read(absl::MakeSpan(context_.buffer));
     switch (result.verdict) {
-      case Verdict::kBlocked:
+      case IoStatus::kBlocked:
         return;
-      case Verdict::kEnd:
+      case IoStatus::kEnd:
         return Shut(true);
-      case Verdict::kTruncated:
+      case IoStatus::kTruncated:
         ++context_.tally.ends_without_close_notify;
         return Shut(true);
-      case Verdict::kReset:
+      case IoStatus::kReset:
         ++context_.tally.resets_after_close;
         return Shut(true);
-      case Verdict::kOk:
+      case IoStatus::kOk:
         return Fail(ErrorKind::kData, "bytes after the last expected one");
-      case Verdict::kFailed:
+      case IoStatus::kFailed:
         return FailOn(result.verdict);
     }
   }
@@ -97,25 +97,25 @@ void Connection::AwaitEnd() {
 
 std::optional<size_t> Connection::Read(absl::Span<char> into) {
   const IoResult result = stream_->Read(into);
-  if (result.verdict == Verdict::kOk || result.verdict == Verdict::kBlocked) return result.bytes;
+  if (result.verdict == IoStatus::kOk || result.verdict == IoStatus::kBlocked) return result.bytes;
   FailOn(result.verdict);
   return std::nullopt;
 }
 
 std::optional<size_t> Connection::Write(absl::string_view bytes) {
   const IoResult result = stream_->Write(bytes);
-  if (result.verdict == Verdict::kOk || result.verdict == Verdict::kBlocked) return result.bytes;
+  if (result.verdict == IoStatus::kOk || result.verdict == IoStatus::kBlocked) return result.bytes;
   FailOn(result.verdict);
   return std::nullopt;
 }
 
-void Connection::FailOn(Verdict verdict) {
+void Connection::FailOn(IoStatus verdict) {
   switch (verdict) {
-    case Verdict::kEnd:
+    case IoStatus::kEnd:
       return Fail(ErrorKind::kEarlyEnd, "the proxy ended the connection early");
-    case Verdict::kTruncated:
+    case IoStatus::kTruncated:
       return Fail(ErrorKind::kTruncated, "FIN without close_notify before the end");
-    case Verdict::kReset:
+    case IoStatus::kReset:
       return Fail(ErrorKind::kReset, "connection reset");
     default:
       return Fail(ErrorKind::kIo, stream_->FailureDetail());

@@ -48,7 +48,7 @@ class Connection : public FdHandler {
   IoResult ReadRaw(absl::Span<char> into) { return stream_->Read(into); }
   // Counts the error and closes at once.
   void Fail(ErrorKind kind, absl::string_view detail);
-  void FailOn(Verdict verdict);
+  void FailOn(IoStatus verdict);
 
   LoadContext& context_;
 

@@ -85,10 +85,10 @@ void HandshakeClient::Advance() {
 void HandshakeClient::AwaitBackendsEnd() {
   char extra;
   const IoResult result = ReadRaw(absl::MakeSpan(&extra, 1));
-  if (result.verdict == Verdict::kBlocked) return;
-  if (result.verdict == Verdict::kOk) return Fail(ErrorKind::kData, "more than one byte came");
-  if (result.verdict == Verdict::kTruncated) ++context_.tally.ends_without_close_notify;
-  if (result.verdict == Verdict::kEnd || result.verdict == Verdict::kTruncated) return Close();
+  if (result.verdict == IoStatus::kBlocked) return;
+  if (result.verdict == IoStatus::kOk) return Fail(ErrorKind::kData, "more than one byte came");
+  if (result.verdict == IoStatus::kTruncated) ++context_.tally.ends_without_close_notify;
+  if (result.verdict == IoStatus::kEnd || result.verdict == IoStatus::kTruncated) return Close();
   FailOn(result.verdict);
 }
 

@@ -16,14 +16,14 @@ class Stream {
   virtual ~Stream() = default;
 
   // kOk once application bytes may go; kBlocked: call again when ready.
-  virtual Verdict Handshake() = 0;
+  virtual IoStatus Handshake() = 0;
   // kEnd only after a clean end: close_notify where there is TLS.
   virtual IoResult Read(absl::Span<char> into) = 0;
   // After kBlocked the same bytes must be offered again.
   virtual IoResult Write(absl::string_view bytes) = 0;
   // Says that nothing more will be written: close_notify where there is TLS, then FIN. Reading goes
   // on.
-  virtual Verdict EndWriting() = 0;
+  virtual IoStatus EndWriting() = 0;
   // What the last kFailed was about.
   virtual std::string FailureDetail() const = 0;
 
@@ -36,12 +36,12 @@ class Stream {
 class PlainStream final : public Stream {
  public:
   using Stream::Stream;
-  Verdict Handshake() override { return Verdict::kOk; }
+  IoStatus Handshake() override { return IoStatus::kOk; }
   IoResult Read(absl::Span<char> into) override { return socket_.Receive(into); }
   IoResult Write(absl::string_view bytes) override { return socket_.Send(bytes); }
-  Verdict EndWriting() override {
+  IoStatus EndWriting() override {
     socket_.ShutdownWrite();
-    return Verdict::kOk;
+    return IoStatus::kOk;
   }
   std::string FailureDetail() const override { return "socket error"; }
 };

@@ -35,9 +35,9 @@ int TlsStream::BioRead(BIO* bio, char* into, int size) {
     const IoResult result =
         self->socket_.Receive(absl::MakeSpan(self->received_.get(), kReceiveBytes));
     self->socket_verdict_ = result.verdict;
-    if (result.verdict == Verdict::kBlocked) BIO_set_retry_read(bio);
-    if (result.verdict == Verdict::kEnd) return 0;
-    if (result.verdict != Verdict::kOk) return -1;
+    if (result.verdict == IoStatus::kBlocked) BIO_set_retry_read(bio);
+    if (result.verdict == IoStatus::kEnd) return 0;
+    if (result.verdict != IoStatus::kOk) return -1;
     self->received_begin_ = 0;
     self->received_end_ = result.bytes;
   }
@@ -52,29 +52,29 @@ int TlsStream::BioWrite(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
   const IoResult result = self->socket_.Send(absl::string_view(bytes, static_cast<size_t>(size)));
   self->socket_verdict_ = result.verdict;
-  if (result.verdict == Verdict::kBlocked) BIO_set_retry_write(bio);
-  return result.verdict == Verdict::kOk ? static_cast<int>(result.bytes) : -1;
+  if (result.verdict == IoStatus::kBlocked) BIO_set_retry_write(bio);
+  return result.verdict == IoStatus::kOk ? static_cast<int>(result.bytes) : -1;
 }
 
-Verdict TlsStream::Interpret(int result) {
+IoStatus TlsStream::Interpret(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_NONE:
-      return Verdict::kOk;
+      return IoStatus::kOk;
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-      return Verdict::kBlocked;
+      return IoStatus::kBlocked;
     case SSL_ERROR_ZERO_RETURN:
-      return Verdict::kEnd;
+      return IoStatus::kEnd;
     case SSL_ERROR_SYSCALL:
-      if (socket_verdict_ == Verdict::kEnd) return Verdict::kTruncated;
-      if (socket_verdict_ == Verdict::kReset) return Verdict::kReset;
-      return Verdict::kFailed;
+      if (socket_verdict_ == IoStatus::kEnd) return IoStatus::kTruncated;
+      if (socket_verdict_ == IoStatus::kReset) return IoStatus::kReset;
+      return IoStatus::kFailed;
     default:
-      return Verdict::kFailed;
+      return IoStatus::kFailed;
   }
 }
 
-Verdict TlsStream::Handshake() {
+IoStatus TlsStream::Handshake() {
   ERR_clear_error();
   return Interpret(SSL_do_handshake(ssl_.get()));
 }
@@ -82,23 +82,23 @@ Verdict TlsStream::Handshake() {
 IoResult TlsStream::Read(absl::Span<char> into) {
   ERR_clear_error();
   const int n = SSL_read(ssl_.get(), into.data(), static_cast<int>(into.size()));
-  if (n > 0) return {Verdict::kOk, static_cast<size_t>(n)};
+  if (n > 0) return {IoStatus::kOk, static_cast<size_t>(n)};
   return {Interpret(n)};
 }
 
 IoResult TlsStream::Write(absl::string_view bytes) {
   ERR_clear_error();
   const int n = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
-  if (n > 0) return {Verdict::kOk, static_cast<size_t>(n)};
+  if (n > 0) return {IoStatus::kOk, static_cast<size_t>(n)};
   return {Interpret(n)};
 }
 
-Verdict TlsStream::EndWriting() {
+IoStatus TlsStream::EndWriting() {
   ERR_clear_error();
   const int result = SSL_shutdown(ssl_.get());
   if (result < 0) return Interpret(result);
   socket_.ShutdownWrite();
-  return Verdict::kOk;
+  return IoStatus::kOk;
 }
 
 std::string TlsStream::FailureDetail() const {

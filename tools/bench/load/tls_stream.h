@@ -15,10 +15,10 @@ class TlsStream final : public Stream {
  public:
   TlsStream(Socket socket, bssl::UniquePtr<SSL> ssl);
 
-  Verdict Handshake() override;
+  IoStatus Handshake() override;
   IoResult Read(absl::Span<char> into) override;
   IoResult Write(absl::string_view bytes) override;
-  Verdict EndWriting() override;
+  IoStatus EndWriting() override;
   std::string FailureDetail() const override;
 
   SSL* ssl() { return ssl_.get(); }
@@ -31,7 +31,7 @@ class TlsStream final : public Stream {
   static int BioRead(BIO* bio, char* into, int size);
   static int BioWrite(BIO* bio, const char* bytes, int size);
 
-  Verdict Interpret(int result);
+  IoStatus Interpret(int result);
 
   static constexpr size_t kReceiveBytes = 32 * 1024;
 
@@ -40,7 +40,7 @@ class TlsStream final : public Stream {
   size_t received_begin_ = 0;
   size_t received_end_ = 0;
   // How the socket answered the BIO last, for when BoringSSL says no more than "syscall".
-  Verdict socket_verdict_ = Verdict::kOk;
+  IoStatus socket_verdict_ = IoStatus::kOk;
 };
 
 }  // namespace tlsbridge::bench

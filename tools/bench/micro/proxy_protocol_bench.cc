@@ -28,7 +28,7 @@ void Decode(const std::string& bytes, benchmark::State& state) {
     Decoder decoder;
     const auto result =
         decoder.Feed({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
-    if (result.verdict != Decoder::Verdict::kWhole) state.SkipWithError("not a header");
+    if (result.progress != Decoder::Progress::kWhole) state.SkipWithError("not a header");
     benchmark::DoNotOptimize(decoder.header());
   }
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * bytes.size()));

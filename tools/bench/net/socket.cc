@@ -16,16 +16,16 @@ void SetNoDelay(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-Verdict VerdictOfErrno() {
+IoStatus VerdictOfErrno() {
   switch (errno) {
     case EAGAIN:
     case EINTR:
-      return Verdict::kBlocked;
+      return IoStatus::kBlocked;
     case ECONNRESET:
     case EPIPE:
-      return Verdict::kReset;
+      return IoStatus::kReset;
     default:
-      return Verdict::kFailed;
+      return IoStatus::kFailed;
   }
 }
 
@@ -71,20 +71,20 @@ void Socket::MarkReady(uint32_t epoll_events) {
 }
 
 IoResult Socket::Receive(absl::Span<char> into) {
-  if (drained_) return {Verdict::kBlocked};
+  if (drained_) return {IoStatus::kBlocked};
   const ssize_t n = recv(fd_.get(), into.data(), into.size(), 0);
   if (n > 0) {
     // A FIN gives no further edge once it has been announced, so it has to be read for.
     drained_ = static_cast<size_t>(n) < into.size() && !peer_gone_;
-    return {Verdict::kOk, static_cast<size_t>(n)};
+    return {IoStatus::kOk, static_cast<size_t>(n)};
   }
-  if (n == 0) return {Verdict::kEnd};
+  if (n == 0) return {IoStatus::kEnd};
   return {VerdictOfErrno()};
 }
 
 IoResult Socket::Send(absl::string_view bytes) {
   const ssize_t n = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (n >= 0) return {Verdict::kOk, static_cast<size_t>(n)};
+  if (n >= 0) return {IoStatus::kOk, static_cast<size_t>(n)};
   return {VerdictOfErrno()};
 }
 

@@ -15,7 +15,7 @@
 
 namespace tlsbridge::bench {
 
-enum class Verdict {
+enum class IoStatus {
   kOk,
   kBlocked,
   kEnd,        // The peer ended its direction in order.
@@ -25,7 +25,7 @@ enum class Verdict {
 };
 
 struct IoResult {
-  Verdict verdict;
+  IoStatus verdict;
   size_t bytes = 0;
 };
 
