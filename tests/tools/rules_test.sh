@@ -95,6 +95,13 @@ quiet router/a.cc '#include "bridge/a.h"\n#include "tls/a.h"'
 quiet bridge/a.cc '#include "tls/a.h"'
 quiet tests/router/a.cc '#include "router/a.h"'
 
+fires room-order router/config/a.h '#include "router/live/a.h"'
+fires room-order router/backends/a.cc '#include "router/worker.h"'
+fires room-order tls/hello/a.cc '#include "tls/session.h"'
+fires room-order tls/certificates/a.h '#include "tls/trust/a.h"'
+quiet router/connections/a.cc '#include "router/live/renewal/a.h"\n#include "router/log/a.h"'
+quiet tls/trust/a.cc '#include "tls/certificates/a.h"\n#include "tls/trust/b.h"\n#include "tls/failure.h"'
+
 fires file-length tls/a.cc "$(printf 'int x;\\n%.0s' {1..600})"
 quiet tls/a.cc "$(printf 'int x;\\n%.0s' {1..599})"
 
