@@ -103,6 +103,15 @@ TEST_P(DrainTest, ADownloadUnderWayIsLetFinish) {
   ExpectReasons({{"closed_outgoing", 1}, {"shutdown", 1}});
 }
 
+TEST_P(DrainTest, ASecondSignalHasNoPatienceWhateverTheGrace) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--drain-timeout=1h", "--close-grace=1h"}));
+  TlsClient client = OpenBusy();
+  Terminate();
+  ASSERT_TRUE(ListenersAreClosed());
+  Terminate();
+  ExpectReasons({{"shutdown", 1}});
+}
+
 TEST_P(DrainTest, WhatIsLeftAtTheDeadlineEndsAsShutdown) {
   ASSERT_NO_FATAL_FAILURE(Start({"--drain-timeout=300ms", "--close-grace=100ms"}));
   TlsClient client = OpenBusy();
