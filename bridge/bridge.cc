@@ -20,6 +20,11 @@ constexpr size_t kBytesPerTurn = 4 * Endpoint::kHighMarkOfBytes;
 // have no more of a turn than others.
 constexpr size_t kBytesPerRecord = 1024;
 
+// And since a read is decrypted whole, the next one is short behind one of many such records.
+constexpr size_t kManyRecords = 32;
+constexpr size_t kTinyRecordBytes = 128;
+constexpr size_t kBytesOfTinyRecords = 4096;
+
 // From a client that has reset, so much more may be queued: what is left of its stream is looked
 // through for its end.
 constexpr size_t kLastMarks = 4;
@@ -105,8 +110,12 @@ void Bridge::PumpFrom(Endpoint& from) {
   size_t budget = kBytesPerTurn;
   while (true) {
     const size_t mark = MarkFor(from);
-    const size_t limit = std::min(budget, mark - std::min(mark, QueuedFrom(from)));
+    bool& tiny_records = tiny_records_[static_cast<int>(from.side())];
+    size_t limit = std::min(budget, mark - std::min(mark, QueuedFrom(from)));
+    if (tiny_records) limit = std::min(limit, kBytesOfTinyRecords);
     Read read = from.ReadSome(limit);
+    const bool tiny = read.bytes.size() < read.records * kTinyRecordBytes;
+    if (read.records > (tiny ? kManyRecords : 0)) tiny_records = tiny;
     if (step_ == BridgeStep::kPeeking && !Peek(&read)) return;
     const bool more = Take(from, read);
     if (ended() || from.closed()) return;

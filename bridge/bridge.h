@@ -278,7 +278,8 @@ class Bridge final : private Endpoint::Owner {
   BridgeStep step_ = BridgeStep::kPeeking;
   Streams streams_ = Streams::kBothOpen;
   Side last_sender_ = Side::kIncoming;
-  bool greeted_ = false;  // the client has sent something
+  bool greeted_ = false;                   // the client has sent something
+  bool tiny_records_[2] = {false, false};  // by the side that sent them last
   uint16_t answered_ = 0;
 };
 
