@@ -8,6 +8,8 @@
 // registry knows them, but does not keep them. Failure: none.
 #pragma once
 
+#include <stddef.h>
+
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,6 +42,7 @@ class RouteStates {
  private:
   std::mutex mutex_;
   absl::flat_hash_map<std::string, std::weak_ptr<RouteState>> states_;
+  size_t forget_at_ = 64;  // how many there may be before those that are gone are looked for
 };
 
 }  // namespace tlsbridge
