@@ -28,8 +28,8 @@ Bridge::Opening& Bridge::opening() {
 }
 
 const std::string& Bridge::early_bytes() const {
-  static const std::string* const kNone = new std::string();
-  return opening_ == nullptr ? *kNone : opening_->early_bytes;
+  static const auto* const none = new std::string();
+  return opening_ == nullptr ? *none : opening_->early_bytes;
 }
 
 void Bridge::ConnectBackend(absl::Span<const SocketAddress> addresses,

@@ -111,28 +111,28 @@ struct Row {
   Has client_tls, race, backend, backend_ready, first_bytes, early_bytes, rest, closing;
 };
 
-inline constexpr Has N = Has::kNo;
-inline constexpr Has Y = Has::kYes;
-inline constexpr Has M = Has::kMay;
+inline constexpr Has kN = Has::kNo;
+inline constexpr Has kY = Has::kYes;
+inline constexpr Has kM = Has::kMay;
 
 // clang-format off
 inline constexpr std::array<Row, kBridgeSteps> kTable = {{
-    //                                                                               client    backend   first  early      clos-
-    // step                            state                      streams            tls race  is ready  bytes  bytes rest ing
-    {BridgeStep::kPeeking,            BridgeState::kPeeking,     kOpen,              N,  N,    N, N,     N,     N,    N,   N},
-    {BridgeStep::kAwaitingTurn,       BridgeState::kPeeking,     kOpen,              N,  N,    N, N,     Y,     N,    N,   N},
-    {BridgeStep::kHandshaking,        BridgeState::kHandshaking, kOpen,              Y,  N,    N, N,     N,     N,    N,   N},
-    {BridgeStep::kInputAwaitingTurn,  BridgeState::kHandshaking, kOpen,              Y,  N,    N, N,     M,     N,    N,   N},
-    {BridgeStep::kSigning,            BridgeState::kHandshaking, kOpen,              Y,  N,    N, N,     N,     N,    N,   N},
-    {BridgeStep::kRouting,            BridgeState::kRouting,     kOpen | kClient,    M,  N,    N, N,     N,     M,    N,   N},
-    {BridgeStep::kDialling,           BridgeState::kConnecting,  kOpen | kClient,    M,  Y,    N, N,     N,     M,    N,   N},
-    {BridgeStep::kBackendHandshaking, BridgeState::kConnecting,  kOpen | kClient,    M,  N,    Y, N,     N,     M,    N,   N},
-    {BridgeStep::kBridging,           BridgeState::kBridging,    kOpen,              M,  N,    Y, Y,     N,     N,    N,   N},
-    {BridgeStep::kHalfClosed,         BridgeState::kHalfClosed,  kAny & ~kOpen,      M,  N,    Y, Y,     N,     N,    N,   N},
-    {BridgeStep::kServingRest,        BridgeState::kHalfClosed,  kAny,               M,  N,    Y, Y,     N,     N,    Y,   N},
-    {BridgeStep::kEnded,              BridgeState::kDraining,    kAny,               M,  M,    M, M,     M,     M,    M,   N},
-    {BridgeStep::kDraining,           BridgeState::kDraining,    kAny,               M,  M,    M, M,     N,     M,    M,   Y},
-    {BridgeStep::kClosed,             BridgeState::kClosed,      kAny,               M,  N,    M, M,     N,     N,    M,   Y},
+    //                                                                                 client   backend  first      rest
+    // step                            state                       streams            tls  race is   ready bytes early    closing
+    {BridgeStep::kPeeking,              BridgeState::kPeeking,      kOpen,             kN,  kN,  kN,  kN,  kN,  kN,  kN,  kN},
+    {BridgeStep::kAwaitingTurn,         BridgeState::kPeeking,      kOpen,             kN,  kN,  kN,  kN,  kY,  kN,  kN,  kN},
+    {BridgeStep::kHandshaking,          BridgeState::kHandshaking,  kOpen,             kY,  kN,  kN,  kN,  kN,  kN,  kN,  kN},
+    {BridgeStep::kInputAwaitingTurn,    BridgeState::kHandshaking,  kOpen,             kY,  kN,  kN,  kN,  kM,  kN,  kN,  kN},
+    {BridgeStep::kSigning,              BridgeState::kHandshaking,  kOpen,             kY,  kN,  kN,  kN,  kN,  kN,  kN,  kN},
+    {BridgeStep::kRouting,              BridgeState::kRouting,      kOpen | kClient,   kM,  kN,  kN,  kN,  kN,  kM,  kN,  kN},
+    {BridgeStep::kDialling,             BridgeState::kConnecting,   kOpen | kClient,   kM,  kY,  kN,  kN,  kN,  kM,  kN,  kN},
+    {BridgeStep::kBackendHandshaking,   BridgeState::kConnecting,   kOpen | kClient,   kM,  kN,  kY,  kN,  kN,  kM,  kN,  kN},
+    {BridgeStep::kBridging,             BridgeState::kBridging,     kOpen,             kM,  kN,  kY,  kY,  kN,  kN,  kN,  kN},
+    {BridgeStep::kHalfClosed,           BridgeState::kHalfClosed,   kAny & ~kOpen,     kM,  kN,  kY,  kY,  kN,  kN,  kN,  kN},
+    {BridgeStep::kServingRest,          BridgeState::kHalfClosed,   kAny,              kM,  kN,  kY,  kY,  kN,  kN,  kY,  kN},
+    {BridgeStep::kEnded,                BridgeState::kDraining,     kAny,              kM,  kM,  kM,  kM,  kM,  kM,  kM,  kN},
+    {BridgeStep::kDraining,             BridgeState::kDraining,     kAny,              kM,  kM,  kM,  kM,  kN,  kM,  kM,  kY},
+    {BridgeStep::kClosed,               BridgeState::kClosed,       kAny,              kM,  kN,  kM,  kM,  kN,  kN,  kM,  kY},
 }};
 // clang-format on
 
