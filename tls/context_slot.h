@@ -17,7 +17,7 @@ class ContextSlot {
   static T* Put(std::unique_ptr<T> value, SSL_CTX* ctx) {
     T* const kept = value.get();
     if (SSL_CTX_set_ex_data(ctx, Index(), kept) != 1) return nullptr;  // no memory
-    static_cast<void>(value.release());  // the context's from now on
+    static_cast<void>(value.release());
     return kept;
   }
 

@@ -170,7 +170,7 @@ absl::Status SetBackendTls(Route* route) {
   tls.cert = absl::GetFlag(FLAGS_backend_cert);
   tls.key = absl::GetFlag(FLAGS_backend_key);
   tls.insecure_skip_verify = absl::GetFlag(FLAGS_backend_insecure);
-  const absl::Status truncation =
+  absl::Status truncation =
       SetTruncation("backend-truncation", absl::GetFlag(FLAGS_backend_truncation),
                     &route->bridge.accept_backend_truncation);
   if (!truncation.ok()) return truncation;
