@@ -125,6 +125,7 @@ class Pair {
     const std::string text = Text(server_sent_.size(), bytes);
     server_sent_ += text;
     FUZZ_CHECK(server_->Send({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+    Collect();
   }
 
   void ClientCloses() {
@@ -137,6 +138,7 @@ class Pair {
     if (failed_) return;
     server_closed_ = server_closed_ || server_->handshake_done();
     server_->SendCloseNotify();
+    Collect();
   }
 
   void ClientLeaves() {
