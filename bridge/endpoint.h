@@ -110,8 +110,11 @@ class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
   }
 
   size_t queued_bytes() const { return socket_.queued_bytes(); }
-  // The same with what the kernel has taken and the peer's kernel has not.
-  size_t undelivered_bytes() const { return queued_bytes() + socket_.unacknowledged_bytes(); }
+  // The same with what the kernel has taken and the peer's kernel has not; none once the socket has
+  // failed, which delivers nothing more.
+  size_t undelivered_bytes() const {
+    return failed_ ? 0 : queued_bytes() + socket_.unacknowledged_bytes();
+  }
   // Of what comes from here, how much the other side may queue.
   size_t mark_for_other() const { return tls_.active() ? kHighMark : kHighMarkOfBytes; }
   bool closed() const { return state_ == State::kClosed; }
