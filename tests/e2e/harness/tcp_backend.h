@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,7 +43,13 @@ class TcpBackend {
   UniqueFd listener_;
   UniqueFd stop_fd_;  // An eventfd that every wait watches.
   std::atomic<int> connections_accepted_ = 0;
-  std::vector<std::thread> connections_;  // Used by acceptor_ only.
+  struct Connection {
+    std::thread thread;
+    std::shared_ptr<std::atomic<bool>> over;
+  };
+  void JoinThoseThatAreOver();
+
+  std::vector<Connection> connections_;  // Used by acceptor_ only.
   std::thread acceptor_;
 };
 
