@@ -68,6 +68,8 @@ def parse(arguments=None):
     add_common(parser)
     parser.add_argument("--programs", type=_list_of(programs.NAMES), default=programs.NAMES,
                         metavar="A,B", help=f"of {', '.join(programs.NAMES)}; all by default")
+    parser.add_argument("--before", type=Path, metavar="PATH",
+                        help="another build of tlsbridge, measured in the same run: what has a change cost?")
     parser.add_argument("--only", type=_list_of(figures.NAMES), default=figures.NAMES,
                         metavar="A,B", help=f"of {', '.join(figures.NAMES)}; all by default")
     parser.add_argument("--idle-connections", type=_positive(int), help="held open (2000)")

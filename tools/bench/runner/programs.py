@@ -41,9 +41,10 @@ class Tlsbridge(Program):
     name = "tlsbridge"
     version_argument = "--version"
 
-    def __init__(self, path, workers=1):
+    def __init__(self, path, workers=1, name="tlsbridge"):
         self._path = path
         self.workers = workers
+        self.name = name
 
     def path(self):
         return str(self._path) if os.access(self._path, os.X_OK) else None
@@ -192,9 +193,11 @@ class Floor(Program):
 NAMES = ["tlsbridge", "haproxy", "nginx", "hitch", "stunnel", "floor"]
 # What tlsbridge is compared with. stunnel is of another design, and slower.
 PEERS = ["haproxy", "nginx", "hitch"]
+# Another build of tlsbridge, with which this one is compared: does a change cost anything?
+BEFORE = "before"
 
 
-def make(tlsbridge, tools):
+def make(tlsbridge, tools, before=None):
     """All programs by name; `tools` is the folder of the benchmark's own binaries."""
-    programs = [Tlsbridge(tlsbridge), Haproxy(), Nginx(), Hitch(), Stunnel(), Floor(tools / "relay")]
+    programs = [Tlsbridge(tlsbridge), *([Tlsbridge(before, name=BEFORE)] if before else []), Haproxy(), Nginx(), Hitch(), Stunnel(), Floor(tools / "relay")]
     return {program.name: program for program in programs}

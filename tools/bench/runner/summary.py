@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from .programs import PEERS
+from .programs import BEFORE, PEERS
 
 
 def summarise(figures, measurements):
@@ -22,8 +22,10 @@ def summarise(figures, measurements):
         ours = programs.get("tlsbridge", {}).get(key)
         best = min(peers, key=peers.get) if peers else None
         ratio = ours / peers[best] if best and ours is not None and peers[best] > 0 else None
+        before = programs.get(BEFORE, {}).get(key)
+        ratio_before = ours / before if ours is not None and before else None
         summary[figure.name] = {"title": figure.title, "compared": key, "programs": programs,
-                                "best_peer": best, "ratio": ratio}
+                                "best_peer": best, "ratio": ratio, "ratio_before": ratio_before}
     return summary
 
 
@@ -50,6 +52,8 @@ def table(figures, summary):
             lines += [f"    failed: {failure}" for failure in dict.fromkeys(row["failures"])]
         if entry["ratio"] is not None:
             lines.append(f"  tlsbridge / best peer ({entry['best_peer']}): {entry['ratio']:.2f}")
+        if entry["ratio_before"] is not None:
+            lines.append(f"  tlsbridge / before: {entry['ratio_before']:.3f}")
     return "\n".join(lines)
 
 
