@@ -67,11 +67,6 @@ Endpoint* Bridge::OtherThan(const Endpoint& endpoint) {
   return backend_connected() ? outgoing_.get() : nullptr;
 }
 
-void Bridge::Pause(Endpoint& endpoint, Endpoint::Pause why) {
-  const int error = endpoint.PauseReading(why);
-  if (error != 0) ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
-}
-
 void Bridge::Resume(Endpoint& endpoint, Endpoint::Pause why) {
   const int error = endpoint.ResumeReading(why);
   if (error != 0) ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
@@ -85,7 +80,7 @@ void Bridge::OnReadable(Endpoint& endpoint) {
   switch (step_) {
     case BridgeStep::kAwaitingTurn:
     case BridgeStep::kInputAwaitingTurn:
-      return Pause(incoming_, Endpoint::kAwaitsTurn);
+      return incoming_.PauseReading(Endpoint::kAwaitsTurn);
     case BridgeStep::kHandshaking:
       Enter(BridgeStep::kInputAwaitingTurn);
       return observer_->OnHandshakeInput();
@@ -120,11 +115,11 @@ void Bridge::PumpFrom(Endpoint& from) {
     const bool more = Take(from, read);
     if (ended() || from.closed()) return;
     // FIN would be told again in every turn.
-    if (from.peer_finished()) return Pause(from, Endpoint::kStreamEnded);
+    if (from.peer_finished()) return from.PauseReading(Endpoint::kStreamEnded);
     if (!more) return;
 
     const bool full = QueuedFrom(from) >= mark;
-    if (full) Pause(from, Endpoint::kOtherSideFull);
+    if (full) from.PauseReading(Endpoint::kOtherSideFull);
     if (full || read.outcome != ReadOutcome::kMore) return;
     budget -= std::min(budget, limit + read.records * kBytesPerRecord);
     if (budget == 0) return;
@@ -145,7 +140,7 @@ bool Bridge::AdvanceHandshake(Endpoint& from, const Read& read) {
       observer_->OnClientReady();
     } else if (stalls && from.tls()->awaits_signature()) {
       Enter(BridgeStep::kSigning);  // ContinueSigned() follows
-      Pause(from, Endpoint::kAwaitsTurn);
+      from.PauseReading(Endpoint::kAwaitsTurn);
       return false;
     }
   } else if (step_ == BridgeStep::kBackendHandshaking && from.side() == Side::kOutgoing) {
@@ -255,8 +250,7 @@ bool Bridge::HasLeftInOrder(const Endpoint& endpoint) const {
 }
 
 void Bridge::LetGo(Endpoint& endpoint) {
-  const int error = endpoint.LetGo();
-  if (error != 0) return ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
+  endpoint.LetGo();
   CheckEnd();
 }
 

@@ -235,7 +235,6 @@ class Bridge final : private Endpoint::Owner {
   void FailedToConnect(int error, const tls::Failure& failure = {});
   void ServeLate(const RaceDialer::Result& result);
 
-  void Pause(Endpoint& endpoint, Endpoint::Pause why);
   void Resume(Endpoint& endpoint, Endpoint::Pause why);
   size_t QueuedFrom(const Endpoint& from);
   size_t MarkFor(const Endpoint& from) const;

@@ -42,7 +42,7 @@ void Bridge::OnWriteError(Endpoint& to, int error) {
   if (IsLocalError(error)) return ReportEnd(end);
   // It wants no more. What it sent before, perhaps the whole of its stream, is in the kernel or on
   // its way; the other shall have all of that before it learns.
-  Pause(*from, Endpoint::kStreamEnded);
+  from->PauseReading(Endpoint::kStreamEnded);
   ServeRest(from->side(), end, /*cut=*/false);
 }
 
@@ -51,19 +51,20 @@ void Bridge::OnHangup(Endpoint& endpoint, int error) {
   const Event event(this);
   if (ended()) return;
   if (HasLeftInOrder(endpoint)) return LetGo(endpoint);
+  const End end = End::OfBoth(ReasonForErrno(endpoint.side(), error), error);
+  if (IsLocalError(error)) return ReportEnd(rest_ != nullptr ? rest_->end : end);
   if (step_ < BridgeStep::kBridging) return OnError(endpoint, error);
   if (step_ == BridgeStep::kServingRest) {
     if (endpoint.side() == rest_->served) ReportEnd(rest_->end);
     return;
   }
   Endpoint& other = *OtherThan(endpoint);
-  Pause(other, Endpoint::kStreamEnded);
+  other.PauseReading(Endpoint::kStreamEnded);
   // A client that resets has no use for the answer: its request is worth waiting for only if it is
   // whole, or while the backend goes on taking it. So what is left of it is looked through at once.
   const bool cut_request =
       endpoint.side() == Side::kIncoming && !HasEnded(streams_, Side::kIncoming);
-  ServeRest(other.side(), End::OfBoth(ReasonForErrno(endpoint.side(), error), error),
-            /*cut=*/false, /*impatient=*/cut_request);
+  ServeRest(other.side(), end, /*cut=*/false, /*impatient=*/cut_request);
   if (ended() || !cut_request) return;
   Resume(endpoint, Endpoint::kOtherSideFull);
   if (!ended() && endpoint.pauses() == 0) PumpFrom(endpoint);
@@ -74,7 +75,7 @@ void Bridge::OnError(Endpoint& endpoint, int error) {
   if (HasLeftInOrder(endpoint)) return LetGo(endpoint);
   if (step_ == BridgeStep::kServingRest) {
     if (endpoint.side() == rest_->served) return ReportEnd(rest_->end);
-    Pause(endpoint, Endpoint::kStreamEnded);
+    endpoint.PauseReading(Endpoint::kStreamEnded);
     return CutShort();
   }
   if (step_ < BridgeStep::kRouting) return LeftEarly(error);
@@ -87,8 +88,8 @@ void Bridge::OnError(Endpoint& endpoint, int error) {
   const bool complete = HasEnded(streams_, endpoint.side());
   if (!complete && other->undelivered_bytes() == 0) return ReportEnd(end);
   // The other may be slow. It shall have all that came before, and its end if that came, too.
-  Pause(endpoint, Endpoint::kStreamEnded);
-  Pause(*other, Endpoint::kStreamEnded);
+  endpoint.PauseReading(Endpoint::kStreamEnded);
+  other->PauseReading(Endpoint::kStreamEnded);
   ServeRest(other->side(), end, /*cut=*/!complete);
 }
 

@@ -73,9 +73,7 @@ BufferedSocket::BufferedSocket(int fd, size_t low_mark, Owner* owner, EventLoop*
   error_ = StartReading();
 }
 
-BufferedSocket::~BufferedSocket() {
-  if (!closed()) close(fd_);
-}
+BufferedSocket::~BufferedSocket() { Close(/*reset=*/false); }
 
 // ---- Callbacks: cast and call.
 
@@ -118,12 +116,10 @@ Read BufferedSocket::ReadInto(std::vector<uint8_t>* room, size_t limit) {
   return read;
 }
 
-int BufferedSocket::WatchForHangup() {
-  if (std::exchange(watched_, true)) return 0;
-  return loop_->hangups().Add(fd_, this);
+void BufferedSocket::StopReading() {
+  bufferevent_disable(bufferevent_.get(), EV_READ);
+  if (!std::exchange(watched_, true)) loop_->hangups().Add(fd_, this);
 }
-
-void BufferedSocket::StopReading() { bufferevent_disable(bufferevent_.get(), EV_READ); }
 
 int BufferedSocket::StartReading() {
   errno = 0;
@@ -179,6 +175,7 @@ bool BufferedSocket::is_unix() const {
 void BufferedSocket::Close(bool reset) {
   if (closed()) return;
   bufferevent_.reset();
+  loop_->hangups().Remove(this);
   if (reset) {
     const linger at_once = {.l_onoff = 1, .l_linger = 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

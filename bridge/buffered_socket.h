@@ -3,7 +3,7 @@
 // It is readable, takes bytes, and tells when its queue has drained or it has failed. Reads go
 // straight from the socket into the caller's memory. Writes go straight to the socket while nothing
 // is queued; only what the socket does not take is queued on the bufferevent. While reading is
-// stopped, errors and hangups are heard all the same.
+// stopped, errors and hangups are heard all the same, a little later (HangupWatch).
 //
 // Thread: the worker's. Owner: the endpoint, which is called back, and may close the socket in any
 // call, but must not destroy it there. The loop and the counters outlive it. Failure: an errno by
@@ -32,7 +32,8 @@ class BufferedSocket final : private HangupWatch::Listener {
     virtual void OnDrained() = 0;
     // It takes no more of what is queued; bytes that came before may still be read.
     virtual void OnWriteFailed(int error) = 0;
-    // The same, found while nothing is queued and, perhaps, nothing is read.
+    // The same, found while nothing is queued and, perhaps, nothing is read; or the kernel refuses
+    // to tell of it (IsLocalError).
     virtual void OnHangup(int error) = 0;
 
    protected:
@@ -54,8 +55,7 @@ class BufferedSocket final : private HangupWatch::Listener {
   // Sends or queues. `fin_follows`: so that FIN leaves in the same packet.
   [[nodiscard]] int Send(absl::Span<const uint8_t> bytes, bool fin_follows);
 
-  // Asks to be told of errors although reading is stopped. For good, and only once.
-  [[nodiscard]] int WatchForHangup();
+  // Errors are told of although reading is stopped.
   void StopReading();
   // Fails if the kernel does not take it back into the loop's set.
   [[nodiscard]] int StartReading();
@@ -79,8 +79,7 @@ class BufferedSocket final : private HangupWatch::Listener {
   static void OnWritten(bufferevent* bev, void* self);
   static void OnEvent(bufferevent* bev, short what, void* self);
   void OnHangup() override;
-
-  void Attach();
+  void OnUnwatched(int error) override { owner_->OnHangup(error); }
 
   EventLoop* const loop_;  // Not owned.
   Owner* const owner_;     // Not owned.

@@ -76,12 +76,10 @@ Read Endpoint::BeginHandshake() {
   return read;
 }
 
-int Endpoint::PauseReading(Pause why) {
+void Endpoint::PauseReading(Pause why) {
   const bool was_reading = pauses_ == 0;
   pauses_ |= why;
-  if (!was_reading) return 0;
-  socket_.StopReading();
-  return failed_ || state_ != State::kOpen ? 0 : socket_.WatchForHangup();
+  if (was_reading) socket_.StopReading();
 }
 
 int Endpoint::ResumeReading(Pause why) {

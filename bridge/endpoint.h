@@ -35,7 +35,7 @@ class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
     virtual void OnDrained(Endpoint& endpoint) = 0;
     // It takes no more of what is queued; bytes that came before may still be read.
     virtual void OnWriteError(Endpoint& endpoint, int error) = 0;
-    // The same, heard while its reading was paused.
+    // The same, heard while its reading was paused; or the kernel refuses to tell of it.
     virtual void OnHangup(Endpoint& endpoint, int error) = 0;
     // The descriptor is closed. The last call.
     virtual void OnClosed(Endpoint& endpoint) = 0;
@@ -90,12 +90,12 @@ class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
   // FinishWriting() has been called: nothing more may be written.
   bool takes_no_more() const { return writing_ != Writing::kOpen; }
   // The peer has gone, having said goodbye: nothing is owed to it, and nothing more can come.
-  [[nodiscard]] int LetGo();
+  void LetGo();
   // Its close_notify has come, and by the protocol's version ends our stream, too.
   bool MustAnswerCloseNotify() const { return tls_.MustAnswerCloseNotify(); }
 
+  void PauseReading(Pause why);
   // 0, or the errno with which the kernel refuses to watch over the socket.
-  [[nodiscard]] int PauseReading(Pause why);
   [[nodiscard]] int ResumeReading(Pause why);
   uint8_t pauses() const { return pauses_; }
 

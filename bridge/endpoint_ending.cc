@@ -29,10 +29,10 @@ int Endpoint::FinishWriting() {
   return error;
 }
 
-int Endpoint::LetGo() {
+void Endpoint::LetGo() {
   failed_ = true;
   writing_ = Writing::kFinished;
-  return PauseReading(kStreamEnded);
+  PauseReading(kStreamEnded);
 }
 
 // The last words of TLS for `ending`, if it has any.
@@ -60,7 +60,7 @@ void Endpoint::CleanupSocket(Ending ending) {
   if (ending == Ending::kFlushReset) {
     // UNIX sockets know no reset but this one: the peer of one that is closed with bytes unread
     // gets ECONNRESET behind its last byte. So what it sends from now on stays unread.
-    if (socket_.is_unix() && PauseReading(kStreamEnded) != 0) return Destroy(/*reset=*/true);
+    if (socket_.is_unix()) PauseReading(kStreamEnded);
   } else {
     if (SayGoodbye(ending) != 0) return Destroy(/*reset=*/false);
     if (writing_ == Writing::kOpen) writing_ = Writing::kFinishing;
@@ -94,7 +94,7 @@ void Endpoint::Discard() {
       peer_finished_ = true;
       ContinueClosing();
       // What is queued for it leaves first; until then FIN would be told in every turn.
-      if (state_ == State::kClosing) static_cast<void>(PauseReading(kStreamEnded));
+      if (state_ == State::kClosing) PauseReading(kStreamEnded);
       return;
     }
     if (read.outcome != ReadOutcome::kMore) return;

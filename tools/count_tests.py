@@ -1,12 +1,22 @@
 #!/usr/bin/env python3
 # Counts the test cases of one `bazel test` run: tools/count_tests.py BUILD_EVENT_FILE
-# Names failed and skipped ones, ends with "N passed, N failed", and exits 1 unless all went well.
-"""The build event file names exactly the targets of that run, so that older test.xml files do not count."""
+# Names the slowest targets and the failed, flaky and skipped ones, ends with "N passed, N failed", and exits 1 unless
+# all went well.
+"""The build event file names exactly the targets of that run, so that older test.xml files do not count.
 
+A target that failed and then passed is flaky. Real programs on real sockets may be, on a machine that others use too;
+anywhere else it is a failure: a test without luck in it passes at once, and one that needs luck hides a fault.
+"""
+
+import collections
 import json
 import sys
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
+
+
+MAY_BE_FLAKY = ("//tests/e2e", "//tests/chaos")
+_SLOWEST = 10
 
 
 def read_cases(xml_text):
@@ -42,9 +52,35 @@ def _cases_of_result(result, read_uri):
     return cases
 
 
+def may_be_flaky(label):
+    return label.startswith(tuple(f"{folder}{end}" for folder in MAY_BE_FLAKY for end in ("/", ":")))
+
+
+def _flaky(attempts):
+    """[(target, "(M of N)", "flaky")] of the targets that failed M times and then passed; attempts: {key: [status]}."""
+    found = []
+    for (label, _, _), statuses in sorted(attempts.items(), key=lambda item: item[0][0]):
+        failed = sum(status != "PASSED" for status in statuses)
+        if statuses[-1] == "PASSED" and failed:
+            found.append((label, f"({failed} of {len(statuses)})", "flaky"))
+    return found
+
+
+def seconds_by_target(lines):
+    """{target: seconds} of all its attempts and shards."""
+    seconds = collections.Counter()
+    for line in lines:
+        if '"testResult"' in line:
+            event = json.loads(line)
+            milliseconds = event.get("testResult", {}).get("testAttemptDurationMillis", 0)
+            seconds[event["id"]["testResult"]["label"]] += int(milliseconds) / 1000
+    return seconds
+
+
 def count(lines, read_uri=_read_uri):
     """Returns [(target, case, outcome)] for the build events in `lines`, one JSON object a line."""
     results = {}  # A flaky target has several attempts; the last one counts.
+    attempts = collections.defaultdict(list)
     not_built = {}
     exit_code = None
     for line in lines:
@@ -57,6 +93,7 @@ def count(lines, read_uri=_read_uri):
         if "testResult" in event:
             key = (label, ident.get("run"), ident.get("shard"))
             results[key] = event["testResult"]
+            attempts[key].append(event["testResult"].get("status", "NO_STATUS"))
         elif kind == "targetCompleted" and not event.get("completed", {}).get("success"):
             if event.get("aborted", {}).get("reason") != "SKIPPED":
                 not_built[label] = "was not built"
@@ -69,6 +106,7 @@ def count(lines, read_uri=_read_uri):
     cases = [(label, why, "failed") for label, why in sorted(not_built.items())]
     for (label, _, _), result in sorted(results.items(), key=lambda item: item[0][0]):
         cases += [(label, case, outcome) for case, outcome in _cases_of_result(result, read_uri)]
+    cases += _flaky(attempts)
     if exit_code != 0 and all(outcome != "failed" for _, _, outcome in cases):
         cases.append(("bazel", f"exit code {exit_code}", "failed"))
     return cases
@@ -76,12 +114,19 @@ def count(lines, read_uri=_read_uri):
 
 def main(argv):
     with open(argv[1], encoding="utf-8") as file:
-        cases = count(file)
-    totals = {"passed": 0, "failed": 0, "skipped": 0}
+        lines = file.readlines()
+    cases = count(lines)
+    for label, seconds in seconds_by_target(lines).most_common(_SLOWEST):
+        print(f"took {seconds:.0f} s: {label}")
+    totals = {"passed": 0, "failed": 0, "skipped": 0, "flaky": 0}
     for label, case, outcome in cases:
         totals[outcome] += 1
         if outcome != "passed":
             print(f"{outcome}: {label} {case}")
+        if outcome == "flaky" and not may_be_flaky(label):
+            print(f"failed: {label} is flaky, which only tests in {' and '.join(MAY_BE_FLAKY)} may be")
+            totals["failed"] += 1
+    print(f"{totals['skipped']} skipped, {totals['flaky']} flaky")
     print(f"{totals['passed']} passed, {totals['failed']} failed")
     return 1 if totals["failed"] else 0
 

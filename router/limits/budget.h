@@ -19,9 +19,12 @@ inline constexpr int64_t kReservedDescriptors = 64;
 // What a connection can be made to hold: tests/router/limits/worst_case_test.cc measures it.
 // Before it is understood, however it is cut up: a ClientHello that lacks its last byte.
 inline constexpr int64_t kGreetingBytes = 18 * 1024;
-// A TLS session in its handshake: the longest hello, which BoringSSL keeps until its end, and the
-// longest record, that lacks its last byte.
-inline constexpr int64_t kHandshakeBytes = 46 * 1024;
+// A TLS session in its handshake that waits for its client, who may have stopped inside the longest
+// record.
+inline constexpr int64_t kHandshakeBytes = 24 * 1024;
+// The same inside the longest message as well, of which it has sent all but the end in other
+// records: the certificates that it was asked for. BoringSSL grows its buffer by a third.
+inline constexpr int64_t kLongMessageBytes = 62 * 1024;
 // An established one, with such a record.
 inline constexpr int64_t kSessionBytes = 20 * 1024;
 // A queue at its mark (bridge/endpoint.h).

@@ -14,6 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "bridge/bridge.h"
 #include "bridge/event/clock.h"
+#include "bridge/event/hangup_watch.h"
 #include "gtest/gtest.h"
 #include "tests/support/peer.h"
 
@@ -93,6 +94,9 @@ class BridgeTest : public ::testing::Test {
     clock_.Advance(by);
     Turn();
   }
+
+  // Until a paused side is watched over.
+  void Settle() { Advance(HangupWatch::kSettle + absl::Milliseconds(1)); }
 
   void Join() {
     bridge_->ConnectBackend({backend_.address()});

@@ -49,6 +49,7 @@ class BridgePaused : public BridgeTest, public ::testing::WithParamInterface<Bac
     for (int i = 0; i < 1000 && !ClientPaused(); ++i) Turn(1);
     Turn(50);
     ASSERT_TRUE(ClientPaused());
+    Settle();
   }
   void StallClient() {
     client_->StallReading(true);
@@ -56,6 +57,7 @@ class BridgePaused : public BridgeTest, public ::testing::WithParamInterface<Bac
     for (int i = 0; i < 1000 && !BackendPaused(); ++i) Turn(1);
     Turn(50);
     ASSERT_TRUE(BackendPaused());
+    Settle();
   }
   // Lets time pass until then; some of it is the kernels'.
   void UntilEnded() {

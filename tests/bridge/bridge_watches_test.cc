@@ -62,6 +62,7 @@ TEST_P(BridgeWatchesOf, AreRefusedAndTheBridgeEndsAndSaysWhy) {
   } else {
     // What is queued for a paused side makes the kernel watch it anew.
     Flood(moment == Moment::kPausing ? side : Other(side));
+    Settle();
   }
   EXPECT_GE(none.refused(), 1);
   ASSERT_EQ(witness_.told, Told({"connected", "ended", "closed"}));

@@ -19,6 +19,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 TEST(HelpTest, TheProgramTellsItsCommandsSignalsAndExitCodes) {
   for (const std::vector<std::string>& arguments :
@@ -59,6 +60,18 @@ TEST(HelpTest, VersionNamesTheProgramAndItsLibraries) {
                                      ContainsRegex("\nBoringSSL .*[0-9]+"),
                                      ContainsRegex("\nlibevent 2\\.[0-9]+")));
   }
+}
+
+TEST(HelpTest, VerboseVersionNamesEverythingThatIsLinkedIn) {
+  const ProgramResult result = RunProgram({"--version", "--verbose"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.output, StartsWith(RunProgram({"--version"}).output));
+  for (const char* library : {"BoringSSL", "abseil", "c-ares", "fmt", "libevent", "nlohmann-json",
+                              "spdlog", "yaml-cpp"}) {
+    EXPECT_THAT(result.output,
+                ContainsRegex(absl::StrCat("\n", library, " [0-9:]*[0-9]+\\.[0-9]+")));
+  }
+  EXPECT_EQ(RunProgram({"--version", "--all"}).exit_code, 2);
 }
 
 class ListedFlagsTest : public TlsbridgeTest {};

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Tests tools/count_tests.py on build events as Bazel 4.2 writes them."""
 
+import contextlib
+import io
 import json
 import os
 import tempfile
@@ -70,7 +72,41 @@ class CountTestsTest(unittest.TestCase):
         outcomes = _count(
             _result("//a:t", "FAILED", "first"), _result("//a:t", "PASSED", "last", attempt=2),
             _finished(), files={"first": _CRASH, "last": _GREEN})
-        self.assertEqual(outcomes, ["passed"])
+        self.assertEqual(outcomes, ["flaky", "passed"])
+
+    def test_a_flaky_target_is_told_with_its_attempts_and_fails_where_nothing_depends_on_luck(self):
+        for label, code in (("//tests/e2e:t", 0), ("//tests/e2e/harness:t", 0), ("//tests/chaos:t", 0),
+                            ("//tests/e2e_like:t", 1), ("//tests/router/log:t", 1)):
+            events = [_result(label, "FAILED", attempt=1), _result(label, "TIMEOUT", attempt=2),
+                      _result(label, "PASSED", "GREEN", attempt=3), _finished()]
+            exit_code, said = self._main(events)
+            self.assertEqual(exit_code, code, label)
+            self.assertIn(f"flaky: {label} (2 of 3)\n", said)
+            self.assertTrue(said.endswith(f"0 skipped, 1 flaky\n1 passed, {code} failed\n"), said)
+
+    def test_the_slowest_targets_are_told_with_all_their_attempts(self):
+        slow, quick = _result("//a:slow", "PASSED", "GREEN"), _result("//a:quick", "PASSED", "GREEN")
+        again = _result("//a:slow", "PASSED", "GREEN", shard=2)
+        slow["testResult"]["testAttemptDurationMillis"] = "2000"
+        again["testResult"]["testAttemptDurationMillis"] = "1400"
+        quick["testResult"]["testAttemptDurationMillis"] = "10"
+        _, said = self._main([quick, slow, again, _finished()])
+        self.assertTrue(said.startswith("took 3 s: //a:slow\ntook 0 s: //a:quick\n"), said)
+
+    def _main(self, events):
+        """The exit code and the output for these events; the URI "GREEN" is a file with one passed case."""
+        with tempfile.TemporaryDirectory() as folder:
+            green = os.path.join(folder, "green.xml")
+            with open(green, "w", encoding="utf-8") as file:
+                file.write(_GREEN)
+            path = os.path.join(folder, "events.json")
+            with open(path, "w", encoding="utf-8") as file:
+                for event in events:
+                    file.write(json.dumps(event).replace('"GREEN"', json.dumps("file://" + green)) + "\n")
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                exit_code = count_tests.main(["count_tests", path])
+            return exit_code, said.getvalue()
 
     def test_every_shard_counts(self):
         outcomes = _count(

@@ -5,7 +5,7 @@ three times slower.
 """
 
 _PACKAGE = "android-platform-external-boringssl"
-_VERSION = "13.0.0+r24-2"
+BORINGSSL_VERSION = "13.0.0+r24-2"
 _TARBALL = "android-platform-external-boringssl_13.0.0+r24.orig.tar.xz"
 _SHA256 = "583b7aeee1fca68b8244d086cea6fca23bd19d517bd63f0b9de714e048f92a7d"
 
@@ -49,7 +49,7 @@ def _boringssl_impl(ctx):
     _run(ctx, "apt-get source", ["sh", "-c", "cd apt && exec \"$@\"", "sh"] + apt + [
         "source",
         "--download-only",
-        _PACKAGE + "=" + _VERSION,
+        _PACKAGE + "=" + BORINGSSL_VERSION,
     ])
     sha256 = _run(ctx, "sha256sum", ["sha256sum", "apt/" + _TARBALL]).split(" ")[0]
     if sha256 != _SHA256:

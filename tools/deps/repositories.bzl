@@ -1,7 +1,8 @@
 """Every external repository of the build. Labels are the upstream projects' own."""
 
-load("//tools/deps:boringssl.bzl", "boringssl_repository")
+load("//tools/deps:boringssl.bzl", "BORINGSSL_VERSION", "boringssl_repository")
 load("//tools/deps:debian_library.bzl", "debian_library")
+load("//tools/deps:linked_versions.bzl", "linked_versions")
 
 # Debian builds each abseil target as an archive of its own; the linker picks what is used.
 _ABSL = [
@@ -73,7 +74,10 @@ def tlsbridge_repositories():
     _bazel_rules()
     boringssl_repository(
         name = "boringssl",
-        patches = ["//tools/deps:patches/boringssl-cve-2023-0286.patch"],
+        patches = [
+            "//tools/deps:patches/boringssl-cve-2023-0286.patch",
+            "//tools/deps:patches/boringssl-handshake-buffer.patch",
+        ],
     )
     debian_library(
         name = "com_google_absl",
@@ -154,6 +158,19 @@ def tlsbridge_repositories():
         header = "/usr/include/benchmark/benchmark.h",
         linkopts = ["-lbenchmark_main", "-lbenchmark", "-lpthread"],
         targets = [":benchmark_main"],
+    )
+    linked_versions(
+        name = "linked_versions",
+        packages = {
+            "abseil": "libabsl-dev",
+            "c-ares": "libc-ares-dev",
+            "fmt": "libfmt-dev",
+            "libevent": "libevent-dev",
+            "nlohmann-json": "nlohmann-json3-dev",
+            "spdlog": "libspdlog-dev",
+            "yaml-cpp": "libyaml-cpp-dev",
+        },
+        versions = {"BoringSSL": BORINGSSL_VERSION},
     )
 
 def _bazel_rules():

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "bridge/event/libevent_ptr.h"
+#include "linked_versions.h"
 #include "tls/server_context.h"
 #include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/demo.h"
@@ -32,7 +33,8 @@ constexpr char kHelp[] =
     "  tlsbridge explain    tells whether a client's certificate would be let in, and why\n"
     "\n"
     "  tlsbridge COMMAND --help lists the flags of a command.\n"
-    "  tlsbridge --version tells the versions of the program and its libraries.\n"
+    "  tlsbridge --version tells the program's version; with --verbose also the compiler, and the\n"
+    "  version of every library that is linked in.\n"
     "\n"
     "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
     "connection;\n"
@@ -42,6 +44,16 @@ constexpr char kHelp[] =
     "files or addresses, nothing was started; 3 out of memory, or a library cannot go on: one line "
     "says\n"
     "which.\n";
+
+int PrintVersion(absl::Span<char* const> arguments) {
+  if (!arguments.empty() && arguments[0] != absl::string_view("--verbose")) {
+    return RefuseToStart(absl::InvalidArgumentError(
+        absl::StrCat("--version takes only --verbose, not '", arguments[0], "'")));
+  }
+  printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), LibeventVersion());
+  if (!arguments.empty()) printf("\ncompiled by %s, linked with\n%s", __VERSION__, kLinkedVersions);
+  return kExitOk;
+}
 
 int Main(absl::Span<char* const> arguments) {
   const absl::string_view command = arguments.size() > 1 ? arguments[1] : "--help";
@@ -55,8 +67,7 @@ int Main(absl::Span<char* const> arguments) {
     return kExitOk;
   }
   if (command == "--version" || command == "version") {
-    printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), LibeventVersion());
-    return kExitOk;
+    return PrintVersion(arguments.subspan(2));
   }
   return RefuseToStart(absl::InvalidArgumentError(absl::StrCat(
       "unknown command '", command, "'; use demo, sidecar, run, check or explain, or --help")));

@@ -15,8 +15,11 @@
 #include "router/connections/greeting.h"
 #include "router/limits/budget.h"
 #include "tests/tls/memory_client.h"
+#include "tls/certificates/certificate_uses.h"
 #include "tls/certificates/development_ca.h"
 #include "tls/client_session.h"
+#include "tls/server_context.h"
+#include "tls/trust/client_verifier.h"
 
 namespace tlsbridge {
 namespace {
@@ -163,6 +166,53 @@ TEST_P(WorstCaseTest, AHandshakeThatStopsInsideALongRecord) {
   EXPECT_LE(each, kHandshakeBytes);
 }
 
+// A message that cannot be answered before its last byte: a second hello (TLS 1.3, after a
+// HelloRetryRequest).
+TEST_P(WorstCaseTest, AHandshakeThatStopsInsideASecondHello) {
+  if (GetParam() != TLS1_3_VERSION) GTEST_SKIP() << "only TLS 1.3 asks for a second hello";
+  const int64_t each = BytesOfEach([&] {
+    MemoryClient client(GetParam(),
+                        [](SSL_CTX* ctx) { SSL_CTX_set1_curves_list(ctx, "P-521:X25519"); });
+    auto session = Answered(&staging_, client.TakeOutput());
+    const std::string second = CutUp(LongHello(GetParam(), kLongestMessage), 100);
+    EXPECT_EQ(session->Receive(Bytes(second.substr(0, second.size() - 1))).verdict,
+              tls::Verdict::kWantRead);
+    return session;
+  });
+  RecordProperty("bytes", static_cast<int>(each));
+  EXPECT_GT(each, kLongestMessage) << "nothing of it was kept: was it asked for?";
+  EXPECT_LE(each, kLongMessageBytes);
+}
+
+// The longest message there is, and behind most of it most of a record.
+TEST_P(WorstCaseTest, AHandshakeThatStopsInsideItsCertificatesAndALongRecord) {
+  if (GetParam() != TLS1_2_VERSION) GTEST_SKIP() << "TLS 1.3 has them under keys: no shorter";
+  auto identity = tls::MakeDevelopmentIdentity(absl::UnixEpoch());
+  tls::ClientPolicy clients;
+  clients.mode = tls::ClientCertificates::kRequired;
+  clients.ca_pem = identity->ca_pem;
+  const auto context = tls::ServerContext::Create(identity->localhost, clients);
+  ASSERT_TRUE(context.ok()) << context.status();
+  MemoryClient client(GetParam());
+  const std::string hello = client.TakeOutput();
+  std::string message("\x0b\0\x80\0", 4);
+  message.resize(4 + tls::kMaxChainBytes - 1, 'x');
+  const std::string records = CutUp(std::string(5, ' ') + message, 100);
+  const std::string part =
+      absl::StrCat("\x16\x03\x03\x40", std::string(1, '\0'), std::string(16383, 'x'));
+  const int64_t each = BytesOfEach([&] {
+    auto session = tls::ClientSession::Accept(**context, &staging_);
+    session->Receive(Bytes(hello));
+    staging_.ClearOutput();
+    EXPECT_EQ(session->Receive(Bytes(records)).verdict, tls::Verdict::kWantRead);
+    EXPECT_EQ(session->Receive(Bytes(part)).verdict, tls::Verdict::kWantRead);
+    return session;
+  });
+  RecordProperty("bytes", static_cast<int>(each));
+  EXPECT_GT(each, tls::kMaxChainBytes + 16384);
+  EXPECT_LE(each, kLongMessageBytes);
+}
+
 TEST_P(WorstCaseTest, ASessionThatStopsInsideALongRecord) {
   const std::string part =
       absl::StrCat("\x17\x03\x03\x40", std::string(1, '\0'), std::string(16383, 'x'));
@@ -186,10 +236,10 @@ TEST_P(WorstCaseTest, ASessionThatStopsInsideALongRecord) {
   }
 }
 
-// The three states that a connection can be stalled in hold no more than the budget counts.
+// The states that a connection can be stalled in hold no more than the budget counts.
 TEST(BudgetTest, CountsTheWorstOfTheStates) {
   EXPECT_GE(kBytesPerConnection, kGreetingBytes + kConnectionBytes + kKernelBytes);
-  EXPECT_GE(kBytesPerConnection, kHandshakeBytes + kConnectionBytes + kKernelBytes + kQueueBytes);
+  EXPECT_GE(kBytesPerConnection, kLongMessageBytes + kConnectionBytes + kKernelBytes + kQueueBytes);
   EXPECT_EQ(kBytesPerConnection,
             2 * (kQueueBytes + kSessionBytes) + kConnectionBytes + kKernelBytes);
 }
