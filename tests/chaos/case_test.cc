@@ -62,6 +62,20 @@ TEST(CaseTest, ABackendsResetThatLooksCompleteToTheClientIsWrong) {
   EXPECT_EQ(Judge(c), std::vector<std::string>());
 }
 
+TEST(CaseTest, OnARouteThatIsTakenAwayWhatArrivesMustBeRightButNeedNotBeAll) {
+  Case c = GoodCase();
+  c.may_be_removed = true;
+  --c.client.received;
+  EXPECT_EQ(Judge(c), std::vector<std::string>());
+  EXPECT_EQ(PossibleReasons(c).count("route_removed"), 1u);
+  c.client.garbled = true;
+  EXPECT_FALSE(Judge(c).empty());
+  c = GoodCase();
+  c.may_be_removed = true;
+  c.client.hung = true;
+  EXPECT_FALSE(Judge(c).empty());
+}
+
 TEST(CaseTest, WhoeverWaitsForEverIsWrong) {
   Case c = GoodCase();
   c.client.hung = true;

@@ -20,13 +20,18 @@ bool DialsNobody(const Plan& plan) {
 class Judgement {
  public:
   explicit Judgement(const Case& c)
-      : timed_out_(c.timed_out()), plan_(c.plan), client_(c.client), backend_(c.backend) {}
+      : timed_out_(c.timed_out()),
+        may_be_removed_(c.may_be_removed),
+        plan_(c.plan),
+        client_(c.client),
+        backend_(c.backend) {}
 
   std::vector<std::string> Take() {
-    if (!client_.connected) Say("the program did not accept the client");
+    if (!client_.connected && !may_be_removed_) Say("the program did not accept the client");
     if (client_.hung) Say("the client waited too long for an end");
     if (backend_.hung) Say("the backend waited too long for an end");
     JudgeBytes();
+    if (may_be_removed_) return std::move(found_);
     JudgeApparentEnds();
     if (plan_.orderly()) JudgeOrderly();
     JudgeFaults();
@@ -165,6 +170,7 @@ class Judgement {
   }
 
   const bool timed_out_;
+  const bool may_be_removed_;
   const Plan& plan_;
   const ClientSide& client_;
   const BackendSide& backend_;
@@ -177,6 +183,13 @@ std::vector<std::string> Judge(const Case& c) { return Judgement(c).Take(); }
 
 std::set<std::string> PossibleReasons(const Case& c) {
   const Plan& plan = c.plan;
+  if (c.may_be_removed) {
+    Case lasting = c;
+    lasting.may_be_removed = false;
+    std::set<std::string> reasons = PossibleReasons(lasting);
+    reasons.insert({"no_route", "route_removed", "econnreset"});
+    return reasons;
+  }
   std::set<std::string> ends = {"closed_incoming", "closed_outgoing"};
   if (plan.backend.hold_at <= plan.backend.bytes) ends.erase("closed_outgoing");
   if (plan.client.hold_at <= plan.client.bytes) ends.erase("closed_incoming");

@@ -17,13 +17,22 @@ constexpr int64_t kAllowedGrowthBytes = 2 << 20;
 
 // Short, but longer than any pause of a plan, even when everything is slow. None is shorter than
 // kShortestTimeout but that for connecting.
+std::string Seconds(int64_t seconds) { return absl::StrCat(seconds * (kSanitized ? 2 : 1), "s"); }
+
 std::vector<std::string> Timeouts() {
-  constexpr int64_t kFactor = kSanitized ? 2 : 1;
-  const auto seconds = [](int64_t s) { return absl::StrCat(s * kFactor, "s"); };
-  return {"--handshake-timeout",    seconds(8), "--connect-timeout",    seconds(1),
-          "--initial-data-timeout", seconds(4), "--inactivity-timeout", seconds(6),
-          "--half-close-timeout",   seconds(4)};
+  return {"--handshake-timeout",    Seconds(8), "--connect-timeout",    Seconds(1),
+          "--initial-data-timeout", Seconds(4), "--inactivity-timeout", Seconds(6),
+          "--half-close-timeout",   Seconds(4)};
 }
+
+std::string TimeoutsInYaml() {
+  return absl::StrCat("{handshake: ", Seconds(8), ", connect: ", Seconds(1),
+                      ", initial_data: ", Seconds(4), ", inactivity: ", Seconds(6),
+                      ", half_close: ", Seconds(4), "}");
+}
+
+// Of so many connections one is on a route that is taken away now and then.
+constexpr uint64_t kRemovableOneIn = 4;
 
 uint64_t Sum(const nlohmann::json& counts) {
   uint64_t sum = 0;
@@ -42,6 +51,11 @@ absl::Status ChaosRun::Start() {
   auto certificate = CertificateFiles::Create();
   if (!certificate.ok()) return certificate.status();
   certificate_ = *std::move(certificate);
+  if (options_.change_every > absl::ZeroDuration()) {
+    names_ = std::make_shared<NameServer>(&world_);
+    if (absl::Status status = names_->Open(); !status.ok()) return status;
+    next_change_ = World::Now() + options_.change_every;
+  }
   stages_.resize(kBackendModes);
   for (int mode = 0; mode < kBackendModes; ++mode) {
     const absl::Status status = StartStage(static_cast<BackendMode>(mode));
@@ -54,15 +68,12 @@ absl::Status ChaosRun::StartStage(BackendMode mode) {
   Stage& stage = stages_[static_cast<size_t>(mode)];
   stage.backend = std::make_shared<Backend>(mode, &world_, &ledger_, options_.patience);
   if (absl::Status status = stage.backend->Open(); !status.ok()) return status;
-  std::vector<std::string> arguments = Timeouts();
-  arguments.insert(arguments.end(),
-                   {"--cert", certificate_->certificate(), "--key", certificate_->key()});
-  auto program = Program::Start(&world_, options_.tlsbridge, stage.backend->address(), arguments);
+  auto program = StartProgram(stage);
   if (!program.ok()) return program.status();
   stage.program = *std::move(program);
   for (int tls13 = 0; tls13 < 2; ++tls13) {
     stage.tls[tls13] = std::make_unique<TlsClientContext>(tls13 == 1);
-    stage.around[tls13] = {
+    stage.around[tls13][0] = {
         .world = &world_,
         .ledger = &ledger_,
         .program = stage.program->address(),
@@ -77,16 +88,50 @@ absl::Status ChaosRun::StartStage(BackendMode mode) {
             },
         .patience = options_.patience,
     };
+    stage.around[tls13][1] = stage.around[tls13][0];
+    if (stage.changes == nullptr) continue;
+    stage.around[tls13][0].program = stage.changes->lasting();
+    stage.around[tls13][1].program = stage.changes->removable();
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<Program>> ChaosRun::StartProgram(Stage& stage) {
+  if (names_ != nullptr) {
+    stage.changes =
+        std::make_unique<Changes>(Changes::Surroundings{.mode = stage.backend->mode(),
+                                                        .backend = stage.backend->address(),
+                                                        .certificate = certificate_.get(),
+                                                        .names = names_.get(),
+                                                        .timeouts = TimeoutsInYaml(),
+                                                        .connections = 4 * options_.parallel,
+                                                        .seed = options_.seed});
+    if (absl::Status status = stage.changes->Open(); !status.ok()) return status;
+    return Program::StartWith(&world_, options_.tlsbridge, stage.changes->path());
+  }
+  std::vector<std::string> arguments = Timeouts();
+  arguments.insert(arguments.end(),
+                   {"--cert", certificate_->certificate(), "--key", certificate_->key()});
+  return Program::Start(&world_, options_.tlsbridge, stage.backend->address(), arguments);
+}
+
+void ChaosRun::ChangeIfDue() {
+  if (World::Now() < next_change_) return;
+  next_change_ = World::Now() + options_.change_every;
+  const Stage& stage = stages_[change_of_++ % stages_.size()];
+  if (absl::Status status = stage.changes->Next(); !status.ok()) {
+    ledger_.Violation(absl::StrCat("a change could not be made: ", status.ToString()));
+  }
+  stage.program->Reload();
 }
 
 void ChaosRun::Launch(uint64_t number) {
   const Plan plan = DrawPlan(options_.seed, number);
   const Stage& stage = stages_[static_cast<size_t>(plan.mode)];
-  auto client = std::make_shared<Client>(stage.around[plan.tls13 ? 1 : 0]);
+  const bool removable = stage.changes != nullptr && number % kRemovableOneIn == 0;
+  auto client = std::make_shared<Client>(stage.around[plan.tls13 ? 1 : 0][removable ? 1 : 0]);
   clients_[client.get()] = client;
-  Case* c = ledger_.Begin(number, client);
+  Case* c = ledger_.Begin(number, client, removable);
   client->Start(c);
 }
 
@@ -94,7 +139,8 @@ void ChaosRun::Run(uint64_t first, uint64_t last) {
   uint64_t next = first;
   while (next < last || ledger_.active() > 0) {
     while (next < last && ledger_.active() < options_.parallel) Launch(next++);
-    world_.Turn(kTurn);
+    ChangeIfDue();
+    world_.Turn(std::clamp(next_change_ - World::Now(), absl::ZeroDuration(), kTurn));
   }
   Settle();
 }
@@ -164,19 +210,25 @@ void ChaosRun::CheckSummary(const Stage& stage) {
   const uint64_t incoming = Sum(summary["incoming"]);
   const uint64_t outgoing = Sum(summary["outgoing"]);
   const uint64_t connected = ledger_.connected_to(mode);
-  const auto expect = [this, &name](uint64_t found, uint64_t expected, absl::string_view what) {
-    if (found == expected) return;
-    ledger_.Violation(absl::StrCat(name, ": ", what, " is ", found, ", not ", expected));
+  const uint64_t removable = ledger_.removable_of(mode);
+  const auto expect = [this, &name](uint64_t found, uint64_t least, uint64_t most,
+                                    absl::string_view what) {
+    if (found >= least && found <= most) return;
+    ledger_.Violation(absl::StrCat(name, ": ", what, " is ", found, ", not ", least,
+                                   least == most ? "" : absl::StrCat(" to ", most)));
   };
-  expect(reasons, connected, "the sum of the reasons");
-  expect(incoming, reasons, "the sum of the incoming reasons");
+  expect(reasons, connected - removable, connected, "the sum of the reasons");
+  expect(incoming, reasons, reasons, "the sum of the incoming reasons");
   if (mode != BackendMode::kRefuses && mode != BackendMode::kNeverAnswers) {
-    expect(outgoing, stage.backend->accepted(), "the sum of the outgoing reasons");
+    // A client may leave while another backend, which refuses, is dialled.
+    const uint64_t most = stage.changes == nullptr ? stage.backend->accepted() : connected;
+    expect(outgoing, stage.backend->accepted(), most, "the sum of the outgoing reasons");
   }
+  CheckChanges(stage, name);
   const auto& live = summary["live"];
-  expect(live["records"], 0, "live records at the end");
-  expect(live["sockets"], 0, "live sockets at the end");
-  expect(live["timers"], 0, "live timers at the end");
+  expect(live["records"], 0, 0, "live records at the end");
+  expect(live["sockets"], 0, 0, "live sockets at the end");
+  expect(live["timers"], 0, 0, "live timers at the end");
 
   const auto& bounds = ledger_.reasons_of(mode);
   for (const auto& [reason, value] : summary["reasons"].items()) {
@@ -199,6 +251,23 @@ void ChaosRun::CheckSummary(const Stage& stage) {
   }
 }
 
+// That a run without faults is no run without changes.
+void ChaosRun::CheckChanges(const Stage& stage, const std::string& name) {
+  if (stage.changes == nullptr || stage.changes->made() < 20) return;
+  const Program& program = *stage.program;
+  changes_ += stage.changes->made();
+  reloads_ += program.reloads();
+  refused_reloads_ += program.refused_reloads();
+  if (program.reloads() < stage.changes->made() / 4) {
+    ledger_.Violation(absl::StrCat(name, " reloaded only ", program.reloads(), " of ",
+                                   stage.changes->made(), " changes"));
+  }
+  if (stage.changes->wrong() >= 5 && program.refused_reloads() == 0) {
+    ledger_.Violation(absl::StrCat(name, " refused none of ", stage.changes->wrong(),
+                                   " configurations that are wrong"));
+  }
+}
+
 std::string ChaosRun::Explain(const Case& c) const {
   return stages_[static_cast<size_t>(c.plan.mode)].program->LogOf(c.client.port);
 }
@@ -217,6 +286,12 @@ void ChaosRun::Report(absl::Duration took, const std::vector<int64_t>& before,
   }
   printf("\nhandshakes cut at %zu different places (version, FIN or RST or close(), byte)\n",
          ledger_.handshake_cuts());
+  if (names_ != nullptr) {
+    printf("changes: %lu, of which %lu were taken and %lu refused; %lu questions for names\n",
+           static_cast<unsigned long>(changes_), static_cast<unsigned long>(reloads_),
+           static_cast<unsigned long>(refused_reloads_),
+           static_cast<unsigned long>(names_->asked()));
+  }
   printf("reasons:");
   for (const auto& [reason, count] : reasons_) {
     printf(" %s %lu", reason.c_str(), static_cast<unsigned long>(count));

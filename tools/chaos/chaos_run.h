@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "tools/chaos/backend.h"
 #include "tools/chaos/certificate.h"
+#include "tools/chaos/changes.h"
 #include "tools/chaos/client.h"
 #include "tools/chaos/ledger.h"
 #include "tools/chaos/options.h"
@@ -44,21 +45,32 @@ class ChaosRun {
  private:
   struct Stage {
     std::shared_ptr<Backend> backend;
+    std::unique_ptr<Changes> changes;  // null if nothing changes
     std::shared_ptr<Program> program;
-    Client::Surroundings around[2];  // for TLS 1.2 and 1.3
+    // For TLS 1.2 and 1.3; on a route that lasts, and on one that is taken away now and then.
+    Client::Surroundings around[2][2];
     std::unique_ptr<TlsClientContext> tls[2];
   };
 
   absl::Status StartStage(BackendMode mode);
+  absl::StatusOr<std::shared_ptr<Program>> StartProgram(Stage& stage);
+  void ChangeIfDue();
   void Launch(uint64_t number);
   void Settle();
   void CheckSummary(const Stage& stage);
+  void CheckChanges(const Stage& stage, const std::string& name);
   std::string Explain(const Case& c) const;
 
   const Options options_;
   World world_;
   Ledger ledger_;
   std::unique_ptr<CertificateFiles> certificate_;
+  std::shared_ptr<NameServer> names_;
+  absl::Time next_change_ = absl::InfiniteFuture();
+  size_t change_of_ = 0;  // a stage
+  uint64_t changes_ = 0;
+  uint64_t reloads_ = 0;
+  uint64_t refused_reloads_ = 0;
   std::vector<Stage> stages_;  // by mode
   std::unordered_map<Client*, std::shared_ptr<Client>> clients_;
   std::map<std::string, uint64_t> reasons_;

@@ -8,9 +8,10 @@
 
 namespace tlsbridge::chaos {
 
-Case* Ledger::Begin(uint64_t number, const std::shared_ptr<Actor>& client) {
+Case* Ledger::Begin(uint64_t number, const std::shared_ptr<Actor>& client, bool may_be_removed) {
   auto entry = std::make_unique<Entry>();
   entry->c.plan = DrawPlan(seed_, number);
+  entry->c.may_be_removed = may_be_removed;
   entry->client = client;
   ++kinds_[static_cast<size_t>(entry->c.plan.kind)];
   ++begun_;
@@ -36,7 +37,10 @@ void Ledger::Wake(const std::weak_ptr<Actor>& actor) {
 
 void Ledger::ClientDone(Case* c) {
   c->client.done = true;
-  if (c->client.connected) ++connected_[static_cast<size_t>(c->plan.mode)];
+  if (c->client.connected) {
+    ++connected_[static_cast<size_t>(c->plan.mode)];
+    removable_[static_cast<size_t>(c->plan.mode)] += c->may_be_removed ? 1 : 0;
+  }
   if (c->backend.accepted && !c->backend.done) {
     return Wake(entries_.at(c->plan.number)->backend);
   }
@@ -56,7 +60,7 @@ void Ledger::JudgeCase(uint64_t number) {
   entries_.erase(number);
   const Case& c = entry->c;
   bytes_checked_ += c.client.received + c.backend.received;
-  if (c.left_unnamed() || (c.timed_out() && !c.backend.accepted)) ++silent_;
+  if (c.may_be_removed || c.left_unnamed() || (c.timed_out() && !c.backend.accepted)) ++silent_;
   if (c.plan.kind == Kind::kHandshakeCut && !c.client.handshake_done) {
     handshake_cuts_.insert({c.plan.tls13, static_cast<uint64_t>(c.plan.leave), c.plan.cut_at});
   }

@@ -27,7 +27,7 @@ class Ledger {
   Ledger(uint64_t seed, World* world) : seed_(seed), world_(world) {}
 
   // Draws the plan of a connection that begins now.
-  Case* Begin(uint64_t number, const std::shared_ptr<Actor>& client);
+  Case* Begin(uint64_t number, const std::shared_ptr<Actor>& client, bool may_be_removed = false);
   // The case whose backend has just been found out; null if there is none, or it has one already.
   Case* BindBackend(uint64_t number, const std::shared_ptr<Actor>& backend);
 
@@ -43,6 +43,8 @@ class Ledger {
   uint64_t begun() const { return begun_; }
   uint64_t begun_of(Kind kind) const { return kinds_[static_cast<size_t>(kind)]; }
   uint64_t connected_to(BackendMode mode) const { return connected_[static_cast<size_t>(mode)]; }
+  // Of those, the ones that a listener may have left behind as it was taken away.
+  uint64_t removable_of(BackendMode mode) const { return removable_[static_cast<size_t>(mode)]; }
   uint64_t violations() const { return violations_; }
   uint64_t bytes_checked() const { return bytes_checked_; }
   const std::map<std::string, Bounds>& reasons_of(BackendMode mode) const {
@@ -75,6 +77,7 @@ class Ledger {
   std::function<std::string(const Case&)> explain_;
   std::array<uint64_t, kKinds> kinds_ = {};
   std::array<uint64_t, kBackendModes> connected_ = {};
+  std::array<uint64_t, kBackendModes> removable_ = {};
   std::array<std::map<std::string, Bounds>, kBackendModes> reasons_;
   std::set<std::array<uint64_t, 3>> handshake_cuts_;
   size_t active_ = 0;

@@ -14,6 +14,8 @@ ABSL_FLAG(std::string, tlsbridge, "tools/tlsbridge/tlsbridge", "Path of the prog
 ABSL_FLAG(uint64_t, connections, 5000, "How many connections to make.");
 ABSL_FLAG(uint64_t, seed, 1, "Every plan is drawn from this and the connection's number.");
 ABSL_FLAG(uint32_t, parallel, 128, "How many connections to have at a time.");
+ABSL_FLAG(absl::Duration, change_every, absl::ZeroDuration(),
+          "Change the configuration of one program after the other so often; never if zero.");
 ABSL_FLAG(int64_t, only, -1, "Make only the connection of this number, and tell what was seen.");
 ABSL_FLAG(uint32_t, idle, 0, "Hold so many idle connections instead, and measure them.");
 ABSL_FLAG(uint32_t, allocations, 0,
@@ -33,6 +35,7 @@ int main(int argc, char** argv) {
   options.connections = absl::GetFlag(FLAGS_connections);
   options.seed = absl::GetFlag(FLAGS_seed);
   options.parallel = absl::GetFlag(FLAGS_parallel);
+  options.change_every = absl::GetFlag(FLAGS_change_every);
   options.idle = absl::GetFlag(FLAGS_idle);
   options.allocations = absl::GetFlag(FLAGS_allocations);
   options.fault_shim = absl::GetFlag(FLAGS_fault_shim);

@@ -22,6 +22,7 @@ struct Options {
   uint64_t seed = 0;
   size_t parallel = 0;
   std::optional<uint64_t> only;
+  absl::Duration change_every;  // the configuration; zero: never
   size_t idle = 0;
   size_t allocations = 0;  // runs
   std::string fault_shim;  // path of the library that makes them fail

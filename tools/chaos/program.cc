@@ -33,13 +33,22 @@ absl::StatusOr<std::shared_ptr<Program>> Program::Start(World* world, const std:
                                                         const bench::Address& backend,
                                                         std::vector<std::string> arguments,
                                                         const Environment& environment) {
-  std::shared_ptr<Program> program(new Program(world));
   const std::vector<std::string> fixed = {path,           "sidecar",   "--listen",
                                           "127.0.0.1:0",  "--backend", backend.ToString(),
                                           "--log-format", "json"};
   arguments.insert(arguments.begin(), fixed.begin(), fixed.end());
-  if (absl::Status status = program->Spawn(path, arguments, environment); !status.ok())
-    return status;
+  return StartAndWait(world, arguments, environment);
+}
+
+absl::StatusOr<std::shared_ptr<Program>> Program::StartWith(World* world, const std::string& path,
+                                                            const std::string& config) {
+  return StartAndWait(world, {path, "run", "--config", config}, {});
+}
+
+absl::StatusOr<std::shared_ptr<Program>> Program::StartAndWait(
+    World* world, const std::vector<std::string>& arguments, const Environment& environment) {
+  std::shared_ptr<Program> program(new Program(world));
+  if (absl::Status status = program->Spawn(arguments, environment); !status.ok()) return status;
   world->Watch(program->log_.get(), program.get());
   const absl::Time deadline = World::Now() + kStartPatience;
   while (!program->ready_ && !program->log_ended_ && World::Now() < deadline) {
@@ -47,12 +56,12 @@ absl::StatusOr<std::shared_ptr<Program>> Program::Start(World* world, const std:
   }
   if (!program->ready_) {
     return absl::UnavailableError(
-        absl::StrCat(path, " did not become ready: ", program->other_output_));
+        absl::StrCat(arguments[0], " did not become ready: ", program->other_output_));
   }
   return program;
 }
 
-absl::Status Program::Spawn(const std::string& path, const std::vector<std::string>& arguments,
+absl::Status Program::Spawn(const std::vector<std::string>& arguments,
                             const Environment& environment) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
@@ -70,7 +79,7 @@ absl::Status Program::Spawn(const std::string& path, const std::vector<std::stri
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(write_end.get(), STDERR_FILENO);
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
-    execv(path.c_str(), argv.data());
+    execv(argv[0], argv.data());
     _exit(127);
   }
   return absl::OkStatus();
@@ -124,6 +133,10 @@ void Program::TakeLine(const std::string& line) {
     }
   } else if (name == "ready") {
     ready_ = true;
+  } else if (name == "reloaded") {
+    ++reloads_;
+  } else if (name == "reload_refused") {
+    ++refused_reloads_;
   } else if (name == "dump") {
     ++dumps_;
     const auto& live = event["live"];
@@ -134,6 +147,8 @@ void Program::TakeLine(const std::string& line) {
     summary_ = event;
   }
 }
+
+void Program::Reload() const { kill(pid_, SIGHUP); }
 
 bool Program::WaitUntilEmpty(absl::Duration patience) {
   const absl::Time deadline = World::Now() + patience;

@@ -33,6 +33,9 @@ class Program final : public Actor {
                                                         const bench::Address& backend,
                                                         std::vector<std::string> arguments,
                                                         const Environment& environment = {});
+  // Starts `path` with the configuration file `config`.
+  static absl::StatusOr<std::shared_ptr<Program>> StartWith(World* world, const std::string& path,
+                                                            const std::string& config);
   ~Program() override;
 
   // Reads what the program has logged.
@@ -40,6 +43,11 @@ class Program final : public Actor {
 
   pid_t pid() const { return pid_; }
   const bench::Address& address() const { return address_; }
+
+  // Asks it to read its configuration again.
+  void Reload() const;
+  uint64_t reloads() const { return reloads_; }
+  uint64_t refused_reloads() const { return refused_reloads_; }
 
   // Asks for a dump until one shows that nothing is alive. False: not within `patience`.
   bool WaitUntilEmpty(absl::Duration patience);
@@ -65,8 +73,9 @@ class Program final : public Actor {
 
  private:
   Program(World* world) : world_(world) {}
-  absl::Status Spawn(const std::string& path, const std::vector<std::string>& arguments,
-                     const Environment& environment);
+  static absl::StatusOr<std::shared_ptr<Program>> StartAndWait(
+      World* world, const std::vector<std::string>& arguments, const Environment& environment);
+  absl::Status Spawn(const std::vector<std::string>& arguments, const Environment& environment);
   void TakeLine(const std::string& line);
   int64_t ProcKib(const char* file, const std::string& key) const;
 
@@ -79,6 +88,8 @@ class Program final : public Actor {
   bool ready_ = false;
   bool log_ended_ = false;
   uint64_t dumps_ = 0;
+  uint64_t reloads_ = 0;
+  uint64_t refused_reloads_ = 0;
   bool empty_ = false;
   std::string last_dump_;
   nlohmann::json summary_;
