@@ -24,6 +24,9 @@
 namespace tlsbridge::kernel {
 namespace {
 
+// Each starts nft some times.
+constexpr uint32_t kPlans = 15;
+
 using testing::NetNamespace;
 using testing::RunCommand;
 
@@ -79,7 +82,7 @@ class KernelTableTest : public testing::NamespaceTest {
 };
 
 TEST_F(KernelTableTest, WhatIsSentListsAsTheTextDoesForManyPlans) {
-  for (uint32_t seed = 1; seed <= 40; ++seed) {
+  for (uint32_t seed = 1; seed <= kPlans; ++seed) {
     const Ruleset rules = BuildRuleset(RandomPlan(seed));
     const std::string text = RulesetText(rules);
     const std::vector<std::string> expected = ListedOfText(text);
@@ -98,7 +101,7 @@ TEST_F(KernelTableTest, ADifferenceLeadsToTheSameTableAsTheWhole) {
   ours.Enter();
   auto table = KernelTable::Create(BuildRuleset(RandomPlan(1)), {});
   ASSERT_TRUE(table.ok()) << table.status();
-  for (uint32_t seed = 2; seed <= 40; ++seed) {
+  for (uint32_t seed = 2; seed <= kPlans; ++seed) {
     ours.Enter();
     const Ruleset rules = BuildRuleset(RandomPlan(seed));
     const absl::Status changed = (*table)->Apply(rules);

@@ -1,0 +1,156 @@
+#include "router/kernel/flow_table.h"
+
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <stdint.h>
+
+#include <utility>
+
+namespace tlsbridge::kernel {
+namespace {
+
+using netlink::FlowMessage;
+using Kind = FlowMessage::Kind;
+
+absl::Time FromNanoseconds(const std::optional<uint64_t>& since_epoch, absl::Time otherwise) {
+  if (!since_epoch || *since_epoch == 0) return otherwise;
+  return absl::UnixEpoch() + absl::Nanoseconds(static_cast<int64_t>(*since_epoch & INT64_MAX));
+}
+
+bool IsEstablished(uint8_t state) {
+  return state >= TCP_CONNTRACK_ESTABLISHED && state <= TCP_CONNTRACK_TIME_WAIT;
+}
+
+}  // namespace
+
+void FlowTable::Update(const FlowMessage& message, Entry* entry) {
+  Flow& flow = entry->flow;
+  if (message.client_bytes) flow.ip_bytes_from_client = message.client_bytes->bytes;
+  if (message.backend_bytes) flow.ip_bytes_from_backend = message.backend_bytes->bytes;
+  if (!message.tcp_state) return;
+  FlowCourse& course = flow.course;
+  course.state = *message.tcp_state;
+  if (IsEstablished(course.state)) course.established = true;
+  if (course.first_fin) return;
+  if ((message.client_flags & IP_CT_TCP_FLAG_CLOSE_INIT) != 0) {
+    course.first_fin = Side::kIncoming;
+  } else if ((message.backend_flags & IP_CT_TCP_FLAG_CLOSE_INIT) != 0) {
+    course.first_fin = Side::kOutgoing;
+  }
+}
+
+void FlowTable::Leave(Entry* entry, State state) {
+  if (entry->state == State::kOpen && state != State::kOpen) {
+    --open_;
+    const auto count = by_route_.find(entry->flow.route);
+    if (--count->second == 0) by_route_.erase(count);
+  }
+  entry->state = state;
+}
+
+FlowEvent FlowTable::End(Entry* entry, absl::Time now) {
+  Leave(entry, State::kRecorded);
+  return {FlowEvent::Kind::kEnded, entry->flow, ReasonsFor(entry->flow.course), now};
+}
+
+std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time now) {
+  std::vector<FlowEvent> events;
+  if (vanished_.erase(message.id) > 0 && message.kind == Kind::kDestroy) return events;
+  auto found = entries_.find(message.id);
+  // The kernel gives a number again only after the end of who had it; that end was lost.
+  if (found != entries_.end() && found->second.flow.original != message.original) {
+    if (found->second.state != State::kRecorded) {
+      found->second.flow.course.vanished = true;
+      events.push_back(End(&found->second, now));
+    }
+    entries_.erase(found);
+    found = entries_.end();
+  }
+  if (found == entries_.end()) {
+    std::optional<std::string> route = owner_(message.original, message.reply);
+    if (!route) return events;
+    found = entries_.try_emplace(message.id).first;
+    Flow& flow = found->second.flow;
+    flow.id = message.id;
+    flow.route = *std::move(route);
+    flow.original = message.original;
+    flow.reply = message.reply;
+    flow.began_at = FromNanoseconds(message.started, now);
+    ++open_;
+    ++by_route_[flow.route];
+    events.push_back({FlowEvent::Kind::kBegan, flow, {}, {}});
+  }
+
+  Entry& entry = found->second;
+  entry.seen = true;
+  const bool was_established = entry.flow.course.established;
+  if (entry.state != State::kRecorded) Update(message, &entry);
+  if (entry.flow.course.established && !was_established) {
+    events.push_back({FlowEvent::Kind::kConnected, entry.flow, {}, {}});
+  }
+  if (message.kind == Kind::kDestroy) {
+    if (entry.state != State::kRecorded) {
+      events.push_back(End(&entry, FromNanoseconds(message.stopped, now)));
+    }
+    entries_.erase(found);
+    return events;
+  }
+  if (entry.state == State::kOpen && IsOver(entry.flow.course.state)) {
+    Leave(&entry, State::kOver);
+    if (!message.client_bytes) unasked_.push_back(message.id);
+  }
+  if (entry.state == State::kOver && message.client_bytes) events.push_back(End(&entry, now));
+  return events;
+}
+
+void FlowTable::BeginDump() {
+  vanished_.clear();
+  for (auto& [id, entry] : entries_) entry.seen = false;
+}
+
+std::vector<FlowEvent> FlowTable::EndDump(absl::Time now) {
+  std::vector<FlowEvent> events;
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto current = entry++;
+    if (current->second.seen) continue;
+    if (current->second.state != State::kRecorded) {
+      current->second.flow.course.vanished = true;
+      events.push_back(End(&current->second, now));
+      vanished_.insert(current->first);
+    }
+    entries_.erase(current);
+  }
+  return events;
+}
+
+bool FlowTable::WillRemove(uint32_t id, TerminationReason reason) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.state != State::kOpen) return false;
+  found->second.flow.course.removed_for = reason;
+  return true;
+}
+
+std::vector<Flow> FlowTable::TakeUnasked() {
+  std::vector<Flow> flows;
+  for (const uint32_t id : std::exchange(unasked_, {})) {
+    const auto found = entries_.find(id);
+    if (found != entries_.end() && found->second.state == State::kOver) {
+      flows.push_back(found->second.flow);
+    }
+  }
+  return flows;
+}
+
+size_t FlowTable::open_of(const std::string& route) const {
+  const auto count = by_route_.find(route);
+  return count == by_route_.end() ? 0 : count->second;
+}
+
+std::vector<Flow> FlowTable::Snapshot() const {
+  std::vector<Flow> flows;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.state == State::kOpen) flows.push_back(entry.flow);
+  }
+  return flows;
+}
+
+}  // namespace tlsbridge::kernel

@@ -1,0 +1,101 @@
+// The connections that the kernel forwards, from what connection tracking says of them.
+//
+// Messages come in the kernel's order. Each flow of ours is told of three times at most: when it is
+// there, when the backend has answered, and, once, how it ended. A flow whose peers have ended it
+// is over, though its entry stays for seconds: its counters are asked for then (unasked()), so that
+// its record does not wait for them.
+//
+// When events were lost, a dump says what there is: BeginDump(), Take() of each entry, EndDump().
+// Flows that began meanwhile are told of, and those that the dump has not are ended.
+//
+// Thread: one; pure state. Owner: the caller. Failure: none; what makes no sense is left out.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "router/kernel/flow_end.h"
+#include "router/kernel/netlink/flow_message.h"
+
+namespace tlsbridge::kernel {
+
+struct Flow {
+  uint32_t id = 0;
+  std::string route;
+  netlink::FlowTuple original;
+  netlink::FlowTuple reply;
+  absl::Time began_at;
+  FlowCourse course;
+  // Of packets with their headers, as far as is known; none where accounting was off.
+  std::optional<uint64_t> ip_bytes_from_client;
+  std::optional<uint64_t> ip_bytes_from_backend;
+};
+
+struct FlowEvent {
+  enum class Kind : uint8_t { kBegan, kConnected, kEnded };
+  Kind kind = Kind::kBegan;
+  Flow flow;            // as it is after it
+  FlowReasons reasons;  // kEnded
+  absl::Time ended_at;  // kEnded
+};
+
+class FlowTable {
+ public:
+  // Whose a flow is (FlowOwner::Find); nullopt: not ours.
+  using Owner = std::function<std::optional<std::string>(const netlink::FlowTuple& original,
+                                                         const netlink::FlowTuple& reply)>;
+  explicit FlowTable(Owner owner) : owner_(std::move(owner)) {}
+
+  // For flows that begin from now on.
+  void SetOwner(Owner owner) { owner_ = std::move(owner); }
+
+  // An event, an entry of a dump, or an answer to a question.
+  std::vector<FlowEvent> Take(const netlink::FlowMessage& message, absl::Time now);
+
+  void BeginDump();
+  std::vector<FlowEvent> EndDump(absl::Time now);
+
+  // We are about to remove this flow's entry. False if there is none that is not over.
+  bool WillRemove(uint32_t id, TerminationReason reason);
+
+  // Flows that are over and whose counters nobody has asked for; each once.
+  std::vector<Flow> TakeUnasked();
+
+  // Those that are not over.
+  size_t open() const { return open_; }
+  size_t open_of(const std::string& route) const;
+  std::vector<Flow> Snapshot() const;
+
+ private:
+  enum class State : uint8_t {
+    kOpen,
+    kOver,      // its record waits for its counters
+    kRecorded,  // told of; its entry is there still
+  };
+  struct Entry {
+    Flow flow;
+    State state = State::kOpen;
+    bool seen = false;  // in the dump that goes on
+  };
+
+  void Update(const netlink::FlowMessage& message, Entry* entry);
+  void Leave(Entry* entry, State state);
+  FlowEvent End(Entry* entry, absl::Time now);
+
+  Owner owner_;
+  absl::flat_hash_map<uint32_t, Entry> entries_;
+  absl::flat_hash_map<std::string, size_t> by_route_;
+  std::set<uint32_t> vanished_;  // ended by the last dump; their ends may yet be told
+  std::vector<uint32_t> unasked_;
+  size_t open_ = 0;
+};
+
+}  // namespace tlsbridge::kernel
