@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace tlsbridge::chaos {
@@ -247,6 +248,10 @@ void ChaosRun::CheckSummary(const Stage& stage) {
     if (count < bound.least) {
       ledger_.Violation(absl::StrCat(name, ": ", reason, " was counted ", count, " times; ",
                                      bound.least, " plans allow nothing else"));
+      for (const int port : bound.ports) {
+        const std::string line = stage.program->LogOf(port);
+        if (!absl::StrContains(line, reason)) printf("  one of them: %s\n", line.c_str());
+      }
     }
   }
 }

@@ -8,6 +8,12 @@
 
 namespace tlsbridge::chaos {
 
+namespace {
+
+constexpr size_t kPortsKept = 50;
+
+}  // namespace
+
 Case* Ledger::Begin(uint64_t number, const std::shared_ptr<Actor>& client, bool may_be_removed) {
   auto entry = std::make_unique<Entry>();
   entry->c.plan = DrawPlan(seed_, number);
@@ -69,7 +75,9 @@ void Ledger::JudgeCase(uint64_t number) {
     for (const std::string& reason : possible) {
       Bounds& bounds = reasons_[static_cast<size_t>(c.plan.mode)][reason];
       ++bounds.most;
-      if (possible.size() == 1) ++bounds.least;
+      if (possible.size() > 1) continue;
+      ++bounds.least;
+      if (bounds.ports.size() < kPortsKept) bounds.ports.push_back(c.client.port);
     }
   }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "tools/chaos/case.h"
 #include "tools/chaos/world.h"
@@ -22,6 +23,7 @@ class Ledger {
   struct Bounds {
     uint64_t least = 0;
     uint64_t most = 0;
+    std::vector<int> ports;  // of the clients of the first of those that allow only this one
   };
 
   Ledger(uint64_t seed, World* world) : seed_(seed), world_(world) {}
