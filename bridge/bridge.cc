@@ -31,7 +31,7 @@ constexpr size_t kLastMarks = 4;
 
 }  // namespace
 
-Bridge::Bridge(int client_fd, const Options* options, Observer* observer, EventLoop* loop,
+Bridge::Bridge(int client_fd, const BridgeOptions* options, Observer* observer, EventLoop* loop,
                WorkerMemory* memory)
     : loop_(loop),
       memory_(memory),

@@ -21,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "bridge/bridge_options.h"
 #include "bridge/bridge_state.h"
 #include "bridge/ending.h"
 #include "bridge/endpoint.h"
@@ -28,7 +29,6 @@
 #include "bridge/event/timer.h"
 #include "bridge/race_dialer.h"
 #include "bridge/socket_address.h"
-#include "bridge/socket_options.h"
 #include "bridge/termination_reason.h"
 #include "bridge/worker_memory.h"
 #include "tls/alert_record.h"
@@ -81,23 +81,8 @@ class Bridge final : private Endpoint::Owner {
     ~Observer() = default;
   };
 
-  struct Options {
-    TcpOptions tcp;
-    // How long a socket may take to end gracefully before it is destroyed.
-    absl::Duration grace = absl::Seconds(1);
-    // FIN without close_notify: false cuts the other peer off, true passes it on as an end. Of the
-    // client; of a backend that speaks TLS.
-    bool accept_truncation = false;
-    bool accept_backend_truncation = false;
-    bool AcceptsTruncation(Side of) const {
-      return of == Side::kIncoming ? accept_truncation : accept_backend_truncation;
-    }
-
-    bool operator==(const Options&) const = default;
-  };
-
   // Takes over the accepted `client_fd`, and peeks. `options` must outlive the bridge.
-  Bridge(int client_fd, const Options* options, Observer* observer, EventLoop* loop,
+  Bridge(int client_fd, const BridgeOptions* options, Observer* observer, EventLoop* loop,
          WorkerMemory* memory);
   ~Bridge();
   Bridge(const Bridge&) = delete;
@@ -121,7 +106,7 @@ class Bridge final : private Endpoint::Owner {
   void AbandonBackend();
 
   // Other ones than those it was made with. They must outlive it, too.
-  void set_options(const Options* options) { options_ = options; }
+  void set_options(const BridgeOptions* options) { options_ = options; }
 
   // Dials `addresses`, all of one backend, in the manner of RFC 8305, and speaks TLS to it if there
   // is a session. OnBackendConnected or OnConnectFailed follows in a later turn. What the client
@@ -260,10 +245,10 @@ class Bridge final : private Endpoint::Owner {
   void OnClosingTimer();
   void CloseIfDone();
 
-  EventLoop* const loop_;       // Not owned.
-  WorkerMemory* const memory_;  // Not owned.
-  const Options* options_;      // Not owned.
-  Observer* const observer_;    // Not owned.
+  EventLoop* const loop_;         // Not owned.
+  WorkerMemory* const memory_;    // Not owned.
+  const BridgeOptions* options_;  // Not owned.
+  Observer* const observer_;      // Not owned.
   Endpoint incoming_;
   std::unique_ptr<Endpoint> outgoing_;
   std::unique_ptr<Opening> opening_;

@@ -123,7 +123,7 @@ absl::Status Router::Start(const Clock* clock) {
   TellOfStalls(loop_.get());
   EventLoop* const accept_loop = worker_count_ == 1 ? workers_.front()->loop() : loop_.get();
   listeners_ = std::make_unique<Listeners>(accept_loop, std::move(workers));
-  if (absl::Status status = listeners_->Open(config().listeners, TcpOptions()); !status.ok()) {
+  if (absl::Status status = listeners_->Open(config().listeners); !status.ok()) {
     return status;
   }
   if (absl::Status status = listeners_->StartFirst(); !status.ok()) return status;
@@ -137,7 +137,7 @@ void Router::TellOfStalls(EventLoop* loop) {
 
 absl::Status Router::OpenAdmin() {
   if (!config().admin.has_value()) return absl::OkStatus();
-  auto socket = ListeningSocket::Open(*config().admin, TcpOptions());
+  auto socket = ListeningSocket::Open(*config().admin);
   if (!socket.ok()) return socket.status();
   admin_socket_ = *std::move(socket);
   AdminServer::Source* const source = this;  // the base is private
@@ -231,7 +231,7 @@ std::shared_ptr<const LiveConfig> Router::OnReloaded(const Reloader::Outcome& ou
   if (reloaded) {
     absl::Status status = outcome.live.status();
     if (status.ok()) {
-      status = listeners_->Open((*outcome.live)->config().listeners, TcpOptions());
+      status = listeners_->Open((*outcome.live)->config().listeners);
     }
     const std::string refusal(status.message());
     if (!status.ok() && (outcome.asked || refusal != refusal_)) {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "bridge/bridge.h"
+#include "bridge/bridge_options.h"
 #include "bridge/socket_address.h"
 #include "router/config/cidr.h"
 #include "router/log/log.h"
@@ -284,7 +284,7 @@ struct Route {
 
   Timeouts timeouts;
   KeepAlive keep_alive;
-  Bridge::Options bridge;
+  BridgeOptions bridge;
   Limits limits;
 
   bool operator==(const Route&) const = default;

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/event/watch_error.h"
+#include "bridge/socket_options.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -63,8 +64,7 @@ void SetReusePort(int fd, bool on) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
-    const SocketAddress& address, const TcpOptions& options,
-    absl::Span<ListeningSocket* const> overlapping) {
+    const SocketAddress& address, absl::Span<ListeningSocket* const> overlapping) {
   const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return CannotListen(address, errno);
   absl::Cleanup close_fd = [fd] { close(fd); };
@@ -73,7 +73,7 @@ absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
     RemoveStaleUnixSocket(address);
   } else {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    ApplyTcpOptions(fd, options);
+    ApplyTcpOptions(fd, TcpOptions());
   }
   if (address.family() == AF_INET6) {
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));

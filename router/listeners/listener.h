@@ -21,18 +21,16 @@
 #include "bridge/event/fd_event.h"
 #include "bridge/event/timer.h"
 #include "bridge/socket_address.h"
-#include "bridge/socket_options.h"
 
 namespace tlsbridge {
 
 class ListeningSocket {
  public:
-  // A UNIX path on which nobody listens any more is replaced. Accepted sockets inherit `options`.
-  // `overlapping` are sockets of ours that are about to close, and whose addresses this one's may
-  // contain or be contained in; they accept until then.
+  // A UNIX path on which nobody listens any more is replaced. Accepted sockets inherit the default
+  // TcpOptions. `overlapping` are sockets of ours that are about to close, and whose addresses this
+  // one's may contain or be contained in; they accept until then.
   static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(
-      const SocketAddress& address, const TcpOptions& options,
-      absl::Span<ListeningSocket* const> overlapping = {});
+      const SocketAddress& address, absl::Span<ListeningSocket* const> overlapping = {});
   ~ListeningSocket();
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;

@@ -24,7 +24,7 @@ Listeners::Listeners(EventLoop* accept_loop, std::vector<Worker*> workers)
 
 Listeners::~Listeners() = default;
 
-absl::Status Listeners::Open(absl::Span<const Listener> wanted, const TcpOptions& options) {
+absl::Status Listeners::Open(absl::Span<const Listener> wanted) {
   const std::lock_guard lock(mutex_);
   std::vector<std::unique_ptr<Entry>> opened;
   std::vector<Entry*> kept;
@@ -43,7 +43,7 @@ absl::Status Listeners::Open(absl::Span<const Listener> wanted, const TcpOptions
         closing.push_back(entry->socket.get());
       }
     }
-    auto socket = ListeningSocket::Open(listener.address, options, closing);
+    auto socket = ListeningSocket::Open(listener.address, closing);
     if (!socket.ok()) return socket.status();
     opened.push_back(std::make_unique<Entry>());
     opened.back()->wanted = listener.address;

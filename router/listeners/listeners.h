@@ -34,7 +34,7 @@ class Listeners {
   Listeners& operator=(const Listeners&) = delete;
 
   // Opens those of `wanted` that are not open yet. All of them, or none.
-  absl::Status Open(absl::Span<const Listener> wanted, const TcpOptions& options);
+  absl::Status Open(absl::Span<const Listener> wanted);
   // Accepts from all that are open, as soon as the loop runs, which it does not yet.
   absl::Status StartFirst();
   // The same of those that were opened since. Where the system lets nobody watch one of them, that

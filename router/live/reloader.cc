@@ -36,8 +36,8 @@ std::string Differences(const Route& before, const Route& after) {
   look("timeouts", &Route::timeouts);
   look("keep_alive", &Route::keep_alive);
   look("limits", &Route::limits);
-  const Bridge::Options& was = before.bridge;
-  const Bridge::Options& is = after.bridge;
+  const BridgeOptions& was = before.bridge;
+  const BridgeOptions& is = after.bridge;
   if (!(was.tcp == is.tcp)) keys.emplace_back("tcp");
   if (was.grace != is.grace) keys.emplace_back("close_grace");
   if (was.accept_truncation != is.accept_truncation) keys.emplace_back("tls.truncation");

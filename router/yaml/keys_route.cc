@@ -114,7 +114,7 @@ TypePtr<Route> TimeoutKeys() {
           "max_lifetime", kOff,
           "how long a connection may live, varied by 5 % each way; then it has drain_timeout to "
           "fall idle"),
-      Key::At<&Route::bridge, &Bridge::Options::grace>(
+      Key::At<&Route::bridge, &BridgeOptions::grace>(
           "close_grace", DurationType(kLeast),
           "how long a socket may take to end gracefully before it is destroyed"),
   });
@@ -122,8 +122,8 @@ TypePtr<Route> TimeoutKeys() {
 
 template <auto Member, class T>
 Key TcpKey(std::string name, T type, std::string doc) {
-  return Key::At<&Route::bridge, &Bridge::Options::tcp, Member>(std::move(name), std::move(type),
-                                                                std::move(doc));
+  return Key::At<&Route::bridge, &BridgeOptions::tcp, Member>(std::move(name), std::move(type),
+                                                              std::move(doc));
 }
 
 TypePtr<Route> TcpKeys() {

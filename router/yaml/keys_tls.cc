@@ -98,7 +98,7 @@ TypePtr<Route> TlsKeys() {
       Key::At<&Route::tls, &ServerTls::client>("client_auth", ClientAuthKeys(),
                                                "certificates of clients"),
       Key::At<&Route::tls, &ServerTls::tickets>("tickets", TicketKeys(), "resumption of sessions"),
-      Key::At<&Route::bridge, &Bridge::Options::accept_truncation>(
+      Key::At<&Route::bridge, &BridgeOptions::accept_truncation>(
           "truncation", TruncationType(),
           "when a client's bytes end without close_notify: cut the backend off, or pass it on as a "
           "normal end"),
@@ -128,7 +128,7 @@ TypePtr<Route> BackendTlsKeys() {
       Key::At<&Route::backend_tls, &BackendTls::insecure_skip_verify>(
           "insecure_skip_verify", BoolType(),
           "let any certificate pass: whoever is in between can then read and change everything"),
-      Key::At<&Route::bridge, &Bridge::Options::accept_backend_truncation>(
+      Key::At<&Route::bridge, &BridgeOptions::accept_backend_truncation>(
           "truncation", TruncationType(),
           "when a backend's bytes end without close_notify: cut the client off, or pass it on as a "
           "normal end"),

@@ -1,7 +1,7 @@
 // A mapping of named keys, each bound to a place in a struct.
 //
 // The binding is a row of pointers to members, so that a key may be anywhere in the file without
-// the struct looking like the file: Key::At<&Route::bridge, &Bridge::Options::grace>(...).
+// the struct looking like the file: Key::At<&Route::bridge, &BridgeOptions::grace>(...).
 //
 // Thread: any; immutable. Failure: as Type.
 #pragma once

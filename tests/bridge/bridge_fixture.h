@@ -112,7 +112,7 @@ class BridgeTest : public ::testing::Test {
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_;
   WorkerMemory memory_;
-  Bridge::Options options_;
+  BridgeOptions options_;
   Witness witness_;
   ListeningPeer backend_;
   std::unique_ptr<Peer> client_;

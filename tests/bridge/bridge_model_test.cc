@@ -455,7 +455,7 @@ class Case final : public Bridge::Observer {
 
   World& world_;
   std::mt19937_64 random_;
-  Bridge::Options options_;
+  BridgeOptions options_;
   Client kind_ = Client::kPlain;
   bool unix_backend_ = false;
   std::unique_ptr<Peer> plain_client_;

@@ -66,7 +66,7 @@ void RouterFixture::StartRouter() {
   handshake_limit_ = std::make_unique<HandshakeLimit>(config_.limits, /*workers=*/1);
   manager_ = std::make_unique<ConnectionManager>(*live, admission_.get(), handshake_limit_.get(),
                                                  &folder_, loop_.get(), &memory_);
-  auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
+  auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"));
   ASSERT_TRUE(listener.ok()) << listener.status();
   listener_ = *std::move(listener);
   acceptor_ = std::make_unique<Acceptor>(loop_.get(), listener_.get(),

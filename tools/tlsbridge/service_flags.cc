@@ -33,7 +33,7 @@ ABSL_FLAG(double, keep_alive_multiplier, tlsbridge::KeepAlive().multiplier,
           "What --keep-alive=extended multiplies by.");
 ABSL_FLAG(absl::Duration, keep_alive_warning, tlsbridge::KeepAlive().warning,
           "How long before the end of an extended connection a warning is logged.");
-ABSL_FLAG(absl::Duration, close_grace, tlsbridge::Bridge::Options().grace,
+ABSL_FLAG(absl::Duration, close_grace, tlsbridge::BridgeOptions().grace,
           "How long a socket may take to end gracefully before it is destroyed.");
 ABSL_FLAG(absl::Duration, tcp_keepalive, tlsbridge::TcpOptions().keepalive_idle,
           "Silence after which the kernel probes a peer; 0 is off.");

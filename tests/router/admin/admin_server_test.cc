@@ -31,7 +31,7 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   void SetUp() override {
     signal(SIGPIPE, SIG_IGN);
     LogLibevent();
-    socket_ = *ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"), TcpOptions());
+    socket_ = *ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"));
     AdminServer::Source* const source = this;
     server_ = std::make_unique<AdminServer>(loop_.get(), socket_.get(), source);
     ASSERT_TRUE(server_->Start().ok());

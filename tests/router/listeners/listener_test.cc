@@ -38,13 +38,13 @@ using testing::StreamEnd;
 SocketAddress At(const std::string& text) { return *SocketAddress::Parse(text); }
 
 std::unique_ptr<ListeningSocket> Open(const SocketAddress& address) {
-  auto socket = ListeningSocket::Open(address, TcpOptions());
+  auto socket = ListeningSocket::Open(address);
   EXPECT_TRUE(socket.ok()) << socket.status();
   return socket.ok() ? *std::move(socket) : nullptr;
 }
 
 std::string WhyNot(const SocketAddress& address) {
-  const auto socket = ListeningSocket::Open(address, TcpOptions());
+  const auto socket = ListeningSocket::Open(address);
   return socket.ok() ? "" : std::string(socket.status().message());
 }
 
@@ -71,7 +71,7 @@ TEST(ListeningSocket, RefusesAnAddressOfAnotherMachine) {
 }
 
 TEST(ListeningSocket, OnAllOfIpv6LeavesIpv4ToOthers) {
-  const auto v6 = ListeningSocket::Open(At("[::]:0"), TcpOptions());
+  const auto v6 = ListeningSocket::Open(At("[::]:0"));
   if (!v6.ok()) GTEST_SKIP() << "no IPv6 here";
   EXPECT_NE(Open(At("0.0.0.0:" + std::to_string((*v6)->address().port()))), nullptr);
 }

@@ -35,7 +35,7 @@ class ListenersTest : public ::testing::Test {
   }
   // What a reload does.
   absl::Status Want(const std::vector<Listener>& wanted) {
-    const absl::Status status = listeners_.Open(wanted, TcpOptions());
+    const absl::Status status = listeners_.Open(wanted);
     if (!status.ok()) return status;
     listeners_.CloseOthers(wanted, [this] { ++told_closed_; });
     listeners_.Start();
@@ -115,7 +115,7 @@ TEST_F(ListenersTest, OneMayBecomeWiderOrNarrowerWhoeverHasQueuedIsTaken) {
   Turn();
   EXPECT_TRUE(IsListening(*SocketAddress::Parse("127.0.0.1:" + port)));
   EXPECT_FALSE(IsListening(*SocketAddress::Parse("127.0.0.2:" + port)));
-  EXPECT_FALSE(ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:" + port), TcpOptions()).ok())
+  EXPECT_FALSE(ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:" + port)).ok())
       << "nobody else may share it";
 }
 

@@ -60,7 +60,7 @@ class Connected final : private Bridge::Observer {
   void OnClosed() override { closed_ = true; }
 
   const SocketAddress backend_;
-  const Bridge::Options options_;
+  const BridgeOptions options_;
   std::unique_ptr<Bridge> bridge_;
   int client_ = -1;
   int accepted_ = -1;
