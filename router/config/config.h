@@ -293,8 +293,10 @@ struct Route {
 struct Shutdown {
   // After SIGTERM, accepting goes on for this long, while load balancers take notice.
   absl::Duration drain_delay;
-  // Then connections have this long to end by themselves; also those that are too old.
-  absl::Duration drain_timeout = absl::Seconds(30);
+  // Then connections have this long to end by themselves; also those that are too old. With the
+  // grace of closing, and what may hang at the end, it fits into the 30 s after which Kubernetes
+  // kills a process (terminationGracePeriodSeconds).
+  absl::Duration drain_timeout = absl::Seconds(25);
 
   bool operator==(const Shutdown&) const = default;
 };
