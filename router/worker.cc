@@ -42,7 +42,8 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(std::shared_ptr<const Liv
 Worker::Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admission,
                HandshakeLimit* handshake_limit, FailureFolder* folder,
                std::unique_ptr<EventLoop> loop, int index, int workers)
-    : loop_(std::move(loop)),
+    : index_(index),
+      loop_(std::move(loop)),
       connections_(OwnReference(live), admission, handshake_limit, folder, loop_.get(), &memory_,
                    static_cast<uint64_t>(index + 1), static_cast<uint64_t>(workers)) {
   connections_.set_on_gone([this] { load_.fetch_sub(1, std::memory_order_relaxed); });
@@ -50,13 +51,18 @@ Worker::Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admissi
 
 Worker::~Worker() { Join(); }
 
-void Worker::Start() {
-  thread_ = std::thread([this] { loop_->Run(); });
+absl::Status Worker::Start() {
+  auto thread = Thread::Start(absl::StrCat("worker ", index_ + 1), [this] {
+    runs_on_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    loop_->Run();
+  });
+  if (thread.ok()) thread_ = *std::move(thread);
+  return thread.status();
 }
 
 void Worker::Accept(int fd, const SocketAddress& peer, const SocketAddress* listener) {
   load_.fetch_add(1, std::memory_order_relaxed);
-  if (std::this_thread::get_id() == thread_.get_id()) {
+  if (runs_on_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
     return connections_.Accept(fd, peer, listener);
   }
   loop_->Post([this, fd, peer, listener] { connections_.Accept(fd, peer, listener); });
@@ -89,7 +95,7 @@ void Worker::Report(Detail detail, absl::AnyInvocable<void(Snapshot)> receiver) 
 void Worker::Join() {
   if (!thread_.joinable()) return;
   loop_->Stop();
-  thread_.join();
+  thread_.Join();
   connections_.FinishLog();
 }
 

@@ -1,7 +1,7 @@
 // One thread with its own loop, staging memory and connections.
 //
 // Thread: made and joined by the router's; all else happens on its own. Owner: the router.
-// Admission and listening sockets outlive it. Failure: Create() returns a Status.
+// Admission and listening sockets outlive it. Failure: Create() and Start() return a Status.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "bridge/event/event_loop.h"
+#include "bridge/event/thread.h"
 #include "bridge/worker_memory.h"
 #include "router/connections/connection_manager.h"
 #include "router/limits/admission.h"
@@ -49,7 +50,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void Start();
+  // Failure: there is no thread to be had.
+  absl::Status Start();
 
   // The rest may be called from any thread; each takes effect on the worker's own.
 
@@ -82,12 +84,14 @@ class Worker {
 
   Snapshot Take(Detail detail) const;
 
+  const int index_;
   std::unique_ptr<EventLoop> loop_;
   WorkerMemory memory_;
   ConnectionManager connections_;
   // On a cache line of its own: written by whoever accepts, too.
   alignas(64) std::atomic<int64_t> load_{0};
-  std::thread thread_;
+  std::atomic<std::thread::id> runs_on_;  // written once, by itself
+  Thread thread_;
 };
 
 }  // namespace tlsbridge

@@ -2,7 +2,6 @@
 
 #include <sched.h>
 
-#include <system_error>
 #include <utility>
 
 namespace tlsbridge {
@@ -18,7 +17,7 @@ SigningThread::~SigningThread() {
     stopped_ = true;
   }
   changed_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  thread_.Join();
 }
 
 void SigningThread::Sign(std::shared_ptr<tls::SigningJob> job) {
@@ -29,10 +28,9 @@ void SigningThread::Sign(std::shared_ptr<tls::SigningJob> job) {
     waiting_.push_back(std::move(job));
   }
   if (thread_.joinable()) return changed_.notify_one();
-  try {
-    thread_ = std::thread([this] { Run(); });
-  } catch (const std::system_error&) {
-    // No thread is to be had now; the worker signs when its patience is over.
+  // Where there is none to be had, the worker signs when its patience is over.
+  if (auto thread = Thread::Start("signatures", [this] { Run(); }); thread.ok()) {
+    thread_ = *std::move(thread);
   }
 }
 

@@ -14,10 +14,10 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "absl/time/time.h"
 #include "bridge/event/event_loop.h"
+#include "bridge/event/thread.h"
 #include "bridge/event/timer.h"
 #include "tls/signing.h"
 
@@ -58,7 +58,7 @@ class SigningThread final : public tls::Signer {
   std::condition_variable changed_;
   std::deque<std::shared_ptr<tls::SigningJob>> waiting_;  // guarded by mutex_
   bool stopped_ = false;                                  // guarded by mutex_
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace tlsbridge

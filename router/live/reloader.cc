@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "router/log/log.h"
 
 namespace tlsbridge {
 namespace {
@@ -72,56 +73,74 @@ void Compare(const std::vector<Item>& before, const std::vector<Item>& after, Na
 
 }  // namespace
 
-Reloader::Reloader(EventLoop* loop, Source source, std::vector<std::string> source_files,
-                   uint64_t source_stamp, Receiver receiver)
-    : loop_(loop),
-      receiver_(std::move(receiver)),
-      source_(std::move(source)),
-      source_files_(std::move(source_files)),
-      source_stamp_(source_stamp),
-      thread_([this] { Run(); }) {}
+absl::StatusOr<std::unique_ptr<Reloader>> Reloader::Create(EventLoop* loop, Source source,
+                                                           std::vector<std::string> source_files,
+                                                           uint64_t source_stamp,
+                                                           Receiver receiver) {
+  auto workshop = std::make_shared<Workshop>(std::move(source), std::move(source_files),
+                                             source_stamp, &loop->clock());
+  std::unique_ptr<Reloader> reloader(new Reloader(loop, std::move(receiver), workshop));
+  auto thread = Thread::Start(
+      "reloads", [workshop, loop, self = reloader.get()] { workshop->Run(loop, self); });
+  if (!thread.ok()) return thread.status();
+  reloader->thread_ = *std::move(thread);
+  return reloader;
+}
 
-Reloader::~Reloader() {
+void Reloader::Stop(absl::Duration patience) {
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    ending_ = true;
+    const std::lock_guard<std::mutex> lock(workshop_->mutex);
+    workshop_->ending = true;
   }
-  changed_.notify_one();
-  thread_.join();
+  workshop_->changed.notify_one();
+  if (thread_.JoinOrLeave(patience)) return;
+  LogEvent(LogLevel::kWarning, "reload_abandoned")
+      .Text("source", workshop_->note->Tell())
+      .Text("message", "it can neither be read nor given up; the program ends without it");
 }
 
 void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
   if (at_work_) {
     again_ = std::max(again_.value_or(cause), cause);
+    if (cause == Cause::kAsked && loop_->now() - began_at_ >= kLong) {
+      LogEvent(LogLevel::kWarning, "reload_waits")
+          .Text("source", workshop_->note->Tell())
+          .Milliseconds("for_ms", loop_->now() - began_at_)
+          .Text("message", "it is still being read; what is served stays as it is meanwhile");
+    }
     return;
   }
   at_work_ = true;
+  began_at_ = loop_->now();
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    job_ = Job{std::move(current), cause};
+    const std::lock_guard<std::mutex> lock(workshop_->mutex);
+    workshop_->job = Job{std::move(current), cause};
   }
-  changed_.notify_one();
+  workshop_->changed.notify_one();
 }
 
-void Reloader::Run() {
-  std::unique_lock<std::mutex> lock(mutex_);
+void Reloader::Workshop::Run(EventLoop* loop, Reloader* reloader) {
+  ReadingNote::KeepIn(note);
+  std::unique_lock<std::mutex> lock(mutex);
   while (true) {
-    changed_.wait(lock, [this] { return ending_ || job_.has_value(); });
-    if (ending_) return;
-    const Job job = *std::exchange(job_, std::nullopt);
+    changed.wait(lock, [this] { return ending || job.has_value(); });
+    if (ending) return;
+    const Job taken = *std::exchange(job, std::nullopt);
     lock.unlock();
-    Outcome outcome = Work(job);
-    loop_->Post([this, outcome = std::move(outcome)] { Finish(outcome); });
+    Outcome outcome = Work(taken);
     lock.lock();
+    if (ending) return;
+    loop->Post([reloader, outcome = std::move(outcome)] { reloader->Finish(outcome); });
   }
 }
 
-Reloader::Outcome Reloader::Work(const Job& job) {
+Reloader::Outcome Reloader::Workshop::Work(const Job& job) {
   Outcome outcome;
   outcome.asked = job.cause == Cause::kAsked;
+  ReadingNote::Note(source_files);
   // What was refused may be good by now: a file that it names has come, an address is free.
-  outcome.reloaded = outcome.asked || refused_ || StampOf(source_files_) != source_stamp_;
-  outcome.renewed = LiveConfig::Renew(job.current, &loop_->clock());
+  outcome.reloaded = outcome.asked || refused || StampOf(source_files) != source_stamp;
+  outcome.renewed = LiveConfig::Renew(job.current, clock);
   if (outcome.reloaded) {
     outcome.live = AskSource(job.current.get());
   } else {
@@ -138,27 +157,30 @@ Reloader::Outcome Reloader::Work(const Job& job) {
 }
 
 // Again, if its files change meanwhile: the beginning of one may look like a whole.
-Reloader::Result Reloader::AskSource(const LiveConfig* current) {
+Reloader::Result Reloader::Workshop::AskSource(const LiveConfig* current) {
   constexpr int kAttempts = 5;
   Result result = absl::UnavailableError("");
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    source_stamp_ = StampOf(source_files_);
-    result = source_(current, &loop_->clock());
-    if (StampOf(source_files_) == source_stamp_) return result;
+    ReadingNote::Note(source_files);
+    source_stamp = StampOf(source_files);
+    result = source(current, clock);
+    if (StampOf(source_files) == source_stamp) return result;
   }
-  return absl::UnavailableError(absl::StrCat(absl::StrJoin(source_files_, ", "),
+  return absl::UnavailableError(absl::StrCat(absl::StrJoin(source_files, ", "),
                                              ": changed again and again while being read"));
 }
 
 void Reloader::Finish(const Outcome& outcome) {
   std::shared_ptr<const LiveConfig> current = receiver_(outcome);
-  if (outcome.reloaded) refused_ = !outcome.live.ok() || current != *outcome.live;
+  if (outcome.reloaded) workshop_->refused = !outcome.live.ok() || current != *outcome.live;
   at_work_ = false;
   if (const auto cause = std::exchange(again_, std::nullopt)) Start(std::move(current), *cause);
 }
 
-WatchPlan Reloader::PlanFor(const LiveConfig& live) const {
-  std::vector<std::string> paths = source_files_;
+WatchPlan Reloader::PlanFor(const LiveConfig& live) const { return workshop_->PlanFor(live); }
+
+WatchPlan Reloader::Workshop::PlanFor(const LiveConfig& live) const {
+  std::vector<std::string> paths = source_files;
   for (const auto& route : live.routes()) {
     ForEachFileSet(route->tls, [&paths](const FileSetState& set) {
       if (!set.once) paths.insert(paths.end(), set.paths.begin(), set.paths.end());

@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bridge/event/thread.h"
 #include "router/log/stderr_sink.h"
 
 namespace tlsbridge {
@@ -18,6 +21,8 @@ namespace {
 
 // Lines that may wait for a slow reader of standard error: about 400 KiB.
 constexpr size_t kWaitingLines = 1024;
+
+constexpr absl::Duration kEndPatience = absl::Seconds(2);
 
 LogLevel least_level = LogLevel::kOff;
 LogFormat log_format = LogFormat::kText;
@@ -71,11 +76,15 @@ std::string DescribeLoss(uint64_t lines, int error) {
 
 }  // namespace
 
-void StartLog(LogLevel least, LogFormat format) {
+absl::Status StartLog(LogLevel least, LogFormat format) {
+  if (least == LogLevel::kOff) return absl::OkStatus();
+  try {
+    spdlog::init_thread_pool(kWaitingLines, 1);
+  } catch (const std::system_error& error) {
+    return CannotStartThread("the log", error.code().value());
+  }
   least_level = least;
   log_format = format;
-  if (least == LogLevel::kOff) return;
-  spdlog::init_thread_pool(kWaitingLines, 1);
   auto& logger = Logger();
   // The pool outlives its thread, on which this is asked.
   auto* const pool = spdlog::thread_pool().get();
@@ -90,6 +99,7 @@ void StartLog(LogLevel least, LogFormat format) {
                           ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
                           : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
                       spdlog::pattern_time_type::utc);
+  return absl::OkStatus();
 }
 
 void StopLog() {
@@ -97,8 +107,12 @@ void StopLog() {
   least_level = LogLevel::kOff;
   Sink()->Stop();
   Logger().reset();
-  spdlog::shutdown();  // joins the thread, which writes what is queued
-  Sink().reset();
+  const auto end = [sink = std::exchange(Sink(), nullptr)] {
+    spdlog::shutdown();  // joins the thread, which writes what is queued
+  };
+  auto thread = Thread::Start("the end of the log", end);
+  if (!thread.ok()) return end();
+  thread->JoinOrLeave(kEndPatience);
 }
 
 bool LogEnabled(LogLevel level) { return level >= least_level && level != LogLevel::kOff; }

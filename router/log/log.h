@@ -4,13 +4,14 @@
 // oldest lines are lost rather than a connection delayed, and log_lines_lost says how many.
 //
 // Thread: any, between StartLog and StopLog, which main calls. Without StartLog (in tests) events
-// go nowhere. Failure: none.
+// go nowhere. Failure: StartLog() needs a thread; none later.
 #pragma once
 
 #include <stdint.h>
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
@@ -19,8 +20,10 @@ namespace tlsbridge {
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError, kOff };
 enum class LogFormat : uint8_t { kText, kJson };
 
-void StartLog(LogLevel least, LogFormat format);
-// After every line has been written, or its reader has taken nothing for a second.
+absl::Status StartLog(LogLevel least, LogFormat format);
+// After every line has been written, or its reader has taken nothing for a second, or two seconds
+// have passed: a write that hangs keeps its thread, which is left behind (bridge/event/thread.h),
+// with all that it uses.
 void StopLog();
 
 bool LogEnabled(LogLevel level);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/tcp_backend.h"
@@ -316,6 +317,30 @@ TEST_F(ReloadTest, LimitsBiteAtOnce) {
   ASSERT_GE(reasons.size(), 3u);
   reasons.resize(3);
   EXPECT_THAT(reasons, testing::ElementsAre("route_limit", "route_limit", "global_limit"));
+}
+
+TEST_F(ReloadTest, AConfigurationThatCameThroughAPipeIsReadOnceAndCannotBeReadAgain) {
+  certificates().Issue();
+  // A pipe has no folder that names could be relative to.
+  const std::string path = WriteConfig(
+      absl::StrReplaceAll(Listeners({main_}) + "routes:\n" + RouteTo("only", "localhost"),
+                          {{" localhost.crt", " " + dir().PathOf("localhost.crt")},
+                           {" localhost.key", " " + dir().PathOf("localhost.key")}}));
+  for (const std::string& through : std::vector<std::string>{
+           "--config <(cat " + path + ")", "--config /dev/stdin < <(cat " + path + ")"}) {
+    ASSERT_NO_FATAL_FAILURE(
+        StartTlsbridge({.subcommand = "run",
+                        .listen = {},
+                        .arguments = {},
+                        .environment = {},
+                        .wrapper = {"bash", "-c", R"(exec "$0" "$@" )" + through}}));
+    EXPECT_TRUE(IsServed(main_)) << through;
+    const nlohmann::json answer = tlsbridge().Reload();
+    EXPECT_EQ(answer["event"], "reload_refused") << through;
+    EXPECT_THAT(answer["message"].get<std::string>(), HasSubstr("cannot be read again"));
+    EXPECT_TRUE(IsServed(main_)) << through;
+    EXPECT_EQ(tlsbridge().Stop(), 0);
+  }
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace tlsbridge::testing {
 
 void LogCapture::Start() {
   ::testing::internal::CaptureStderr();
-  StartLog(LogLevel::kDebug, LogFormat::kJson);
+  EXPECT_TRUE(StartLog(LogLevel::kDebug, LogFormat::kJson).ok());
 }
 
 void LogCapture::Collect() {

@@ -114,7 +114,7 @@ int Demo() {
   for (const SocketAddress& address : *listeners) config.listeners.push_back({address});
   if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return RefuseToStart(status);
   const std::shared_ptr<const tls::ServerContext> tls = *std::move(context);
-  const auto source = [&config, &tls](const LiveConfig* previous, const Clock* clock) {
+  const auto source = [config, tls](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Assemble(config, {{.server = tls}}, previous, clock->Monotonic());
   };
   return Serve(source, {}, *log, [&ca_file](const Router& router) {

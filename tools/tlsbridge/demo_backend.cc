@@ -5,13 +5,13 @@
 #include <event2/keyvalq_struct.h>
 
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/event/clock.h"
 #include "bridge/event/event_loop.h"
+#include "bridge/event/thread.h"
 
 namespace tlsbridge {
 namespace {
@@ -60,7 +60,7 @@ struct DemoBackend::Server {
   ~Server() {
     if (thread.joinable()) {
       loop->Stop();
-      thread.join();
+      thread.Join();
     }
     if (http != nullptr) evhttp_free(http);
   }
@@ -69,7 +69,7 @@ struct DemoBackend::Server {
   std::unique_ptr<EventLoop> loop;
   evhttp* http = nullptr;
   SocketAddress address;
-  std::thread thread;
+  Thread thread;
 };
 
 absl::StatusOr<std::unique_ptr<DemoBackend>> DemoBackend::Start() {
@@ -84,7 +84,9 @@ absl::StatusOr<std::unique_ptr<DemoBackend>> DemoBackend::Start() {
   evhttp_bound_socket* bound = evhttp_bind_socket_with_handle(server->http, "127.0.0.1", 0);
   if (bound == nullptr) return absl::UnavailableError("cannot start a backend on 127.0.0.1");
   server->address = SocketAddress::LocalOf(evhttp_bound_socket_get_fd(bound));
-  server->thread = std::thread([s = server.get()] { s->loop->Run(); });
+  auto thread = Thread::Start("the demo's backend", [s = server.get()] { s->loop->Run(); });
+  if (!thread.ok()) return thread.status();
+  server->thread = *std::move(thread);
   return std::unique_ptr<DemoBackend>(new DemoBackend(std::move(server)));
 }
 

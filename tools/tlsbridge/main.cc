@@ -1,11 +1,13 @@
 // tlsbridge: fronts internal services with TLS.
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "bridge/event/libevent_ptr.h"
+#include "bridge/event/thread.h"
 #include "linked_versions.h"
 #include "tls/server_context.h"
 #include "tools/tlsbridge/check.h"
@@ -79,5 +81,9 @@ int Main(absl::Span<char* const> arguments) {
 int main(int argc, char** argv) {
   tlsbridge::OpenStandardDescriptors();
   tlsbridge::PrepareLastWords();
-  return tlsbridge::Main(absl::MakeConstSpan(argv, static_cast<size_t>(argc)));
+  const int code = tlsbridge::Main(absl::MakeConstSpan(argv, static_cast<size_t>(argc)));
+  if (!tlsbridge::Thread::AnyLeft()) return code;
+  // One hangs, and may come back: nothing that it uses is destroyed.
+  fflush(stdout);
+  _exit(code);
 }

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "router/live/live_config.h"
+#include "router/live/renewal/file_set.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
 #include "tools/tlsbridge/named_files.h"
@@ -42,6 +43,29 @@ absl::Status Refusal(const std::vector<Problem>& problems, size_t most, const ch
   return absl::InvalidArgumentError(message);
 }
 
+Reloader::Result Load(const ParsedConfig& parsed, const LiveConfig* previous, const Clock* clock) {
+  constexpr size_t kMostInALine = 10;
+  if (!parsed.problems.empty()) return Refusal(parsed.problems, kMostInALine, "; ");
+  Reloader::Result loaded = LiveConfig::Load(parsed.config, previous, clock);
+  if (loaded.ok() || previous != nullptr) return loaded;
+  // Not just the first: who starts a program mends all at once.
+  const std::vector<Problem> problems = ReadNamedFiles(parsed, *clock).problems;
+  if (problems.empty()) return loaded;
+  return Refusal(problems, kMostInALine, "; ");
+}
+
+// What came through a pipe is gone once it has been read.
+Reloader::Source SourceOnce(const std::string& path, ParsedConfig parsed) {
+  return [path, parsed = std::move(parsed)](const LiveConfig* previous,
+                                            const Clock* clock) -> Reloader::Result {
+    if (previous == nullptr) return Load(parsed, previous, clock);
+    return absl::FailedPreconditionError(
+        absl::StrCat(path,
+                     ": came through a pipe and cannot be read again; what it said at the "
+                     "start stays until a restart"));
+  };
+}
+
 }  // namespace
 
 int RunConfigFile(absl::Span<char* const> arguments) {
@@ -60,22 +84,16 @@ int RunConfigFile(absl::Span<char* const> arguments) {
     return RefuseToStart(
         absl::InvalidArgumentError("--config is missing; for example --config tlsbridge.yaml"));
   }
+  const bool once = ComeOnce({path});
   const ParsedConfig first = ReadConfigFile(path);
   for (const Problem& problem : first.problems) fprintf(stderr, "%s\n", problem.ToString().c_str());
   if (!first.problems.empty()) return kExitUsage;
-
-  const auto source = [&path](const LiveConfig* previous, const Clock* clock) -> Reloader::Result {
-    constexpr size_t kMostInALine = 10;
-    const ParsedConfig parsed = ReadConfigFile(path);
-    if (!parsed.problems.empty()) return Refusal(parsed.problems, kMostInALine, "; ");
-    Reloader::Result loaded = LiveConfig::Load(parsed.config, previous, clock);
-    if (loaded.ok() || previous != nullptr) return loaded;
-    // Not just the first: who starts a program mends all at once.
-    const std::vector<Problem> problems = ReadNamedFiles(parsed, *clock).problems;
-    if (problems.empty()) return loaded;
-    return Refusal(problems, kMostInALine, "; ");
+  const LogSettings log = first.config.log;
+  if (once) return Serve(SourceOnce(path, first), {}, log);
+  const auto source = [path](const LiveConfig* previous, const Clock* clock) {
+    return Load(ReadConfigFile(path), previous, clock);
   };
-  return Serve(source, {path}, first.config.log);
+  return Serve(source, {path}, log);
 }
 
 }  // namespace tlsbridge

@@ -25,22 +25,24 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
           absl::AnyInvocable<void(const Router&) &&> on_ready) {
   ApplyCoreDumpFlag();
   SilenceLibevent();
-  const SystemClock clock;
+  // Never destroyed: a thread that hangs may ask it until the process is gone.
+  static const auto* const clock = new SystemClock;
   // In this order: the log's thread gets no signal, and what is told at the start is in the log.
-  Router::TakeOverSignals();
-  StartLog(log.level, log.format);
-  auto router =
-      Router::Create(std::move(source), {std::move(source_files), WatchFilesFlag()}, &clock);
-  if (!router.ok()) {
-    StopLog();
-    return RefuseToStart(router.status());
+  Signals::TakeOver();
+  if (absl::Status status = StartLog(log.level, log.format); !status.ok()) {
+    return RefuseToStart(status);
   }
-  LogLibevent();
-  if (on_ready) std::move(on_ready)(**router);
-  (*router)->Run();
-  router->reset();
+  auto router =
+      Router::Create(std::move(source), {std::move(source_files), WatchFilesFlag()}, clock);
+  absl::Status status = router.status();
+  if (status.ok()) {
+    LogLibevent();
+    if (on_ready) std::move(on_ready)(**router);
+    status = (*router)->Run();
+    router->reset();
+  }
   StopLog();
-  return kExitOk;
+  return status.ok() ? kExitOk : RefuseToStart(status);
 }
 
 }  // namespace tlsbridge

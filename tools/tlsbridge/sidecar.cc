@@ -35,8 +35,8 @@ int RunSidecar(absl::Span<char* const> arguments) {
   const absl::StatusOr<Config> config = SidecarConfigFromFlags();
   if (!config.ok()) return RefuseToStart(config.status());
   // Flags stay as they are; a reload reads the files that they name.
-  const auto source = [&config](const LiveConfig* previous, const Clock* clock) {
-    return LiveConfig::Load(*config, previous, clock);
+  const auto source = [config = *config](const LiveConfig* previous, const Clock* clock) {
+    return LiveConfig::Load(config, previous, clock);
   };
   return Serve(source, {}, config->log);
 }

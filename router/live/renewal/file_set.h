@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
+#include "router/live/renewal/reading_note.h"
 
 namespace tlsbridge {
 
@@ -55,6 +56,7 @@ absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const Fil
                                        Reread reread, Read read) {
   constexpr int kAttempts = 5;
   if (served != nullptr && served->once) return *served;
+  ReadingNote::Note(paths);
   const bool once = ComeOnce(paths);
   uint64_t stamp = StampOf(paths);
   // What was refused is tried again: a certificate that is not valid yet becomes so.

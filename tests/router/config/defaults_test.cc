@@ -10,7 +10,7 @@ namespace {
 TEST(DefaultsTest, StoppingFitsIntoTheThirtySecondsThatKubernetesWaits) {
   constexpr absl::Duration kGracePeriod = absl::Seconds(30);
   // Of a configuration source that hangs, and of a log that nobody reads.
-  constexpr absl::Duration kForWhatHangs = absl::Seconds(2);
+  constexpr absl::Duration kForWhatHangs = absl::Seconds(3);
   const Shutdown shutdown;
   EXPECT_LT(shutdown.drain_delay + shutdown.drain_timeout + BridgeOptions().grace + kForWhatHangs,
             kGracePeriod);

@@ -31,7 +31,7 @@ class ReloaderTest : public testing::Test {
     ASSERT_TRUE(loop.ok());
     loop_ = *std::move(loop);
     served_ = Made("first");
-    reloader_ = std::make_unique<Reloader>(
+    auto reloader = Reloader::Create(
         loop_.get(),
         [this](const LiveConfig* previous, const Clock*) -> Reloader::Result {
           calls_.push_back(previous->config().routes[0].name);
@@ -48,6 +48,8 @@ class ReloaderTest : public testing::Test {
           if (result.ok() && !refuses_) served_ = *result;
           return served_;
         });
+    ASSERT_TRUE(reloader.ok()) << reloader.status();
+    reloader_ = *std::move(reloader);
   }
   void WaitForResults(size_t count) {
     while (results_.size() < count) loop_->Turn(/*wait=*/true);

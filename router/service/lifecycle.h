@@ -1,0 +1,63 @@
+// Leads the service from its first connection to its last: what moves it from phase to phase, and
+// what each asks of listeners and workers.
+//
+// Thread: the control loop's. Owner: the router. Loop, listeners and workers outlive it. Failure:
+// none; whatever connections do, every phase but serving has an end.
+#pragma once
+
+#include <stddef.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/types/span.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "router/config/config.h"
+#include "router/limits/admission.h"
+#include "router/listeners/listeners.h"
+#include "router/service/phase.h"
+#include "router/worker.h"
+
+namespace tlsbridge {
+
+class Lifecycle {
+ public:
+  // `on_stopped` runs once, when no connection is left.
+  Lifecycle(EventLoop* loop, Listeners* listeners,
+            absl::Span<const std::unique_ptr<Worker>> workers, const Admission* admission,
+            absl::AnyInvocable<void()> on_stopped);
+  Lifecycle(const Lifecycle&) = delete;
+  Lifecycle& operator=(const Lifecycle&) = delete;
+
+  // Serves. REQUIRES: the workers' threads are there.
+  void Begin();
+  // The first time, drains as `shutdown` says. A second one has no patience: not even for
+  // BridgeOptions::grace.
+  void Terminate(const Shutdown& shutdown);
+
+  bool ready() const { return IsReady(phase_); }
+  Phase phase() const { return phase_; }
+
+ private:
+  void Enter(Phase phase);
+  void OnTimer();
+  void Drain();
+  void End();
+  void Cut();
+  void OnAcceptingStopped();
+  void OnWorkerEmpty();
+
+  EventLoop* const loop_;                                    // Not owned.
+  Listeners* const listeners_;                               // Not owned.
+  const absl::Span<const std::unique_ptr<Worker>> workers_;  // Not owned.
+  const Admission* const admission_;                         // Not owned.
+  absl::AnyInvocable<void()> on_stopped_;
+  Phase phase_ = Phase::kStarting;
+  absl::Duration drain_timeout_;
+  size_t workers_left_;
+  Timer timer_;  // of the phase
+};
+
+}  // namespace tlsbridge

@@ -1,0 +1,65 @@
+// Where the service is in its life: one table of what each phase does and what may follow it.
+//
+// Thread: any. Failure: none.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <array>
+
+namespace tlsbridge {
+
+enum class Phase : uint8_t {
+  kStarting,  // opens what it needs
+  kServing,
+  kLeaving,   // told to stop: accepts on, while load balancers take notice
+  kDraining,  // accepts nobody; connections end as they fall idle
+  kEnding,    // the time to drain is over: all end, each with its grace
+  kCutting,   // patience is over as well: without a grace
+  kStopped,   // no connection is left
+};
+
+namespace phase_internal {
+
+constexpr uint8_t After(Phase phase) { return static_cast<uint8_t>(1 << static_cast<int>(phase)); }
+
+struct Row {
+  Phase phase;
+  bool ready;  // new clients are welcome, and reloads
+  uint8_t may_follow;
+};
+
+// clang-format off
+inline constexpr std::array<Row, 7> kTable = {{
+    // phase            ready   what may follow
+    {Phase::kStarting,  false,  After(Phase::kServing)},
+    {Phase::kServing,   true,   After(Phase::kLeaving)},
+    {Phase::kLeaving,   false,  After(Phase::kDraining)},
+    {Phase::kDraining,  false,  After(Phase::kEnding) | After(Phase::kStopped)},
+    {Phase::kEnding,    false,  After(Phase::kCutting) | After(Phase::kStopped)},
+    {Phase::kCutting,   false,  After(Phase::kStopped)},
+    {Phase::kStopped,   false,  0},
+}};
+// clang-format on
+
+constexpr bool TableIsInOrder() {
+  for (size_t i = 0; i < kTable.size(); ++i) {
+    if (static_cast<size_t>(kTable[i].phase) != i) return false;
+  }
+  return true;
+}
+static_assert(TableIsInOrder());
+
+}  // namespace phase_internal
+
+constexpr bool IsReady(Phase phase) {
+  return phase_internal::kTable[static_cast<size_t>(phase)].ready;
+}
+
+constexpr bool MayFollow(Phase from, Phase to) {
+  return (phase_internal::kTable[static_cast<size_t>(from)].may_follow &
+          phase_internal::After(to)) != 0;
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,128 @@
+#include "router/service/reloads.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "router/live/renewal/renewal_log.h"
+#include "router/live/tls_warnings.h"
+#include "router/log/log.h"
+#include "router/service/start_log.h"
+
+namespace tlsbridge {
+
+absl::StatusOr<std::unique_ptr<Reloads>> Reloads::Create(const Parts& parts, Source source,
+                                                         std::shared_ptr<const LiveConfig> live) {
+  std::unique_ptr<Reloads> reloads(new Reloads(parts, std::move(live)));
+  Reloads* const self = reloads.get();
+  auto reloader = Reloader::Create(
+      parts.loop, std::move(source.make), std::move(source.files), source.stamp,
+      [self](const Reloader::Outcome& outcome) { return self->OnReloaded(outcome); });
+  if (!reloader.ok()) return reloader.status();
+  reloads->reloader_ = *std::move(reloader);
+  if (source.watched) {
+    reloads->file_watcher_ = std::make_unique<FileWatcher>(parts.loop, [self] {
+      if (self->parts_.lifecycle->ready()) self->Reload(Reloader::Cause::kFilesMayHaveChanged);
+    });
+    reloads->file_watcher_->Watch(reloads->reloader_->PlanFor(*reloads->live_));
+  }
+  return reloads;
+}
+
+Reloads::Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live)
+    : parts_(parts), live_(std::move(live)) {}
+
+Reloads::~Reloads() = default;
+
+void Reloads::Begin() {
+  LookAfter();
+  expiry_watch_ =
+      std::make_unique<ExpiryWatch>(parts_.loop, [this]() -> const LiveConfig& { return *live_; });
+  expiry_watch_->Look();
+}
+
+void Reloads::Reload(Reloader::Cause cause) {
+  if (parts_.lifecycle->ready()) return reloader_->Start(live_, cause);
+  LogEvent(LogLevel::kWarning, "reload_refused").Text("message", "the process is ending");
+}
+
+std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& outcome) {
+  if (!parts_.lifecycle->ready()) return live_;
+  if (file_watcher_ != nullptr) file_watcher_->Watch(outcome.watch);
+  std::shared_ptr<const LiveConfig> live = outcome.renewed;
+  bool reloaded = outcome.reloaded;
+  if (reloaded) {
+    absl::Status status = outcome.live.status();
+    if (status.ok()) status = parts_.listeners->Open((*outcome.live)->config().listeners);
+    const std::string refusal(status.message());
+    if (!status.ok() && (outcome.asked || refusal != refusal_)) {
+      LogEvent(LogLevel::kError, "reload_refused").Text("message", refusal);
+    }
+    refusal_ = refusal;
+    reloaded = status.ok();
+    if (reloaded) live = *outcome.live;
+  }
+  if (live != live_ || outcome.asked) {
+    LogRenewals(*live_, *live, outcome.asked ? TellProblems::kAll : TellProblems::kNew);
+  }
+  if (reloaded) {
+    CommitReloaded(std::move(live));
+  } else if (live != live_) {
+    CommitRenewed(std::move(live));
+  }
+  return live_;
+}
+
+// A configuration that is served from now on.
+void Reloads::LookAfter() {
+  LogUnixBackends(config());
+  LogTlsWarnings(*live_, nullptr);
+  if (backend_watch_ == nullptr) {
+    backend_watch_ = std::make_unique<BackendWatch>(parts_.loop, &control_live_);
+  }
+  backend_watch_->Adopt(*live_);
+}
+
+void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
+  const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
+  parts_.admission->SetLimits(config().limits);
+  parts_.handshake_limit->SetLimits(config().limits);
+  for (const auto& route : live_->routes()) {
+    route->state->admission.SetLimits(route->settings->limits);
+  }
+  // It is told once it is so.
+  ++closing_;
+  parts_.listeners->CloseOthers(
+      config().listeners,
+      [this, live = live_, changes = DescribeChanges(before->config(), config())] {
+        // From here, ahead of those who come to new listeners.
+        for (auto& worker : parts_.workers) worker->Adopt(live);
+        parts_.loop->Post([this, live, changes] {
+          if (--closing_ == 0 && live != live_) ServeByNow();
+          LogEvent(LogLevel::kInfo, "reloaded").Text("changes", changes);
+        });
+      });
+  LookAfter();
+  parts_.listeners->Start();
+  if (before->config().admin != config().admin || before->config().workers != config().workers ||
+      !(before->config().log == config().log)) {
+    LogEvent(LogLevel::kWarning, "restart_needed")
+        .Text("message",
+              "the admin address, the number of workers and the log change at start only");
+  }
+}
+
+// The same routes and listeners.
+void Reloads::CommitRenewed(std::shared_ptr<const LiveConfig> live) {
+  const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
+  LogTlsWarnings(*live_, before.get());
+  if (closing_ == 0) ServeByNow();
+  // Checks of backends go by the certificates that connections go by.
+  backend_watch_->Adopt(*live_);
+}
+
+// New connections, that is; what has a connection keeps what it began with.
+void Reloads::ServeByNow() {
+  for (auto& worker : parts_.workers) worker->Adopt(live_);
+}
+
+}  // namespace tlsbridge

@@ -1,0 +1,86 @@
+// Takes over what the reloader has made: a new configuration in three steps, or the same one with
+// files that have been renewed.
+//
+// Prepare: the reloader reads all files, then the listeners that are new are opened; what fails
+// there refuses the reload and has changed nothing. Commit: limits, listeners, backends' checks and
+// workers go by the new one. Clients that had queued where a listener goes away are served as they
+// expected: workers adopt the new routes once those listeners are closed.
+//
+// Thread: the control loop's. Owner: the router. All that it is given outlives it; tasks that it
+// has posted may find it only while the loop runs. Failure: Create() returns a Status; a reload
+// that fails is logged, and what is served stays.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/live_counters.h"
+#include "router/handshakes/handshake_limit.h"
+#include "router/limits/admission.h"
+#include "router/listeners/listeners.h"
+#include "router/live/backend_watch.h"
+#include "router/live/live_config.h"
+#include "router/live/reloader.h"
+#include "router/live/renewal/expiry_watch.h"
+#include "router/live/renewal/file_watcher.h"
+#include "router/service/lifecycle.h"
+#include "router/worker.h"
+
+namespace tlsbridge {
+
+class Reloads {
+ public:
+  // What goes by the configuration. None of it is owned.
+  struct Parts {
+    EventLoop* loop;
+    const Lifecycle* lifecycle;
+    Listeners* listeners;
+    absl::Span<const std::unique_ptr<Worker>> workers;
+    Admission* admission;
+    HandshakeLimit* handshake_limit;
+  };
+  struct Source {
+    Reloader::Source make;
+    std::vector<std::string> files;  // that it reads itself
+    uint64_t stamp = 0;              // StampOf() them, from before it made `live`
+    bool watched = true;             // else files are read again on SIGHUP only
+  };
+
+  static absl::StatusOr<std::unique_ptr<Reloads>> Create(const Parts& parts, Source source,
+                                                         std::shared_ptr<const LiveConfig> live);
+  ~Reloads();
+  Reloads(const Reloads&) = delete;
+  Reloads& operator=(const Reloads&) = delete;
+
+  // The first configuration is served from now on.
+  void Begin();
+  void Reload(Reloader::Cause cause);
+
+  const LiveConfig& live() const { return *live_; }
+  const Config& config() const { return live_->config(); }
+
+ private:
+  Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live);
+
+  std::shared_ptr<const LiveConfig> OnReloaded(const Reloader::Outcome& outcome);
+  void CommitReloaded(std::shared_ptr<const LiveConfig> live);
+  void CommitRenewed(std::shared_ptr<const LiveConfig> live);
+  void LookAfter();
+  void ServeByNow();
+
+  const Parts parts_;
+  std::shared_ptr<const LiveConfig> live_;
+  std::string refusal_;        // of the last reload; empty if it was taken
+  int closing_ = 0;            // reloads that wait for listeners to close
+  LiveCounters control_live_;  // sockets of health checks
+  std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<FileWatcher> file_watcher_;  // null if files are not watched
+  std::unique_ptr<ExpiryWatch> expiry_watch_;
+  std::unique_ptr<BackendWatch> backend_watch_;
+};
+
+}  // namespace tlsbridge

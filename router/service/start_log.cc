@@ -1,0 +1,61 @@
+#include "router/service/start_log.h"
+
+#include <stddef.h>
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+
+void LogRoutes(const Config& config) {
+  constexpr size_t kMost = 50;
+  for (size_t i = 0; i < std::min(config.routes.size(), kMost); ++i) {
+    const Route& route = config.routes[i];
+    LogEvent(LogLevel::kInfo, "route")
+        .Text("name", route.name)
+        .Text("backends",
+              absl::StrJoin(route.backends, ",", [](std::string* out, const Backend& b) {
+                absl::StrAppend(out, b.address.ToString());
+              }));
+  }
+}
+
+// A UNIX socket cannot be reset: its peer reads the same end, cut short or not, unless it had sent
+// something that was still unread.
+void LogUnixBackends(const Config& config) {
+  for (const Route& route : config.routes) {
+    if (route.bridge.accept_truncation || route.tls_mode != TlsMode::kTerminate) continue;
+    for (const Backend& backend : route.backends) {
+      if (!backend.address.socket.is_unix()) continue;
+      LogEvent(LogLevel::kInfo, "unix_backend_cannot_see_truncation")
+          .Text("backend", backend.address.socket.ToString())
+          .Text("hint",
+                "where the backend must tell a request cut short from a whole one, use TCP");
+    }
+  }
+}
+
+void LogReady(const Config& config, const Capacity& capacity) {
+  LogEvent(LogLevel::kInfo, "ready")
+      .Number("routes", static_cast<int64_t>(config.routes.size()))
+      .Number("workers", capacity.workers)
+      .Number("max_connections", capacity.connections)
+      .Number("max_handshakes", capacity.handshakes)
+      .Number("descriptors", capacity.descriptors);
+  constexpr int64_t kFew = 100;
+  const int64_t wanted = config.limits.connections;
+  if (wanted == 0 ? capacity.connections >= kFew : capacity.connections >= wanted) return;
+  LogEvent(LogLevel::kWarning, "few_connections")
+      .Number("max_connections", capacity.connections)
+      .Number("wanted", wanted)
+      .Number("descriptors", capacity.descriptors)
+      .Text("message",
+            "descriptors or memory allow no more; raise the hard limit of open files (ulimit -Hn, "
+            "LimitNOFILE=), two for each connection");
+}
+
+}  // namespace tlsbridge
