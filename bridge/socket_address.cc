@@ -160,6 +160,12 @@ bool SocketAddress::is_loopback() const {
   return false;
 }
 
+bool SocketAddress::is_wildcard() const {
+  if (const auto* v4 = AsV4(*this)) return v4->sin_addr.s_addr == INADDR_ANY;
+  const auto* v6 = AsV6(*this);
+  return v6 != nullptr && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
 bool SocketAddress::has_zone() const {
   const auto* v6 = AsV6(*this);
   return v6 != nullptr && v6->sin6_scope_id != 0;

@@ -36,6 +36,7 @@ class SocketAddress {
   bool is_unix() const { return family() == AF_UNIX; }
   uint16_t port() const;              // 0 for UNIX
   bool is_loopback() const;           // 127.0.0.0/8, ::1, their mapped form, or UNIX
+  bool is_wildcard() const;           // 0.0.0.0 or [::], whatever the port
   bool has_zone() const;              // link-local, on one interface
   std::string unix_path() const;      // empty for an abstract name
   std::string abstract_name() const;  // without the @; the kernel's may have any byte in it

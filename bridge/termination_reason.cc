@@ -86,6 +86,7 @@ constexpr std::array<Row, kTerminationReasons> kTable = {{
     {Reason::kLocalError, "local_error", kLost},
     {Reason::kDenied, "denied", kRefused},
     {Reason::kNoRoute, "no_route", kNeverServed},
+    {Reason::kRouteDown, "route_down", kNeverServed},
     {Reason::kNoBackend, "no_backend", kNeverServed},
     {Reason::kNftablesHandled, "nftables_handled", kRefused},
 }};

@@ -61,6 +61,7 @@ enum class TerminationReason : uint8_t {
   kLocalError,  // this machine is out of ports, memory or the like; errno says of what
   kDenied,
   kNoRoute,
+  kRouteDown,  // the route is known, but its certificates could not be used since the start
   kNoBackend,
   kNftablesHandled,
 };

@@ -117,7 +117,8 @@ absl::Status Router::Run() {
     LogEvent(LogLevel::kInfo, "admin_listening")
         .Text("address", admin_socket_->address().ToString());
   }
-  LogReady(reloads_->config(), {.workers = worker_count_,
+  LogReady(reloads_->config(), {.routes_down = static_cast<int64_t>(reloads_->live().Down().size()),
+                                .workers = worker_count_,
                                 .connections = admission_.limit(),
                                 .handshakes = handshake_limit_.limit(),
                                 .descriptors = budget_.descriptors});

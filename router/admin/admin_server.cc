@@ -35,14 +35,19 @@ size_t AdminServer::QueuedBytes() const {
 void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connection) {
   if (request.path == "/live") return connection.Answer({200, "text/plain", "live\n"});
   if (request.path == "/ready") {
-    if (source_->ready()) return connection.Answer({200, "text/plain", "ready\n"});
+    const std::string why = source_->unready();
+    if (why.empty()) return connection.Answer({200, "text/plain", "ready\n"});
+    return connection.Answer({503, "text/plain", why + "\n"});
+  }
+  if (request.path == "/accepting") {
+    if (source_->accepting()) return connection.Answer({200, "text/plain", "accepting\n"});
     return connection.Answer({503, "text/plain", "draining\n"});
   }
   if (request.path == "/connections") return Ask(&Source::ConnectionsJson, connection);
   if (request.path == "/routes") return Ask(&Source::RoutesJson, connection);
   if (request.path == "/certificates") return Ask(&Source::CertificatesJson, connection);
-  connection.Answer(
-      {404, "text/plain", "use /live, /ready, /connections, /routes or /certificates\n"});
+  connection.Answer({404, "text/plain",
+                     "use /live, /ready, /accepting, /connections, /routes or /certificates\n"});
 }
 
 void AdminServer::Ask(void (Source::*what)(Source::OnJson), AdminConnection& connection) {

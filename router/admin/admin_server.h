@@ -41,7 +41,10 @@ class AdminServer final : private AdminConnection::Owner {
    public:
     using OnJson = absl::AnyInvocable<void(std::string json)>;
 
-    virtual bool ready() const = 0;
+    // Whether clients are accepted, and what keeps the process from being ready all the same:
+    // "draining" where they are not; empty for nothing.
+    virtual bool accepting() const = 0;
+    virtual std::string unready() const = 0;
     // Each calls `done` with a document, now or later, on the control loop; never once the server
     // is gone.
     virtual void ConnectionsJson(OnJson done) = 0;

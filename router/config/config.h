@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,6 +92,8 @@ struct PortRange {
   uint16_t first = 0;
   uint16_t last = 0;  // inclusive
 
+  bool Contains(uint16_t port) const { return first <= port && port <= last; }
+
   bool operator==(const PortRange&) const = default;
 };
 
@@ -102,6 +105,12 @@ struct Match {
   std::vector<Cidr> client_ip;
   std::vector<std::string> alpn;         // one of what the client offers
   std::vector<TlsVersion> tls_versions;  // the best that the client offers
+
+  // Whether clients of a listener on `port` can match.
+  bool TakesPort(uint16_t port) const {
+    const auto holds = [port](const PortRange& range) { return range.Contains(port); };
+    return ports.empty() || std::any_of(ports.begin(), ports.end(), holds);
+  }
 
   bool operator==(const Match&) const = default;
 };

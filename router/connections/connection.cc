@@ -111,6 +111,9 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
     return Refuse(TerminationReason::kDenied,
                   settings.block_with_alert ? tls::kAccessDeniedAlert : uint8_t{0});
   }
+  if (!route->tls.down.empty()) {
+    return Refuse(TerminationReason::kRouteDown, tls::kInternalErrorAlert);
+  }
   const TerminationReason refusal =
       route->state->admission.Admit(record_.peer, loop_->common_now(), &route_token_);
   if (refusal != TerminationReason::kNone) return Refuse(refusal, tls::kInternalErrorAlert);

@@ -4,11 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <limits>
-#include <string>
 
-#include "absl/strings/numbers.h"
+#include "router/limits/control_groups.h"
 
 namespace tlsbridge {
 namespace {
@@ -27,20 +24,9 @@ int64_t RaiseDescriptorLimit() {
   return static_cast<int64_t>(std::min(limit.rlim_cur, kMostDescriptors));
 }
 
-int64_t ControlGroupMemory() {
-  for (const char* path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file(path);
-    std::string text;
-    int64_t bytes;
-    if (file >> text && absl::SimpleAtoi(text, &bytes)) return bytes;
-  }
-  return std::numeric_limits<int64_t>::max();
-}
-
 int64_t Memory() {
   const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-  return std::min(machine, ControlGroupMemory());
+  return std::min(machine, ReadControlGroupLimits().memory_bytes);
 }
 
 }  // namespace

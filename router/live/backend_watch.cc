@@ -31,7 +31,7 @@ void BackendWatch::Adopt(const LiveConfig& config) {
   auto before = std::move(routes_);
   routes_.clear();
   for (const auto& route : config.routes()) {
-    if (route->backends == nullptr) continue;
+    if (route->backends == nullptr || !route->tls.down.empty()) continue;
     std::unique_ptr<Watched>& watched = routes_[route->settings->name];
     if (const auto known = before.find(route->settings->name); known != before.end()) {
       watched = std::move(known->second);

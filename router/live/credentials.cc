@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "router/live/tls_warnings.h"
 #include "tls/certificates/certificate.h"
 #include "tls/certificates/certificate_uses.h"
 #include "tls/certificates/key_pair.h"
@@ -337,28 +338,50 @@ absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* ser
   return loaded;
 }
 
-std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& first,
-                                     const tls::TicketSecrets::Clocks& clocks) {
-  std::vector<RouteProblem> problems;
-  const auto add = [&problems](std::string part, const absl::Status& status) {
-    if (!status.ok()) problems.push_back({std::move(part), status});
+RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string_view part)> judged,
+                         const tls::TicketSecrets::Clocks& clocks) {
+  RouteFindings findings;
+  if (route.action != RouteAction::kForward || route.tls_mode == TlsMode::kPassthrough) {
+    return findings;
+  }
+  RouteTls tls;
+  bool all = true;
+  const auto judge = [&](std::string part, auto read) {
+    if (!judged(part)) {
+      all = false;
+    } else if (const absl::Status status = read(); !status.ok()) {
+      all = false;
+      findings.problems.push_back({std::move(part), std::string(status.message())});
+    }
   };
-  RouteFiles files;
   ServerTls one = route.tls;
   for (size_t i = 0; i < route.tls.certificates.size(); ++i) {
     one.certificates = {route.tls.certificates[i]};
-    add(absl::StrCat("tls.certificates[", i, "]"),
-        ReadCertificates(one, nullptr, Reread::kAll, clocks.wall(), &files));
+    judge(absl::StrCat("tls.certificates[", i, "]"),
+          [&] { return ReadCertificates(one, nullptr, Reread::kAll, clocks.wall(), &tls.files); });
   }
-  add("tls.client_auth",
-      ReadClients(route.tls.client, nullptr, Reread::kAll, clocks.wall(), &files));
-  add("tls.tickets", ReadTickets(route.tls.tickets, nullptr, Reread::kAll, clocks, &files));
+  judge("tls.client_auth", [&] {
+    return ReadClients(route.tls.client, nullptr, Reread::kAll, clocks.wall(), &tls.files);
+  });
+  judge("tls.tickets",
+        [&] { return ReadTickets(route.tls.tickets, nullptr, Reread::kAll, clocks, &tls.files); });
   if (route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    add("backend_tls",
-        ReadBackend(route.backend_tls, nullptr, Reread::kAll, clocks.wall(), &files));
+    judge("backend_tls", [&] {
+      return ReadBackend(route.backend_tls, nullptr, Reread::kAll, clocks.wall(), &tls.files);
+    });
   }
-  if (problems.empty()) add("", first);  // of all together
-  return problems;
+  if (all && judged("tls")) {
+    // Of what has been read just now.
+    const ServedRoute read = {&route, &tls};
+    absl::StatusOr<RouteTls> whole = LoadRouteTls(route, &read, Reread::kChanged, clocks);
+    if (whole.ok()) {
+      tls = *std::move(whole);
+    } else {
+      findings.problems.push_back({"tls", std::string(whole.status().message())});
+    }
+  }
+  findings.warnings = TlsWarnings(route, tls);
+  return findings;
 }
 
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit) {
@@ -371,7 +394,18 @@ void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetSta
   show("backend", tls.files.backend);
 }
 
+std::vector<std::string> FilesOf(const Route& route) {
+  std::vector<std::string> files = {route.tls.client.ca,    route.tls.client.crl,
+                                    route.tls.tickets.file, route.backend_tls.ca,
+                                    route.backend_tls.cert, route.backend_tls.key};
+  for (const CertificateFiles& named : route.tls.certificates) {
+    files.insert(files.end(), {named.cert, named.key, named.ocsp});
+  }
+  return Named(std::move(files));
+}
+
 bool IsUnchanged(const RouteTls& before, const RouteTls& after) {
+  if (before.down != after.down) return false;
   if (before.server != after.server || before.backend != after.backend) return false;
   std::vector<FileSetState> old;
   ForEachFileSet(before, [&old](const FileSetState& set) { old.push_back(set); });

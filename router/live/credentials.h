@@ -47,6 +47,9 @@ struct RouteTls {
   std::shared_ptr<const tls::ServerContext> server;    // null where TLS is passed through
   std::shared_ptr<const tls::BackendContext> backend;  // null where backends get plaintext
   RouteFiles files;
+  // Why the files could not be used, at the start and ever since: clients of the route are refused
+  // until they can. Empty for a route that is served.
+  std::string down;
 };
 
 // One set, whatever is in it.
@@ -59,6 +62,8 @@ struct FileSetState {
   bool once;  // it came through a pipe
 };
 void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit);
+// Every file that `route` names, whatever is in it.
+std::vector<std::string> FilesOf(const Route& route);
 // Whether all that is served, and all that is known of the files, is the same.
 bool IsUnchanged(const RouteTls& before, const RouteTls& after);
 
@@ -76,13 +81,18 @@ struct ServedRoute {
 absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* served, Reread reread,
                                       const tls::TicketSecrets::Clocks& clocks);
 
-struct RouteProblem {
+// What is wrong or odd about what a route names.
+struct RouteFinding {
   std::string part;  // "tls.certificates[1]", "tls.client_auth", ...; empty: the route as a whole
-  absl::Status status;
+  std::string message;
 };
-// All that is wrong with what `route` names, where LoadRouteTls() has told the first of it.
-std::vector<RouteProblem> ProblemsOf(const Route& route, const absl::Status& first,
-                                     const tls::TicketSecrets::Clocks& clocks);
+struct RouteFindings {
+  std::vector<RouteFinding> problems;  // what keeps the route from being served
+  std::vector<RouteFinding> warnings;
+};
+// All of it. `judged` says of which parts; where it is all of them, of the whole as well.
+RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string_view part)> judged,
+                         const tls::TicketSecrets::Clocks& clocks);
 
 // Whatever the dates of its CRLs; for `tlsbridge explain`, too.
 absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings);

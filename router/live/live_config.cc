@@ -25,6 +25,22 @@ bool NamesFiles(const RouteTls& tls) {
   return any;
 }
 
+// A route that is down, whose files may be good by now; itself if nothing has changed.
+std::shared_ptr<const LiveRoute> TryAgain(const std::shared_ptr<const LiveRoute>& before,
+                                          const Clock* clock) {
+  auto loaded = LoadRouteTls(*before->settings, nullptr, Reread::kAll, ClocksOf(clock));
+  RouteTls tls;
+  if (loaded.ok()) {
+    tls = *std::move(loaded);
+  } else {
+    tls.down = std::string(loaded.status().message());
+  }
+  if (tls.down == before->tls.down) return before;
+  auto route = std::make_shared<LiveRoute>(*before);
+  route->tls = std::move(tls);
+  return route;
+}
+
 // What is patient enough for every route.
 std::shared_ptr<const LiveRoute> Unrouted(const Config& config) {
   auto settings = std::make_shared<Route>();
@@ -48,19 +64,31 @@ absl::StatusOr<std::shared_ptr<const LiveConfig>> LiveConfig::Load(Config config
                                                                    const LiveConfig* previous,
                                                                    const Clock* clock) {
   std::vector<RouteTls> tls;
+  size_t served = 0;
+  absl::Status failure;
   for (const Route& route : config.routes) {
     const LiveRoute* before = previous == nullptr ? nullptr : previous->ByName(route.name);
-    const ServedRoute served = {before == nullptr ? nullptr : before->settings.get(),
-                                before == nullptr ? nullptr : &before->tls};
+    const bool was_served = before != nullptr && before->tls.down.empty();
+    const ServedRoute served_route = {was_served ? before->settings.get() : nullptr,
+                                      was_served ? &before->tls : nullptr};
     auto loaded =
-        LoadRouteTls(route, before == nullptr ? nullptr : &served, Reread::kAll, ClocksOf(clock));
-    if (!loaded.ok()) {
-      if (config.routes.size() == 1) return loaded.status();
-      return absl::Status(loaded.status().code(),
-                          absl::StrCat("route ", route.name, ": ", loaded.status().message()));
+        LoadRouteTls(route, was_served ? &served_route : nullptr, Reread::kAll, ClocksOf(clock));
+    if (loaded.ok()) {
+      tls.push_back(*std::move(loaded));
+      if (route.action == RouteAction::kForward) ++served;
+      continue;
     }
-    tls.push_back(*std::move(loaded));
+    tls.emplace_back().down = std::string(loaded.status().message());
+    absl::Status refusal = loaded.status();
+    if (config.routes.size() > 1) {
+      refusal =
+          absl::Status(refusal.code(), absl::StrCat("route ", route.name, ": ", refusal.message()));
+    }
+    const bool was_down = before != nullptr && !was_served;
+    if (previous != nullptr && !was_down) return refusal;
+    failure.Update(refusal);
   }
+  if (served == 0 && !failure.ok()) return failure;
   return Assemble(std::move(config), std::move(tls), previous, clock->Monotonic());
 }
 
@@ -101,6 +129,11 @@ std::shared_ptr<const LiveConfig> LiveConfig::Renew(std::shared_ptr<const LiveCo
       new LiveConfig(current->config_, current->table_, current->states_));
   bool changed = false;
   for (const std::shared_ptr<const LiveRoute>& before : current->routes_) {
+    if (!before->tls.down.empty()) {
+      live->AddRoute(TryAgain(before, clock));
+      changed = changed || live->routes_.back() != before;
+      continue;
+    }
     if (!NamesFiles(before->tls)) {
       live->AddRoute(before);
       continue;
@@ -161,6 +194,14 @@ bool LiveConfig::ExpectsProxyHeader(const SocketAddress& listener,
   if (peer.is_unix()) return found->proxy_protocol_from_unix;
   return std::any_of(found->proxy_protocol_from.begin(), found->proxy_protocol_from.end(),
                      [&peer](const Cidr& block) { return block.Contains(peer); });
+}
+
+std::vector<std::string> LiveConfig::Down() const {
+  std::vector<std::string> names;
+  for (const auto& route : routes_) {
+    if (!route->tls.down.empty()) names.push_back(route->settings->name);
+  }
+  return names;
 }
 
 std::shared_ptr<const LiveRoute> LiveConfig::Share(absl::string_view name) const {

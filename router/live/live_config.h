@@ -38,6 +38,9 @@ class LiveConfig {
  public:
   // Reads what `config` names. `previous` may be null. `clock` decides which certificates are
   // valid, and when session tickets get new keys; it must outlive every session.
+  // At a start, a route whose files are bad is down (RouteTls::down) and the others are served; at
+  // a reload it stays down, but one that is served or new must be good. One route at least that
+  // forwards must be served.
   static absl::StatusOr<std::shared_ptr<const LiveConfig>> Load(Config config,
                                                                 const LiveConfig* previous,
                                                                 const Clock* clock);
@@ -65,6 +68,9 @@ class LiveConfig {
   bool ExpectsProxyHeader(const SocketAddress& listener, const SocketAddress& peer) const;
   const LiveRoute* ByName(absl::string_view name) const { return Share(name).get(); }
   std::shared_ptr<const LiveRoute> Share(absl::string_view name) const;
+
+  // Names of the routes that are down.
+  std::vector<std::string> Down() const;
 
   // What applies to a connection until it has a route: the most patient of all routes.
   const std::shared_ptr<const LiveRoute>& unrouted() const { return unrouted_; }

@@ -182,6 +182,10 @@ WatchPlan Reloader::PlanFor(const LiveConfig& live) const { return workshop_->Pl
 WatchPlan Reloader::Workshop::PlanFor(const LiveConfig& live) const {
   std::vector<std::string> paths = source_files;
   for (const auto& route : live.routes()) {
+    if (!route->tls.down.empty()) {
+      const std::vector<std::string> files = FilesOf(*route->settings);
+      paths.insert(paths.end(), files.begin(), files.end());
+    }
     ForEachFileSet(route->tls, [&paths](const FileSetState& set) {
       if (!set.once) paths.insert(paths.end(), set.paths.begin(), set.paths.end());
     });

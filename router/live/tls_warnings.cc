@@ -21,9 +21,13 @@ bool Fits(absl::string_view name, absl::string_view domain) {
   return covers(name, domain) || covers(domain, name);
 }
 
-void WarnOfNames(const Route& route, const RouteFiles& files, std::vector<std::string>* warnings) {
-  if (files.certificates.empty()) return;
-  for (const std::string& domain : route.match.domains) {
+void WarnOfNames(const Route& route, const RouteFiles& files, std::vector<RouteFinding>* warnings) {
+  // One that could not be read may be for anything.
+  if (files.certificates.empty() || files.certificates.size() < route.tls.certificates.size()) {
+    return;
+  }
+  for (size_t i = 0; i < route.match.domains.size(); ++i) {
+    const std::string& domain = route.match.domains[i];
     if (domain == "*") continue;
     const bool fits = std::any_of(
         files.certificates.begin(), files.certificates.end(), [&domain](const auto& set) {
@@ -32,39 +36,54 @@ void WarnOfNames(const Route& route, const RouteFiles& files, std::vector<std::s
                              [&domain](const std::string& name) { return Fits(name, domain); });
         });
     if (fits) continue;
-    warnings->push_back(absl::StrCat(files.certificates.front().content->name,
-                                     ": no certificate of this route is for ", domain,
-                                     ", so that clients will refuse the one that they get"));
+    warnings->push_back({absl::StrCat("match.domains[", i, "]"),
+                         absl::StrCat("no certificate of this route is for ", domain, " (",
+                                      files.certificates.front().content->name,
+                                      " is presented), so that clients will refuse the one that "
+                                      "they get")});
   }
 }
 
-void Append(const std::vector<std::string>& more, std::vector<std::string>* warnings) {
-  warnings->insert(warnings->end(), more.begin(), more.end());
+void Append(const std::string& part, const std::vector<std::string>& more,
+            std::vector<RouteFinding>* warnings) {
+  for (const std::string& message : more) warnings->push_back({part, message});
+}
+
+template <typename T>
+void WarnOfPipe(const std::string& part, const FileSet<T>& set,
+                std::vector<RouteFinding>* warnings) {
+  if (!set.once) return;
+  warnings->push_back({part, absl::StrCat(absl::StrJoin(set.paths, ", "),
+                                          ": comes through a pipe, so that what came is served "
+                                          "until a restart, and not renewed")});
 }
 
 }  // namespace
 
-std::vector<std::string> TlsWarnings(const Route& route, const RouteTls& tls) {
+std::vector<RouteFinding> TlsWarnings(const Route& route, const RouteTls& tls) {
   const RouteFiles& files = tls.files;
-  std::vector<std::string> warnings;
-  for (const auto& set : files.certificates) Append(set.content->warnings, &warnings);
-  WarnOfNames(route, files, &warnings);
-  if (!files.tickets_warning.empty()) warnings.push_back(files.tickets_warning);
-  if (files.clients.content != nullptr) Append(files.clients.content->trust.warnings, &warnings);
-  if (files.backend.content != nullptr) {
-    Append(files.backend.content->certificate.warnings, &warnings);
-    Append(files.backend.content->trust.warnings, &warnings);
+  std::vector<RouteFinding> warnings;
+  for (size_t i = 0; i < files.certificates.size(); ++i) {
+    const std::string part = absl::StrCat("tls.certificates[", i, "]");
+    Append(part, files.certificates[i].content->warnings, &warnings);
+    WarnOfPipe(part, files.certificates[i], &warnings);
   }
-  ForEachFileSet(tls, [&warnings](const FileSetState& set) {
-    if (!set.once) return;
-    warnings.push_back(absl::StrCat(absl::StrJoin(set.paths, ", "),
-                                    ": comes through a pipe, so that what came is served until a "
-                                    "restart, and not renewed"));
-  });
+  WarnOfNames(route, files, &warnings);
+  if (!files.tickets_warning.empty()) warnings.push_back({"tls.tickets", files.tickets_warning});
+  WarnOfPipe("tls.tickets", files.tickets, &warnings);
+  if (files.clients.content != nullptr) {
+    Append("tls.client_auth", files.clients.content->trust.warnings, &warnings);
+  }
+  WarnOfPipe("tls.client_auth", files.clients, &warnings);
+  if (files.backend.content != nullptr) {
+    Append("backend_tls", files.backend.content->certificate.warnings, &warnings);
+    Append("backend_tls", files.backend.content->trust.warnings, &warnings);
+  }
+  WarnOfPipe("backend_tls", files.backend, &warnings);
   if (tls.backend != nullptr && !tls.backend->verifies()) {
-    warnings.emplace_back(
-        "insecure_skip_verify is on: backends are not verified, and whoever answers in their place "
-        "gets all that clients send");
+    warnings.push_back({"backend_tls.insecure_skip_verify",
+                        "insecure_skip_verify is on: backends are not verified, and whoever "
+                        "answers in their place gets all that clients send"});
   }
   return warnings;
 }

@@ -3,7 +3,6 @@
 // Thread: any. Failure: none.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "router/config/config.h"
@@ -11,7 +10,7 @@
 
 namespace tlsbridge {
 
-// Each names its file, where there is one.
-std::vector<std::string> TlsWarnings(const Route& route, const RouteTls& tls);
+// Each names its file, where there is one. Of a route that could not be read whole, of what could.
+std::vector<RouteFinding> TlsWarnings(const Route& route, const RouteTls& tls);
 
 }  // namespace tlsbridge

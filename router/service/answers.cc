@@ -2,10 +2,13 @@
 
 #include <stddef.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "router/live/renewal/renewal_log.h"
 #include "router/log/log.h"
 #include "router/stats/route_stats.h"
@@ -44,6 +47,17 @@ void Answers::AskWorkers(Worker::Detail detail,
       });
     });
   }
+}
+
+std::string Answers::unready() const {
+  constexpr size_t kMostNames = 10;
+  if (!accepting()) return "draining";
+  std::vector<std::string> down = reloads_->live().Down();
+  if (down.empty()) return "";
+  const size_t more = down.size() - std::min(down.size(), kMostNames);
+  down.resize(down.size() - more);
+  return absl::StrCat("routes that are down: ", absl::StrJoin(down, ", "),
+                      more == 0 ? "" : absl::StrCat(" and ", more, " more"));
 }
 
 void Answers::ConnectionsJson(OnJson done) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/types/span.h"
@@ -24,7 +25,8 @@ class Answers final : public AdminServer::Source {
   Answers(const Answers&) = delete;
   Answers& operator=(const Answers&) = delete;
 
-  bool ready() const override { return lifecycle_->ready(); }
+  bool accepting() const override { return lifecycle_->ready(); }
+  std::string unready() const override;
   void ConnectionsJson(OnJson done) override;
   void RoutesJson(OnJson done) override;
   void CertificatesJson(OnJson done) override;

@@ -34,6 +34,7 @@ Reloads::Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live)
 Reloads::~Reloads() = default;
 
 void Reloads::Begin() {
+  LogRoutesDown(nullptr, *live_, TellProblems::kAll);
   LookAfter();
   expiry_watch_ =
       std::make_unique<ExpiryWatch>(parts_.loop, [this]() -> const LiveConfig& { return *live_; });
@@ -102,6 +103,7 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
         });
       });
   LookAfter();
+  expiry_watch_->Look();
   parts_.listeners->Start();
   if (before->config().admin != config().admin || before->config().workers != config().workers ||
       !(before->config().log == config().log)) {
@@ -118,6 +120,7 @@ void Reloads::CommitRenewed(std::shared_ptr<const LiveConfig> live) {
   if (closing_ == 0) ServeByNow();
   // Checks of backends go by the certificates that connections go by.
   backend_watch_->Adopt(*live_);
+  expiry_watch_->Look();
 }
 
 // New connections, that is; what has a connection keeps what it began with.

@@ -42,6 +42,7 @@ void LogUnixBackends(const Config& config) {
 void LogReady(const Config& config, const Capacity& capacity) {
   LogEvent(LogLevel::kInfo, "ready")
       .Number("routes", static_cast<int64_t>(config.routes.size()))
+      .Number("routes_down", capacity.routes_down)
       .Number("workers", capacity.workers)
       .Number("max_connections", capacity.connections)
       .Number("max_handshakes", capacity.handshakes)

@@ -18,6 +18,7 @@ void LogRoutes(const Config& config);
 void LogUnixBackends(const Config& config);
 
 struct Capacity {
+  int64_t routes_down = 0;
   int64_t workers = 0;
   int64_t connections = 0;
   int64_t handshakes = 0;

@@ -17,6 +17,13 @@ std::string Members(const RouteStats::Counts& counts) {
                       ",\"bytes_sent\":", counts.bytes_sent);
 }
 
+// A member, of a route that is down; its message names files, which may have any name.
+std::string DownMember(const std::string& down) {
+  if (down.empty()) return "";
+  return absl::StrCat(",\"down\":", nlohmann::json(down).dump(
+                                        -1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 // Null for a route that blocks.
 std::string BackendsJson(const BackendPool* pool, absl::Time now) {
   nlohmann::json list = nlohmann::json::array();
@@ -75,7 +82,8 @@ std::string RouteStats::ToJson(const LiveConfig& live, absl::Time now) const {
     routes.push_back(absl::StrCat("{\"name\":\"", route->settings->name,
                                   "\",\"connections\":", route->state->admission.connections(), ",",
                                   Members(it == routes_.end() ? Counts() : it->second),
-                                  ",\"backends\":", BackendsJson(route->backends.get(), now), "}"));
+                                  ",\"backends\":", BackendsJson(route->backends.get(), now),
+                                  DownMember(route->tls.down), "}"));
   }
   return absl::StrCat("{\"routes\":[", absl::StrJoin(routes, ","), "],\"unrouted\":{",
                       Members(unrouted_), "},\"removed\":{", Members(removed_), "}}");

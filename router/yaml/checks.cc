@@ -1,7 +1,5 @@
 #include "router/yaml/checks.h"
 
-#include <netinet/in.h>
-
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,21 +16,13 @@ std::string Indexed(absl::string_view list, size_t index) {
   return absl::StrCat(list, "[", index, "]");
 }
 
-bool IsWildcard(const SocketAddress& address) {
-  if (address.family() == AF_INET) {
-    return reinterpret_cast<const sockaddr_in*>(address.get())->sin_addr.s_addr == INADDR_ANY;
-  }
-  return address.family() == AF_INET6 &&
-         IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(address.get())->sin6_addr);
-}
-
 // Whether both cannot be bound. An IPv6 listener takes no IPv4 (IPV6_V6ONLY), and port 0 is another
 // free one each time.
 bool Collide(const SocketAddress& a, const SocketAddress& b) {
   if (a.family() != b.family() || a.family() == AF_UNSPEC) return false;
   if (a == b) return a.is_unix() || a.port() != 0;
   if (a.is_unix() || a.port() != b.port() || a.port() == 0) return false;
-  return IsWildcard(a) || IsWildcard(b);
+  return a.is_wildcard() || b.is_wildcard();
 }
 
 class ConfigChecks {
@@ -62,7 +52,7 @@ class ConfigChecks {
       const size_t self = taken.size();
       taken.emplace_back(std::move(path), &address);
       const std::string port = absl::StrCat(address.family(), "/", address.port());
-      const bool wildcard = IsWildcard(address);
+      const bool wildcard = address.is_wildcard();
       size_t other = self;
       if (const auto same = exact.find(address.ToString()); same != exact.end()) {
         other = same->second;
@@ -82,7 +72,7 @@ class ConfigChecks {
     }
     if (!config_.admin.has_value()) return;
     check("admin.address", *config_.admin);
-    if (reading_->Sound("admin") && !config_.admin->is_loopback()) {
+    if (reading_->Sound("admin.address") && !config_.admin->is_loopback()) {
       Add("admin.address", absl::StrCat(config_.admin->ToString(),
                                         " is not allowed: it asks nobody who they are; use a "
                                         "loopback address, unix:/PATH or unix:@NAME"));
@@ -92,7 +82,7 @@ class ConfigChecks {
   void CheckProxyProtocol(size_t index) {
     const Listener& listener = config_.listeners[index];
     const std::string path = Indexed("listeners", index);
-    if (!reading_->Sound(path)) return;
+    if (!reading_->Given(path + ".address") || !reading_->Sound(path + ".address")) return;
     if (listener.address.is_unix() && !listener.proxy_protocol_from.empty()) {
       Add(path + ".proxy_protocol_from",
           "peers on a UNIX socket have no IP address; use proxy_protocol_from_unix: true");
@@ -115,23 +105,28 @@ class ConfigChecks {
     }
   }
 
+  // Of routes whose matches are sound: one more may hide further ones, but never shows one.
   void CheckReachable() {
+    std::vector<Route> routes;
+    std::vector<size_t> indices;
     for (size_t i = 0; i < config_.routes.size(); ++i) {
       const std::string path = Indexed("routes", i);
       if (reading_->Malformed(path) || !reading_->Sound(path + ".match") ||
           !reading_->Sound(path + ".priority")) {
-        return;
+        continue;
       }
+      routes.push_back(config_.routes[i]);
+      indices.push_back(i);
     }
-    if (const auto table = RouteTable::Create(config_.routes); !table.ok()) {
+    if (const auto table = RouteTable::Create(routes); !table.ok()) {
       Add("routes", table.status().message());
       return;
     }
-    for (const UnreachableRoute& found : FindUnreachable(config_.routes)) {
-      Add(Indexed("routes", found.route),
+    for (const UnreachableRoute& found : FindUnreachable(routes)) {
+      Add(Indexed("routes", indices[found.route]),
           absl::StrCat("no connection ever takes this route, because ",
-                       Indexed("routes", found.winner), " (",
-                       Quoted(config_.routes[found.winner].name),
+                       Indexed("routes", indices[found.winner]), " (",
+                       Quoted(routes[found.winner].name),
                        ") matches all that it matches and wins; give this one a higher priority, "
                        "or narrow the other's match"));
     }

@@ -204,6 +204,7 @@ std::variant<NodePtr, LoadError> Load(absl::string_view text) {
   } catch (const Refused& e) {
     return LoadError{ToMark(e.mark), e.msg};
   } catch (const YAML::Exception& e) {
+    if (std::optional<LoadError> variable = FindBareVariable(text)) return *std::move(variable);
     return LoadError{e.mark.is_null() ? Mark() : ToMark(e.mark), absl::StrCat("no YAML: ", e.msg)};
   } catch (const std::exception& e) {
     return LoadError{Mark(), absl::StrCat("no YAML: ", e.what())};

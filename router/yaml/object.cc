@@ -26,28 +26,39 @@ void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* re
     reading->NoteMalformed(path);
     return;
   }
+  const std::string prefix = absl::StrCat(path, path.empty() ? "" : ".");
   absl::flat_hash_map<absl::string_view, int> lines;
+  std::vector<const Node::Entry*> unknown;
+  const auto read = [&](const Key& key, const Node::Entry& entry) {
+    const std::string key_path = prefix + key.name;
+    const bool is_scalar = entry.value->kind == Node::Kind::kScalar;
+    reading->Note(key_path, is_scalar ? entry.value->mark : entry.mark);
+    key.type->Read(*entry.value, key_path, reading, key.locate(target));
+  };
   for (const Node::Entry& entry : node.entries) {
     const Key* key = Find(entry.key);
     if (key == nullptr) {
-      const std::string guess = DidYouMean(entry.key, names_);
-      reading->Add(
-          entry.mark, path,
-          absl::StrCat("unknown key ", Quoted(entry.key), guess.empty() ? "; allowed are " : guess,
-                       guess.empty() ? absl::StrJoin(names_, ", ") : ""));
-      reading->NoteMalformed(path);
+      unknown.push_back(&entry);
       continue;
     }
-    const std::string key_path = absl::StrCat(path, path.empty() ? "" : ".", key->name);
-    const auto [first, is_first] = lines.emplace(entry.key, entry.mark.line);
+    const auto [first, is_first] = lines.emplace(key->name, entry.mark.line);
     if (!is_first) {
-      reading->Add(entry.mark, key_path,
+      reading->Add(entry.mark, prefix + key->name,
                    absl::StrCat("given a second time; the first is on line ", first->second));
       continue;
     }
-    const bool is_scalar = entry.value->kind == Node::Kind::kScalar;
-    reading->Note(key_path, is_scalar ? entry.value->mark : entry.mark);
-    key->type->Read(*entry.value, key_path, reading, key->locate(target));
+    read(*key, entry);
+  }
+  for (const Node::Entry* entry : unknown) {
+    const Key* meant = Find(Nearest(entry->key, names_));
+    reading->AddAside(entry->mark, path,
+                      absl::StrCat("unknown key ", Quoted(entry->key),
+                                   meant == nullptr ? "; allowed are " : "; did you mean '",
+                                   meant == nullptr ? absl::StrJoin(names_, ", ") : meant->name,
+                                   meant == nullptr ? "" : "'?"));
+    // Read as what it was meant to be, so that it hides no other mistake, and is not missed.
+    if (meant == nullptr || !lines.emplace(meant->name, entry->mark.line).second) continue;
+    read(*meant, *entry);
   }
   for (const Key& key : keys_) {
     if (!key.required || lines.contains(key.name)) continue;
@@ -55,7 +66,7 @@ void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* re
     const std::string type = key.type->Describe();
     const bool is_choice = absl::StartsWith(type, "one of ");
     reading->Add(
-        node.mark, absl::StrCat(path, path.empty() ? "" : ".", key.name),
+        node.mark, prefix + key.name,
         absl::StrCat("is missing: ", is_choice ? type : "", is_choice ? ": " : "", key.doc));
   }
 }

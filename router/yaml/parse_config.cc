@@ -23,7 +23,14 @@ ParsedConfig ParseConfig(absl::string_view text, absl::string_view file_name,
   }
   parsed.problems = reading.TakeProblems();
   parsed.files = reading.TakeFiles();
+  parsed.positions = reading.TakePositions();
+  parsed.file = std::string(file_name);
   return parsed;
+}
+
+Problem ParsedConfig::At(absl::string_view path, absl::string_view message) const {
+  const yaml::Mark mark = positions.Of(path);
+  return {file, mark.line, mark.column, std::string(path), std::string(message)};
 }
 
 }  // namespace tlsbridge

@@ -4,7 +4,7 @@
 // Nothing is opened, loaded or looked up. The keys are those of keys.cc.
 //
 // Thread: any; pure but for what `environment` does. Failure: `problems` is not empty, and `config`
-// is not to be used.
+// is not to be used but for what is sound in it, to be judged.
 #pragma once
 
 #include <optional>
@@ -14,6 +14,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "router/config/config.h"
+#include "router/yaml/positions.h"
 #include "router/yaml/problem.h"
 
 namespace tlsbridge {
@@ -31,6 +32,11 @@ struct ParsedConfig {
   Config config;
   std::vector<Problem> problems;  // by position
   std::vector<NamedFile> files;
+  std::string file;  // the configuration's own
+  yaml::Positions positions;
+
+  // Of what stands at `path`, or of what it would be in.
+  Problem At(absl::string_view path, absl::string_view message) const;
 };
 
 // `file_name` is quoted in problems, and relative paths start in its folder.

@@ -19,9 +19,9 @@ struct Problem {
   std::string path;  // "routes[2].tls.certificates[0].key"; empty for the file as a whole
   std::string message;
 
-  // "file:line:column: path: message"
-  std::string ToString() const {
-    return absl::StrCat(file, ":", line, ":", column, ": ", path, path.empty() ? "" : ": ",
+  // "file:line:column: path: message"; `kind` ("warning: ") is put before the path.
+  std::string ToString(absl::string_view kind = "") const {
+    return absl::StrCat(file, ":", line, ":", column, ": ", kind, path, path.empty() ? "" : ": ",
                         message);
   }
 };

@@ -25,12 +25,6 @@ namespace {
 
 constexpr size_t kLongestQuote = 80;
 
-// "a.b[1]" -> "a.b" -> "a" -> "".
-absl::string_view ParentPath(absl::string_view path) {
-  const size_t end = path.find_last_of(".[");
-  return end == absl::string_view::npos ? absl::string_view() : path.substr(0, end);
-}
-
 // Messages quote the file, which may have anything in it.
 std::string OneLine(absl::string_view text) {
   std::string line;
@@ -61,20 +55,16 @@ std::string Quoted(absl::string_view text) {
 }
 
 void Reading::Add(const Mark& mark, absl::string_view path, absl::string_view message) {
-  for (absl::string_view p = path; !p.empty(); p = ParentPath(p)) unsound_.insert(std::string(p));
+  positions_.NoteUnsound(path);
+  AddAside(mark, path, message);
+}
+
+void Reading::AddAside(const Mark& mark, absl::string_view path, absl::string_view message) {
   if (problems_.size() >= kMaxProblems) {
     ++more_problems_;
     return;
   }
   problems_.push_back({file_name_, mark.line, mark.column, std::string(path), OneLine(message)});
-}
-
-Mark Reading::MarkOf(absl::string_view path) const {
-  for (;; path = ParentPath(path)) {
-    const auto found = marks_.find(path);
-    if (found != marks_.end()) return found->second;
-    if (path.empty()) return {};
-  }
 }
 
 absl::StatusOr<std::string> Reading::ResolveFile(absl::string_view text) const {

@@ -8,12 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "router/yaml/node.h"
 #include "router/yaml/parse_config.h"
+#include "router/yaml/positions.h"
 #include "router/yaml/problem.h"
 
 namespace tlsbridge::yaml {
@@ -26,19 +26,18 @@ class Reading {
   Reading(absl::string_view file_name, Environment environment)
       : file_name_(file_name), environment_(environment) {}
 
+  // `path` is not sound then, nor is what it is in.
   void Add(const Mark& mark, absl::string_view path, absl::string_view message);
+  // Of something beside what is read, such as a key that nobody knows: all that is read is sound.
+  void AddAside(const Mark& mark, absl::string_view path, absl::string_view message);
 
-  // Where the value at `path` stands; what is in the file has one, right or wrong.
-  void Note(absl::string_view path, const Mark& mark) { marks_.insert_or_assign(path, mark); }
-  bool Given(absl::string_view path) const { return marks_.contains(path); }
-  // Of the value, or, if it is not in the file, of what it would be in.
-  Mark MarkOf(absl::string_view path) const;
+  // As Positions has them.
+  void Note(absl::string_view path, const Mark& mark) { positions_.Note(path, mark); }
+  bool Given(absl::string_view path) const { return positions_.Given(path); }
+  Mark MarkOf(absl::string_view path) const { return positions_.Of(path); }
+  bool Sound(absl::string_view path) const { return positions_.Sound(path); }
 
-  // Whether nothing is wrong at `path` or in it.
-  bool Sound(absl::string_view path) const { return !unsound_.contains(path); }
-
-  // What stands at `path` is no mapping, or has a key that nobody knows: which keys it lacks is not
-  // to be told then.
+  // What stands at `path` is no mapping: which keys it lacks is not to be told then.
   void NoteMalformed(absl::string_view path) { malformed_.insert(std::string(path)); }
   bool Malformed(absl::string_view path) const { return malformed_.contains(path); }
 
@@ -49,6 +48,7 @@ class Reading {
   // By position.
   std::vector<Problem> TakeProblems();
   std::vector<NamedFile> TakeFiles() { return std::move(files_); }
+  Positions TakePositions() { return std::move(positions_); }
 
  private:
   const std::string file_name_;
@@ -56,8 +56,7 @@ class Reading {
   std::vector<Problem> problems_;
   size_t more_problems_ = 0;
   std::vector<NamedFile> files_;
-  absl::flat_hash_map<std::string, Mark> marks_;
-  absl::flat_hash_set<std::string> unsound_;
+  Positions positions_;
   absl::flat_hash_set<std::string> malformed_;
 };
 

@@ -27,32 +27,25 @@ class RouteChecks {
     CheckKeepAlive();
     CheckHealth();
     CheckEngine();
-    if (!Sound("action")) return;
-    if (route_.action == RouteAction::kBlock) {
-      CheckBlock();
-      return;
-    }
-    if (Given("block_with_alert")) Wrong("block_with_alert", "needs action: block");
+    if (Sound("action") && route_.action == RouteAction::kBlock) return CheckBlock();
+    // What is missing or superfluous depends on the action and the mode; the rest does not.
+    if (Sound("action")) CheckForward();
     CheckBackends();
-    // Whether the rest is missing or superfluous depends on the mode.
-    if (!Sound("tls.mode") || Malformed("tls")) return;
-    if (route_.tls_mode == TlsMode::kPassthrough) {
-      CheckPassthrough();
-    } else {
-      CheckServerTls();
-    }
+    CheckServerTls();
     CheckBackendTls();
-    CheckPlaintext();
   }
 
  private:
   std::string PathOf(absl::string_view key) const { return absl::StrCat(path_, ".", key); }
   bool Given(absl::string_view key) const { return reading_->Given(PathOf(key)); }
   bool Sound(absl::string_view key) const { return reading_->Sound(PathOf(key)); }
-  // Of the route itself for an empty key.
-  bool Malformed(absl::string_view key) const {
-    return reading_->Malformed(path_) || (!key.empty() && reading_->Malformed(PathOf(key)));
+  // Whether it is not there, though what it would be in is as it should be.
+  bool Missing(absl::string_view key) const {
+    const std::string path = PathOf(key);
+    return !reading_->Malformed(path_) && !reading_->Given(path) &&
+           !reading_->Malformed(absl::string_view(path).substr(0, path.rfind('.')));
   }
+  bool HasMode(TlsMode mode) const { return Sound("tls.mode") && route_.tls_mode == mode; }
   void Wrong(absl::string_view key, absl::string_view message) {
     const std::string path = key.empty() ? path_ : PathOf(key);
     reading_->Add(reading_->MarkOf(path), path, message);
@@ -64,44 +57,54 @@ class RouteChecks {
     }
   }
 
+  bool ListenersHaveAddresses() const {
+    for (size_t i = 0; i < config_.listeners.size(); ++i) {
+      const std::string path = absl::StrCat("listeners[", i, "].address");
+      if (!reading_->Given(path) || !reading_->Sound(path)) return false;
+    }
+    return reading_->Given("listeners") && !config_.listeners.empty();
+  }
+
   void CheckMatch() {
-    if (!Sound("match") || !reading_->Sound("listeners")) return;
+    if (!ListenersHaveAddresses()) return;
     const auto listens = [this](const PortRange& range) {
-      return std::any_of(config_.listeners.begin(), config_.listeners.end(),
-                         [&range](const Listener& listener) {
-                           const uint16_t port = listener.address.port();
-                           // Port 0 becomes any.
-                           return !listener.address.is_unix() &&
-                                  (port == 0 || (range.first <= port && port <= range.last));
-                         });
+      return std::any_of(
+          config_.listeners.begin(), config_.listeners.end(), [&range](const Listener& listener) {
+            const uint16_t port = listener.address.port();
+            // Port 0 becomes any.
+            return !listener.address.is_unix() && (port == 0 || range.Contains(port));
+          });
     };
     for (size_t i = 0; i < route_.match.ports.size(); ++i) {
-      if (listens(route_.match.ports[i])) continue;
-      Wrong(absl::StrCat("match.ports[", i, "]"), "no listener has such a port");
+      const std::string key = absl::StrCat("match.ports[", i, "]");
+      if (Sound(key) && !listens(route_.match.ports[i])) Wrong(key, "no listener has such a port");
     }
     const bool all_unix = std::all_of(
         config_.listeners.begin(), config_.listeners.end(), [](const Listener& listener) {
           return listener.address.is_unix() && !listener.proxy_protocol_from_unix;
         });
-    if (all_unix && !config_.listeners.empty()) {
+    if (all_unix) {
       Refuse({"match.client_ip", "allow_ip", "deny_ip"},
              "all listeners are UNIX sockets, whose clients have no IP address");
     }
   }
 
   void CheckLimitsOfSettings() {
-    if (Sound("dns") && route_.dns.ttl_floor > route_.dns.ttl_ceiling) {
+    if (Sound("dns.ttl_floor") && Sound("dns.ttl_ceiling") &&
+        route_.dns.ttl_floor > route_.dns.ttl_ceiling) {
       Wrong("dns.ttl_floor", absl::StrCat(absl::FormatDuration(route_.dns.ttl_floor),
                                           " is more than ttl_ceiling, which is ",
                                           absl::FormatDuration(route_.dns.ttl_ceiling)));
     }
-    for (size_t i = 0; Sound("dns") && i < route_.dns.servers.size(); ++i) {
+    for (size_t i = 0; i < route_.dns.servers.size(); ++i) {
       const SocketAddress& server = route_.dns.servers[i];
       const std::string key = absl::StrCat("dns.servers[", i, "]");
+      if (!Sound(key)) continue;
       if (server.is_unix()) Wrong(key, "a name server has an IP address");
       if (server.has_zone()) Wrong(key, "a name server cannot have a zone");
     }
-    if (Sound("ejection") && route_.ejection.first > route_.ejection.longest) {
+    if (Sound("ejection.first") && Sound("ejection.longest") &&
+        route_.ejection.first > route_.ejection.longest) {
       Wrong("ejection.first", absl::StrCat(absl::FormatDuration(route_.ejection.first),
                                            " is more than longest, which is ",
                                            absl::FormatDuration(route_.ejection.longest)));
@@ -109,13 +112,15 @@ class RouteChecks {
   }
 
   void CheckKeepAlive() {
-    if (!Sound("keep_alive") || route_.keep_alive.treatment == KeepAliveTreatment::kExtended)
+    if (!Sound("keep_alive.treatment") ||
+        route_.keep_alive.treatment == KeepAliveTreatment::kExtended) {
       return;
+    }
     Refuse({"keep_alive.multiplier", "keep_alive.warning"}, "needs treatment: extended");
   }
 
   void CheckHealth() {
-    if (!Sound("health_check.kind") || Malformed("health_check")) return;
+    if (!Sound("health_check.kind")) return;
     const HealthCheck::Kind kind = route_.health.kind;
     if (kind == HealthCheck::Kind::kNone && Given("health_check")) {
       Refuse({"health_check.interval", "health_check.timeout", "health_check.healthy_after",
@@ -124,12 +129,11 @@ class RouteChecks {
     }
     if (kind != HealthCheck::Kind::kSendExpect) {
       Refuse({"health_check.send", "health_check.expect"}, "needs kind: send-expect");
-    } else if (!Given("health_check.expect")) {
+    } else if (Missing("health_check.expect")) {
       Wrong("health_check.expect", "is missing: what the answer begins with");
     }
     // A terminated connection goes on as plaintext, which no handshake can probe.
-    if (kind == HealthCheck::Kind::kTls && Sound("tls.mode") &&
-        route_.tls_mode == TlsMode::kTerminate) {
+    if (kind == HealthCheck::Kind::kTls && HasMode(TlsMode::kTerminate)) {
       Wrong("health_check.kind",
             "tls contradicts tls.mode: terminate, whose backends speak plaintext; use tcp or "
             "send-expect");
@@ -148,26 +152,44 @@ class RouteChecks {
            "contradicts action: block, which bridges nothing");
   }
 
-  void CheckBackends() {
-    if (!Given("backends")) {
-      if (!Malformed("")) {
-        Wrong("backends", "is missing: where connections go; or use action: block");
-      }
-      return;
+  void CheckForward() {
+    if (Given("block_with_alert")) Wrong("block_with_alert", "needs action: block");
+    if (Missing("backends")) {
+      Wrong("backends", "is missing: where connections go; or use action: block");
     }
-    if (!Sound("backends")) return;
+    if (!Sound("tls.mode")) return;
+    if (route_.tls_mode == TlsMode::kPassthrough) {
+      CheckPassthrough();
+    } else if (Missing("tls.certificates")) {
+      Wrong("tls.certificates",
+            "is missing: certificate and key for clients; or use mode: passthrough");
+    }
+    if (route_.tls_mode != TlsMode::kTerminateAndReencrypt) {
+      Refuse({"backend_tls"}, "needs tls.mode: terminate-and-reencrypt");
+    } else if (Sound("backend_tls.insecure_skip_verify") &&
+               !route_.backend_tls.insecure_skip_verify && Missing("backend_tls.verify_name")) {
+      Wrong("backend_tls.verify_name",
+            "is missing: whom the backend's certificate must be for; or give up on that with "
+            "insecure_skip_verify: true");
+    }
+    CheckPlaintext();
+  }
+
+  void CheckBackends() {
     absl::flat_hash_map<std::string, size_t> first;
     bool looked_up = false;
     for (size_t i = 0; i < route_.backends.size(); ++i) {
       const BackendAddress& address = route_.backends[i].address;
+      const std::string key = absl::StrCat("backends[", i, "].address");
+      if (!Given(key) || !Sound(key)) continue;
       looked_up = looked_up || address.kind != BackendAddress::Kind::kSocket;
       if (address.kind == BackendAddress::Kind::kSocket) CheckNotOurselves(i, address.socket);
       const auto [entry, inserted] = first.emplace(address.ToString(), i);
       if (inserted) continue;
-      Wrong(absl::StrCat("backends[", i, "].address"),
-            absl::StrCat("is the same as that of backends[", entry->second,
-                         "]; use weight for a larger share"));
+      Wrong(key, absl::StrCat("is the same as that of backends[", entry->second,
+                              "]; use weight for a larger share"));
     }
+    if (!Sound("backends") || route_.backends.empty()) return;
     const auto none = [this](auto gets_nothing) {
       return std::all_of(route_.backends.begin(), route_.backends.end(), gets_nothing);
     };
@@ -198,12 +220,9 @@ class RouteChecks {
   }
 
   void CheckServerTls() {
-    if (!Given("tls.certificates")) {
-      Wrong("tls.certificates",
-            "is missing: certificate and key for clients; or use mode: passthrough");
-    }
+    if (HasMode(TlsMode::kPassthrough)) return;
     if (Sound("tls.min_version") && Sound("tls.max_version")) CheckVersions();
-    if (Sound("tls.alpn") && Sound("match.alpn")) CheckAlpn();
+    if (Sound("tls.alpn")) CheckAlpn();
     CheckClientAuth();
     CheckTickets();
   }
@@ -217,7 +236,7 @@ class RouteChecks {
     if (tls.min_version == TlsVersion::kTls13) {
       Refuse({"tls.ciphers"}, "is for TLS 1.2, which min_version: 1.3 excludes");
       const auto& wanted = route_.match.tls_versions;
-      if (Sound("match") && !wanted.empty() &&
+      if (Sound("match.tls_versions") && !wanted.empty() &&
           std::find(wanted.begin(), wanted.end(), TlsVersion::kTls13) == wanted.end()) {
         Wrong("match.tls_versions",
               "only clients without TLS 1.3 match, and tls.min_version: 1.3 refuses them all");
@@ -230,55 +249,49 @@ class RouteChecks {
     const std::vector<std::string>& spoken = route_.tls.alpn;
     if (wanted.empty() || spoken.empty()) return;
     for (size_t i = 0; i < wanted.size(); ++i) {
+      const std::string key = absl::StrCat("match.alpn[", i, "]");
+      if (!Sound(key)) continue;
       if (std::find(spoken.begin(), spoken.end(), wanted[i]) != spoken.end()) continue;
-      Wrong(absl::StrCat("match.alpn[", i, "]"),
+      Wrong(key,
             absl::StrCat(Quoted(wanted[i]), " is none of tls.alpn (", absl::StrJoin(spoken, ", "),
                          "), so that what is matched is not negotiated"));
     }
   }
 
   void CheckClientAuth() {
-    if (!Sound("tls.client_auth") || !Given("tls.client_auth")) return;
+    if (!Sound("tls.client_auth.mode") || !Given("tls.client_auth.mode")) return;
     if (route_.tls.client.mode == ClientCertificateMode::kOff) {
       Refuse({"tls.client_auth.ca", "tls.client_auth.crl", "tls.client_auth.allow",
               "tls.client_auth.observe_only"},
              "contradicts mode: off; use required or optional");
-    } else if (!Given("tls.client_auth.ca")) {
+    } else if (Missing("tls.client_auth.ca")) {
       Wrong("tls.client_auth.ca", "is missing: without it no client certificate can be verified");
     }
   }
 
   void CheckTickets() {
-    if (!Sound("tls.tickets") || !Given("tls.tickets")) return;
+    if (!Sound("tls.tickets.mode") || !Given("tls.tickets")) return;
     const TicketMode mode = route_.tls.tickets.mode;
     const bool wants_file = mode == TicketMode::kFile || mode == TicketMode::kShared;
-    if (wants_file && !Given("tls.tickets.file")) {
+    if (wants_file && Missing("tls.tickets.file")) {
       Wrong("tls.tickets.file", "is missing: the modes file and shared need it");
     }
     if (!wants_file) Refuse({"tls.tickets.file"}, "needs mode: file or mode: shared");
   }
 
   void CheckBackendTls() {
-    if (route_.tls_mode != TlsMode::kTerminateAndReencrypt) {
-      Refuse({"backend_tls"}, "needs tls.mode: terminate-and-reencrypt");
-      return;
-    }
-    if (Malformed("backend_tls") || !Sound("backend_tls")) return;
-    const BackendTls& tls = route_.backend_tls;
-    if (tls.insecure_skip_verify) {
+    // Else the whole is superfluous, which is told.
+    if (Sound("tls.mode") && route_.tls_mode != TlsMode::kTerminateAndReencrypt) return;
+    if (route_.backend_tls.insecure_skip_verify) {
       Refuse({"backend_tls.ca"}, "contradicts insecure_skip_verify: true, which verifies nothing");
-    } else if (!Given("backend_tls.verify_name")) {
-      Wrong("backend_tls.verify_name",
-            "is missing: whom the backend's certificate must be for; or give up on that with "
-            "insecure_skip_verify: true");
     }
-    if (Given("backend_tls.cert") && !Given("backend_tls.key")) {
+    if (Given("backend_tls.cert") && Missing("backend_tls.key")) {
       Wrong("backend_tls.key", "is missing: the private key of backend_tls.cert");
     }
-    if (Given("backend_tls.key") && !Given("backend_tls.cert")) {
+    if (Given("backend_tls.key") && Missing("backend_tls.cert")) {
       Wrong("backend_tls.cert", "is missing: the certificate of backend_tls.key");
     }
-    if (Sound("tls.alpn")) CheckBackendAlpn();
+    if (Sound("tls.alpn") && Sound("backend_tls.alpn")) CheckBackendAlpn();
   }
 
   // A backend is offered what was agreed on with the client.

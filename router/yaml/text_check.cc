@@ -2,11 +2,16 @@
 
 #include <stdint.h>
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace tlsbridge::yaml {
 namespace {
+
+constexpr size_t kLongestExample = 200;
 
 // The length of the character at the beginning of `text`, zero if it is not UTF-8 (RFC 3629
 // section 4).
@@ -67,6 +72,57 @@ std::optional<LoadError> CheckText(absl::string_view text) {
     }
     i += length;
     mark.column += static_cast<int>(length);
+  }
+  return std::nullopt;
+}
+
+std::optional<LoadError> FindBareVariable(absl::string_view text) {
+  Mark mark;
+  int depth = 0;
+  char quote = '\0';
+  bool comment = false;
+  bool word_begins = true;  // a quote or bracket inside a word is a part of it
+  for (size_t i = 0; i < text.size(); ++i, ++mark.column) {
+    const char c = text[i];
+    if (c == '\n') {
+      mark = {mark.line + 1, 0};
+      comment = false;
+      word_begins = true;
+      continue;
+    }
+    if (comment) continue;
+    if (quote != '\0') {
+      if (c == '\\' && quote == '"') {
+        ++i;
+        ++mark.column;
+      } else if (c == quote) {
+        quote = '\0';
+        word_begins = false;
+      }
+      continue;
+    }
+    if (depth > 0 && absl::StartsWith(text.substr(i), "${")) {
+      // As far as it goes, had it been in quotes.
+      const size_t brace = text.find_first_of("}\n", i);
+      if (brace == absl::string_view::npos || text[brace] == '\n') return std::nullopt;
+      const size_t begin = text.find_last_of(" \t\n,:[{", i - 1) + 1;
+      const size_t end = std::min(text.find_first_of(" \t\r\n,]}", brace + 1), text.size());
+      mark.column -= static_cast<int>(i - begin);
+      absl::string_view value = text.substr(begin, end - begin);
+      if (value.size() > kLongestExample) value = "${NAME}/...";
+      return LoadError{mark, absl::StrCat(value,
+                                          " needs quotes inside { } or [ ], where YAML takes "
+                                          "its brace for a mapping: write \"",
+                                          value, "\"")};
+    }
+    if (word_begins && (c == '\'' || c == '"')) quote = c;
+    if (c == '#' && word_begins) comment = true;
+    if (c == '{' || c == '[') {
+      if (word_begins || depth > 0) ++depth;
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      --depth;
+    }
+    word_begins = absl::StrContains(" \t,:[{-", c);
   }
   return std::nullopt;
 }

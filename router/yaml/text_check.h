@@ -1,5 +1,4 @@
-// What is looked at before the text is taken for YAML, because the library would accept it or blame
-// another place.
+// What is looked at beside the library, because it would accept it or blame another place.
 //
 // Thread: any; pure.
 #pragma once
@@ -13,5 +12,9 @@ namespace tlsbridge::yaml {
 
 // Size, UTF-8, control characters, and tabs in front of the first word of a line.
 std::optional<LoadError> CheckText(absl::string_view text);
+
+// For a text that the library refuses: a ${NAME} without quotes inside { } or [ ], where YAML takes
+// its brace for the beginning of a mapping.
+std::optional<LoadError> FindBareVariable(absl::string_view text);
 
 }  // namespace tlsbridge::yaml

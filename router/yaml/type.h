@@ -26,6 +26,9 @@ constexpr size_t kLongestText = 4096;
 // "a list", "a mapping of keys", ...
 absl::string_view KindName(const Node& node);
 
+// The one that looks like a slip of `word`; empty for none.
+std::string Nearest(absl::string_view word, const std::vector<std::string>& allowed);
+
 // "; did you mean 'x'?" or nothing.
 std::string DidYouMean(absl::string_view word, const std::vector<std::string>& allowed);
 

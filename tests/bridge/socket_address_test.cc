@@ -135,6 +135,16 @@ TEST(SocketAddress, LocalhostIsLoopback) {
   EXPECT_EQ(At("localhost:80").port(), 80);
 }
 
+TEST(SocketAddress, KnowsWhatIsEveryAddressOfTheMachine) {
+  EXPECT_TRUE(At("0.0.0.0:0").is_wildcard());
+  EXPECT_TRUE(At("0.0.0.0:443").is_wildcard());
+  EXPECT_TRUE(At("[::]:443").is_wildcard());
+  EXPECT_FALSE(At("127.0.0.1:443").is_wildcard());
+  EXPECT_FALSE(At("[::1]:443").is_wildcard());
+  EXPECT_FALSE(At("unix:/run/app.sock").is_wildcard());
+  EXPECT_FALSE(SocketAddress().is_wildcard());
+}
+
 TEST(SocketAddress, KnowsWhatIsLoopback) {
   EXPECT_TRUE(At("127.255.255.255:1").is_loopback());
   EXPECT_TRUE(At("[::1]:1").is_loopback());

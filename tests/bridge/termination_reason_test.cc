@@ -108,7 +108,7 @@ TEST(TerminationReason, AClientWithoutABackendReadsAnAlert) {
   for (const Reason reason :
        {Reason::kEtimedout, Reason::kEconnrefused, Reason::kEhostunreach, Reason::kEnetunreach,
         Reason::kProxyError, Reason::kConnectTimeout, Reason::kFdLimit, Reason::kLocalError,
-        Reason::kNoBackend, Reason::kNoRoute}) {
+        Reason::kNoBackend, Reason::kNoRoute, Reason::kRouteDown}) {
     EXPECT_EQ(EndingsFor(reason, Stage::kUnserved).incoming, Ending::kAlert)
         << TerminationReasonName(reason);
   }

@@ -11,6 +11,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/e2e/harness/certificates.h"
 #include "tests/e2e/harness/temp_dir.h"
+#include "tests/e2e/support/authority_files.h"
 #include "tests/e2e/support/run_program.h"
 
 namespace tlsbridge::e2e {
@@ -51,6 +52,7 @@ TEST_F(CheckTest, EveryMistakeIsALineWithItsPosition) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.output, "");
   EXPECT_THAT(result.errors, HasSubstr("some.yaml:6:5: "));
+  EXPECT_THAT(result.errors, HasSubstr("'colour'"));
   EXPECT_THAT(result.errors, HasSubstr("some.yaml:7:14: "));
   EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 2);
 }
@@ -103,13 +105,57 @@ TEST_F(CheckTest, WhatIsWrongInTheFilesIsToldWhereTheyAreNamedAllAtOnce) {
   EXPECT_EQ(std::count(run.errors.begin(), run.errors.end(), '\n'), 1) << run.errors;
 }
 
-TEST_F(CheckTest, WhatIsOddIsAWarning) {
+// What is wrong in one place hides nothing in another.
+TEST_F(CheckTest, FilesAreJudgedWhateverElseIsWrong) {
+  const Certificates certificates(dir_);
+  certificates.Issue();
+  const CertificateFiles old = certificates.Issue({.name = "old"});
+  AuthorityFiles(dir_, "ca").Reissue(old, "20200101000000Z", "20200201000000Z");
+  const ProgramResult result = Check(
+      "listeners: [{address: \"127.0.0.1:8443\"}]\n"
+      "routes:\n"
+      "  - name: main\n"
+      "    match: {domains: [one.internal]}\n"
+      "    tls: {certificates: [{cert: localhost.crt, key: localhost.key}]}\n"
+      "    backends: [{address: \"127.0.0.1:8080\"}]\n"
+      "    balance: fast\n"
+      "  - name: second\n"
+      "    match: {domains: [two.internal]}\n"
+      "    colour: red\n"
+      "    tls:\n"
+      "      certificates:\n"
+      "        - {cert: old.crt, key: old.key}\n"
+      "        - {cert: localhost.crt, kye: old.key}\n"
+      "        - {cert: missing.crt, key: old.key}\n"
+      "      min_version: 1.9\n"
+      "      client_auth: {mode: required, ca: localhost.key}\n"
+      "    backends: [{address: \"10.0.0.1:8080\"}]\n");
+  EXPECT_EQ(result.exit_code, 2);
+  for (const char* part :
+       {"some.yaml:7:14: routes[0].balance: ", "some.yaml:10:5: routes[1]: unknown key 'colour'",
+        "some.yaml:13:18: routes[1].tls.certificates[0].cert: ", "expired",
+        "some.yaml:14:33: routes[1].tls.certificates[1]: unknown key 'kye'",
+        "some.yaml:14:38: routes[1].tls.certificates[1].key: ",
+        "some.yaml:15:18: routes[1].tls.certificates[2].cert: cannot read ",
+        "some.yaml:16:20: routes[1].tls.min_version: ",
+        "some.yaml:17:41: routes[1].tls.client_auth.ca: ",
+        "some.yaml:18:26: routes[1].backends[0].address: "}) {
+    EXPECT_THAT(result.errors, HasSubstr(part));
+  }
+  EXPECT_THAT(result.errors,
+              HasSubstr("some.yaml:4:23: warning: routes[0].match.domains[0]: no certificate"));
+  EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 10) << result.errors;
+  EXPECT_EQ(RunProgram({"run", "--config", dir_.PathOf("some.yaml")}).exit_code, 2);
+}
+
+TEST_F(CheckTest, WhatIsOddIsAWarningWithItsPosition) {
   const Certificates certificates(dir_);
   const CertificateFiles files = certificates.Issue();
   ASSERT_EQ(chmod(files.key.c_str(), 0644), 0);
   const ProgramResult result = Check(kGood);
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.errors, StartsWith("warning: route main: "));
+  EXPECT_THAT(result.errors,
+              HasSubstr("some.yaml:4:53: warning: routes[0].tls.certificates[0].key: "));
   EXPECT_THAT(result.errors, HasSubstr("localhost.key"));
 }
 

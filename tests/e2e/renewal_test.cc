@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/tcp_backend.h"
@@ -167,6 +169,30 @@ TEST_F(RenewalTest, NoCoreDumpHoldsAKeyUnlessItIsAskedFor) {
   options.wrapper = {"prlimit", "--core=7777"};
   ASSERT_NO_FATAL_FAILURE(StartTlsbridge(options));
   EXPECT_EQ(CoreLimit(tlsbridge().process()), "7777\n");
+}
+
+TEST_F(RenewalTest, WhatExpiresSoonIsToldAfterAReloadAndOnce) {
+  const CertificateFiles soon =
+      certificates().Issue({.name = "soon", .alt_names = {"DNS:soon.internal"}});
+  AuthorityFiles(dir(), "ca")
+      .Reissue(
+          soon, "20200101000000Z",
+          absl::FormatTime("%Y%m%d%H%M%SZ", absl::Now() + absl::Hours(24), absl::UTCTimeZone()));
+  ASSERT_NO_FATAL_FAILURE(StartRun(Yaml(At(main_))));
+  const std::string more =
+      absl::StrCat(Yaml(At(main_)),
+                   "  - name: soon\n"
+                   "    match: {domains: [soon.internal]}\n"
+                   "    tls: {certificates: [{cert: soon.crt, key: soon.key}]}\n"
+                   "    backends: [{address: \"",
+                   backend_.address(), "\"}]\n");
+  EXPECT_EQ(ReloadWith(more)["event"], "reloaded");
+  const auto told = tlsbridge().WaitForEvents("certificate_expires_soon", 1);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0]["route"], "soon");
+  EXPECT_EQ(ReloadWith(more)["event"], "reloaded");
+  EXPECT_EQ(ReloadWith(Yaml(At(main_)))["event"], "reloaded");
+  EXPECT_EQ(tlsbridge().WaitForEvents("certificate_expires_soon", 1).size(), 1u);
 }
 
 }  // namespace

@@ -39,20 +39,15 @@ std::string Counted(size_t count, absl::string_view thing) {
 }
 
 int Check(const std::string& path) {
-  const ParsedConfig parsed = ReadConfigFile(path);
-  for (const Problem& problem : parsed.problems) {
-    fprintf(stderr, "%s\n", problem.ToString().c_str());
-  }
-  if (!parsed.problems.empty()) return kExitUsage;
   ForbidCoreDumps();
-  const NamedFilesReport files = ReadNamedFiles(parsed, SystemClock());
-  for (const Problem& problem : files.problems) {
-    fprintf(stderr, "%s\n", problem.ToString().c_str());
+  const ParsedConfig parsed = ReadConfigFile(path);
+  const FileFindings files = JudgeNamedFiles(parsed, SystemClock());
+  const std::vector<Problem> problems = AllProblems(parsed, files);
+  for (const Problem& problem : problems) fprintf(stderr, "%s\n", problem.ToString().c_str());
+  for (const Problem& warning : files.warnings) {
+    fprintf(stderr, "%s\n", warning.ToString("warning: ").c_str());
   }
-  for (const std::string& warning : files.warnings) {
-    fprintf(stderr, "warning: %s\n", warning.c_str());
-  }
-  if (!files.problems.empty()) return kExitUsage;
+  if (!problems.empty()) return kExitUsage;
   size_t backends = 0;
   size_t certificates = 0;
   for (const Route& route : parsed.config.routes) {

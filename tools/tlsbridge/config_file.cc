@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <optional>
@@ -19,20 +18,8 @@ namespace {
 // One byte more than the parser takes, so that it is the one to refuse.
 constexpr size_t kMostBytes = (size_t{1} << 20) + 1;
 
-// Sets errno. A pipe without a writer is not waited for.
-int OpenForReading(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  struct stat info;
-  if (fd >= 0 && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
-    close(fd);
-    errno = EISDIR;
-    return -1;
-  }
-  return fd;
-}
-
 bool ReadAll(const std::string& path, std::string* content) {
-  // Not OpenForReading(): a configuration may come through a pipe.
+  // It may come through a pipe, whose writer is waited for.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   absl::Cleanup close_fd = [fd] { close(fd); };
@@ -62,19 +49,7 @@ ParsedConfig ReadConfigFile(const std::string& path) {
     unread.problems.push_back({path, 1, 1, "", absl::StrCat("cannot be read: ", strerror(errno))});
     return unread;
   }
-  ParsedConfig parsed = ParseConfig(text, path, EnvironmentVariable);
-  for (const NamedFile& named : parsed.files) {
-    const int fd = OpenForReading(named.file);
-    if (fd >= 0) {
-      close(fd);
-      continue;
-    }
-    Problem problem = named.where;
-    problem.message = absl::StrCat("cannot read ", named.file, ": ", strerror(errno));
-    parsed.problems.push_back(std::move(problem));
-  }
-  SortByPosition(&parsed.problems);
-  return parsed;
+  return ParseConfig(text, path, EnvironmentVariable);
 }
 
 }  // namespace tlsbridge

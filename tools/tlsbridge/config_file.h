@@ -9,8 +9,8 @@
 
 namespace tlsbridge {
 
-// Variables come from the program's environment. Files that the configuration names must exist and
-// be readable; what is in them is not looked at.
+// Variables come from the program's environment. Files that the configuration names are not looked
+// at.
 ParsedConfig ReadConfigFile(const std::string& path);
 
 }  // namespace tlsbridge

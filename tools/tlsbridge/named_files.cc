@@ -1,56 +1,78 @@
 #include "tools/tlsbridge/named_files.h"
 
-#include "absl/status/status.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "router/live/credentials.h"
-#include "router/live/tls_warnings.h"
 
 namespace tlsbridge {
 namespace {
 
-// Where the part names the file that the message begins with, or else its first file.
-Problem At(const ParsedConfig& parsed, size_t route, const RouteProblem& problem) {
-  const absl::string_view message = problem.status.message();
-  const std::string path =
-      absl::StrCat("routes[", route, "]", problem.part.empty() ? "" : ".", problem.part);
-  const NamedFile* first = nullptr;
+// 0, or the errno. A pipe without a writer is not waited for.
+int ErrorOfOpening(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return errno;
+  struct stat info;
+  const bool is_folder = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
+  close(fd);
+  return is_folder ? EISDIR : 0;
+}
+
+// Where the part names the file that the message begins with; else where the part is.
+Problem At(const ParsedConfig& parsed, const std::string& path, const std::string& message) {
   for (const NamedFile& named : parsed.files) {
     if (!absl::StartsWith(named.where.path, path + ".")) continue;
-    if (first == nullptr) first = &named;
-    if (!absl::StartsWith(message, absl::StrCat(named.file, ":"))) continue;
+    if (!absl::StartsWith(message, named.file + ":") &&
+        !absl::StartsWith(message, named.file + ", ")) {
+      continue;
+    }
     Problem found = named.where;
-    found.message = std::string(message);
+    found.message = message;
     return found;
   }
-  Problem found;
-  if (first != nullptr) found = first->where;
-  found.path = path;
-  found.message = std::string(message);
-  return found;
+  return parsed.At(path, message);
 }
 
 }  // namespace
 
-NamedFilesReport ReadNamedFiles(const ParsedConfig& parsed, const Clock& clock) {
-  NamedFilesReport report;
-  const tls::TicketSecrets::Clocks clocks = ClocksOf(&clock);
-  const std::vector<Route>& routes = parsed.config.routes;
-  for (size_t i = 0; i < routes.size(); ++i) {
-    const auto loaded = LoadRouteTls(routes[i], /*served=*/nullptr, Reread::kAll, clocks);
-    if (!loaded.ok()) {
-      for (const RouteProblem& problem : ProblemsOf(routes[i], loaded.status(), clocks)) {
-        report.problems.push_back(At(parsed, i, problem));
-      }
-      continue;
+FileFindings JudgeNamedFiles(const ParsedConfig& parsed, const Clock& clock) {
+  FileFindings all;
+  yaml::Positions positions = parsed.positions;
+  for (const NamedFile& named : parsed.files) {
+    const int error = ErrorOfOpening(named.file);
+    if (error == 0) continue;
+    Problem& problem = all.problems.emplace_back(named.where);
+    problem.message = absl::StrCat("cannot read ", named.file, ": ", strerror(error));
+    positions.NoteUnsound(problem.path);
+  }
+  for (size_t i = 0; i < parsed.config.routes.size(); ++i) {
+    const std::string route = absl::StrCat("routes[", i, "].");
+    const auto is_sound = [&](absl::string_view part) {
+      return positions.Sound(absl::StrCat(route, part));
+    };
+    RouteFindings findings = JudgeRoute(parsed.config.routes[i], is_sound, ClocksOf(&clock));
+    for (const RouteFinding& problem : findings.problems) {
+      all.problems.push_back(At(parsed, route + problem.part, problem.message));
     }
-    for (const std::string& warning : TlsWarnings(routes[i], *loaded)) {
-      report.warnings.push_back(absl::StrCat("route ", routes[i].name, ": ", warning));
+    for (const RouteFinding& warning : findings.warnings) {
+      all.warnings.push_back(At(parsed, route + warning.part, warning.message));
     }
   }
-  SortByPosition(&report.problems);
-  if (!report.problems.empty()) report.warnings.clear();
-  return report;
+  SortByPosition(&all.problems);
+  SortByPosition(&all.warnings);
+  return all;
+}
+
+std::vector<Problem> AllProblems(const ParsedConfig& parsed, const FileFindings& files) {
+  std::vector<Problem> all = parsed.problems;
+  all.insert(all.end(), files.problems.begin(), files.problems.end());
+  SortByPosition(&all);
+  return all;
 }
 
 }  // namespace tlsbridge

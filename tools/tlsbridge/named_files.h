@@ -1,6 +1,7 @@
-// What is in the files that a configuration names: certificates, keys, CAs, CRLs, ticket secrets.
+// A configuration file and what is in the files that it names: certificates, keys, CAs, CRLs,
+// ticket secrets.
 //
-// Thread: main's. Failure: `problems`, each at the place where the file is named.
+// Thread: main's. Failure: `problems`, each where it is, or where the file is named.
 #pragma once
 
 #include <string>
@@ -11,12 +12,15 @@
 
 namespace tlsbridge {
 
-struct NamedFilesReport {
-  std::vector<Problem> problems;      // all that keeps `run` from starting
-  std::vector<std::string> warnings;  // what it would log; empty where there are problems
+struct FileFindings {
+  std::vector<Problem> problems;  // what keeps a route from being served
+  std::vector<Problem> warnings;  // what `run` would log
 };
 
-// REQUIRES: `parsed` has no problems.
-NamedFilesReport ReadNamedFiles(const ParsedConfig& parsed, const Clock& clock);
+// Of every part of a route that is sound, whatever is wrong elsewhere in the file.
+FileFindings JudgeNamedFiles(const ParsedConfig& parsed, const Clock& clock);
+
+// Both, by position.
+std::vector<Problem> AllProblems(const ParsedConfig& parsed, const FileFindings& files);
 
 }  // namespace tlsbridge

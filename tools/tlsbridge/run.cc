@@ -11,6 +11,7 @@
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "bridge/event/clock.h"
 #include "router/live/live_config.h"
 #include "router/live/renewal/file_set.h"
 #include "tools/tlsbridge/command_line.h"
@@ -49,7 +50,7 @@ Reloader::Result Load(const ParsedConfig& parsed, const LiveConfig* previous, co
   Reloader::Result loaded = LiveConfig::Load(parsed.config, previous, clock);
   if (loaded.ok() || previous != nullptr) return loaded;
   // Not just the first: who starts a program mends all at once.
-  const std::vector<Problem> problems = ReadNamedFiles(parsed, *clock).problems;
+  const std::vector<Problem> problems = JudgeNamedFiles(parsed, *clock).problems;
   if (problems.empty()) return loaded;
   return Refusal(problems, kMostInALine, "; ");
 }
@@ -86,8 +87,12 @@ int RunConfigFile(absl::Span<char* const> arguments) {
   }
   const bool once = ComeOnce({path});
   const ParsedConfig first = ReadConfigFile(path);
-  for (const Problem& problem : first.problems) fprintf(stderr, "%s\n", problem.ToString().c_str());
-  if (!first.problems.empty()) return kExitUsage;
+  if (!first.problems.empty()) {
+    ApplyCoreDumpFlag();
+    const std::vector<Problem> all = AllProblems(first, JudgeNamedFiles(first, SystemClock()));
+    for (const Problem& problem : all) fprintf(stderr, "%s\n", problem.ToString().c_str());
+    return kExitUsage;
+  }
   const LogSettings log = first.config.log;
   if (once) return Serve(SourceOnce(path, first), {}, log);
   const auto source = [path](const LiveConfig* previous, const Clock* clock) {

@@ -57,6 +57,7 @@ void ExpiryWatch::Look() {
   const absl::Time now = loop_->clock().Wall();
   std::map<std::string, Told> told;
   absl::Time next = now + kLooksEvery;
+  int lines = 0;
   for (const auto& route : served_().routes()) {
     ForEachDatedFile(*route, now, [&](const DatedFile& file) {
       const absl::Time soon =
@@ -69,18 +70,22 @@ void ExpiryWatch::Look() {
       const std::string key = absl::StrCat(file.kind, " ", file.name);
       const auto before = told_.find(key);
       if (before != told_.end() && before->second.expired == expired &&
-          now < before->second.when + kTellsEvery) {
+          before->second.until == file.until && now < before->second.when + kTellsEvery) {
         told.insert(*before);
         return;
       }
       // A file that several routes use is told of once.
-      if (!told.emplace(key, Told{now, expired}).second) return;
+      if (!told.emplace(key, Told{now, expired, file.until}).second) return;
+      if (++lines > kMostLines) return;
       LogEvent(expired ? LogLevel::kError : LogLevel::kWarning,
                absl::StrCat(file.kind, expired ? "_expired" : "_expires_soon"))
           .Text("route", route->settings->name)
           .Text("file", file.name)
           .Text("not_after", Utc(file.until));
     });
+  }
+  if (lines > kMostLines) {
+    LogEvent(LogLevel::kWarning, "expiries_not_told").Number("more", lines - kMostLines);
   }
   told_ = std::move(told);
   timer_.ArmAfter(std::max(next - now, kLeastPause));

@@ -27,18 +27,21 @@ class ExpiryWatch {
   static constexpr absl::Duration kLooksEvery = absl::Hours(1);    // sooner where something is due,
   static constexpr absl::Duration kLeastPause = absl::Minutes(1);  // but not sooner than this
   static constexpr absl::Duration kTellsEvery = absl::Hours(24);   // of one certificate
+  static constexpr int kMostLines = 100;  // in one look; the rest is counted
 
   // `served` is asked whenever it looks.
   ExpiryWatch(EventLoop* loop, absl::AnyInvocable<const LiveConfig&()> served);
 
   // Logs `certificate_expires_soon` or `certificate_expired`, or the same of another kind of
-  // DatedFile. By itself it looks every hour, and when one is due.
+  // DatedFile; each once a day, and once more when its date or its state is another. By itself it
+  // looks every hour, and when one is due; who serves other files than before asks it to.
   void Look();
 
  private:
   struct Told {
     absl::Time when;
     bool expired;
+    absl::Time until;
   };
 
   EventLoop* const loop_;  // Not owned.

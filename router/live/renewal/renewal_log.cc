@@ -1,10 +1,10 @@
 #include "router/live/renewal/renewal_log.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "router/live/tls_warnings.h"
@@ -34,18 +34,36 @@ class Lines {
   int count_ = 0;
 };
 
-std::string FilesOf(const FileSetState& set) { return absl::StrJoin(set.paths, " "); }
+std::string NamesOf(const FileSetState& set) { return absl::StrJoin(set.paths, " "); }
 
 }  // namespace
 
+void LogRoutesDown(const LiveConfig* before, const LiveConfig& after, TellProblems which) {
+  Lines down(LogLevel::kError, "route_down");
+  Lines up(LogLevel::kInfo, "route_up");
+  for (const auto& route : after.routes()) {
+    const LiveRoute* const old =
+        before == nullptr ? nullptr : before->ByName(route->settings->name);
+    const std::string was = old == nullptr ? "" : old->tls.down;
+    const std::string& is = route->tls.down;
+    if (!is.empty() && (which == TellProblems::kAll || is != was)) {
+      down.Tell(*route, "message",
+                absl::StrCat(is, "; clients of this route are refused until its files are good"));
+    } else if (is.empty() && !was.empty()) {
+      up.Tell(*route, "message", "its files are good; clients are served");
+    }
+  }
+}
+
 void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems which) {
+  LogRoutesDown(&before, after, which);
   Lines refusals(LogLevel::kError, "renewal_refused");
   Lines renewals(LogLevel::kInfo, "renewed");
   for (const auto& route : after.routes()) {
     const LiveRoute* const old = before.ByName(route->settings->name);
     if (old == nullptr) continue;
     absl::flat_hash_map<std::string, FileSetState> states;
-    const auto key = [](const FileSetState& set) { return absl::StrCat(set.what, FilesOf(set)); };
+    const auto key = [](const FileSetState& set) { return absl::StrCat(set.what, NamesOf(set)); };
     ForEachFileSet(old->tls, [&](const FileSetState& set) { states.emplace(key(set), set); });
     ForEachFileSet(route->tls, [&](const FileSetState& set) {
       const auto found = states.find(key(set));
@@ -55,7 +73,7 @@ void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems
         if (which == TellProblems::kNew && set.problem == was.problem) return;
         refusals.Tell(*route, "message", set.problem);
       } else if (set.digest != was.digest || !was.problem.empty()) {
-        renewals.Tell(*route, "files", FilesOf(set));
+        renewals.Tell(*route, "files", NamesOf(set));
       }
     });
   }
@@ -64,14 +82,18 @@ void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems
 void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {
   Lines warnings(LogLevel::kWarning, "tls_warning");
   for (const auto& route : live.routes()) {
-    std::vector<std::string> known;
+    absl::flat_hash_set<std::string> known;
     if (before != nullptr) {
       const LiveRoute* const old = before->ByName(route->settings->name);
-      if (old != nullptr) known = TlsWarnings(*old->settings, old->tls);
+      if (old == route.get()) continue;
+      if (old != nullptr) {
+        for (const RouteFinding& it : TlsWarnings(*old->settings, old->tls)) {
+          known.insert(it.message);
+        }
+      }
     }
-    for (const std::string& warning : TlsWarnings(*route->settings, route->tls)) {
-      if (std::find(known.begin(), known.end(), warning) != known.end()) continue;
-      warnings.Tell(*route, "message", warning);
+    for (const RouteFinding& warning : TlsWarnings(*route->settings, route->tls)) {
+      if (!known.contains(warning.message)) warnings.Tell(*route, "message", warning.message);
     }
   }
 }

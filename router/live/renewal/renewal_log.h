@@ -12,6 +12,9 @@ enum class TellProblems {
   kAll,  // somebody asked
 };
 
+// Which routes are down, and which of those in `before`, which may be null, no longer are.
+void LogRoutesDown(const LiveConfig* before, const LiveConfig& after, TellProblems which);
+
 // What is different in `after` from the same routes in `before`.
 void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems which);
 

@@ -71,13 +71,15 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
   std::unique_ptr<ListeningSocket> socket_;
   std::unique_ptr<AdminServer> server_;
-  bool ready_ = true;
+  bool accepting_ = true;
+  std::string unready_;
   std::string json_ = "{\"records\":[]}";
   bool thinks_ = false;  // answers come when a test calls those below
   std::vector<OnJson> answers_later_;
 
  private:
-  bool ready() const override { return ready_; }
+  bool accepting() const override { return accepting_; }
+  std::string unready() const override { return unready_; }
   void ConnectionsJson(OnJson done) override {
     if (!thinks_) return done(json_);
     answers_later_.push_back(std::move(done));
@@ -103,8 +105,14 @@ TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
 
 TEST_F(AdminServerTest, IsReadyUntilItDrains) {
   EXPECT_THAT(AnswerTo("GET /ready HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
-  ready_ = false;
-  EXPECT_THAT(AnswerTo("GET /ready HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(AnswerTo("GET /accepting HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  unready_ = "routes that are down: orders";
+  EXPECT_THAT(AnswerTo("GET /ready HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("\r\n\r\n" + unready_ + "\n")));
+  EXPECT_THAT(AnswerTo("GET /accepting HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n"))
+      << "for who would rather have the other routes than none";
+  accepting_ = false;
+  EXPECT_THAT(AnswerTo("GET /accepting HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
 }
 
 TEST_F(AdminServerTest, OthersAreAnsweredWhileAListIsAwaited) {

@@ -17,6 +17,12 @@ using ::tlsbridge::testing::MakeCertificate;
 class ExpiryWatchTest : public ::testing::Test {
  protected:
   void Serve(absl::Duration lifetime) {
+    ASSERT_NO_FATAL_FAILURE(Load(lifetime));
+    watch_ = std::make_unique<ExpiryWatch>(loop_.get(),
+                                           [this]() -> const LiveConfig& { return *live_; });
+    watch_->Look();
+  }
+  void Load(absl::Duration lifetime) {
     const auto made = MakeCertificate({.alternative_names = "DNS:orders.internal",
                                        .extended_usage = "serverAuth",
                                        .not_before = clock_.Wall(),
@@ -36,9 +42,6 @@ class ExpiryWatchTest : public ::testing::Test {
     auto live = LiveConfig::Load(config, nullptr, &clock_);
     ASSERT_TRUE(live.ok()) << live.status();
     live_ = *std::move(live);
-    watch_ = std::make_unique<ExpiryWatch>(loop_.get(),
-                                           [this]() -> const LiveConfig& { return *live_; });
-    watch_->Look();
   }
   void Advance(absl::Duration time) {
     for (absl::Duration gone; gone < time; gone += absl::Minutes(30)) {
@@ -76,6 +79,22 @@ TEST_F(ExpiryWatchTest, TellsOnceADayFromTheLastTenthOn) {
   EXPECT_EQ(Told("certificate_expired"), 1u) << "at once";
   Advance(absl::Hours(24));
   EXPECT_EQ(Told("certificate_expired"), 2u);
+}
+
+TEST_F(ExpiryWatchTest, WhatIsServedAnewIsToldOfAtOnceAndOnceADay) {
+  ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(1000)));
+  ASSERT_NO_FATAL_FAILURE(Load(absl::Hours(10)));
+  Advance(absl::Hours(9) + absl::Minutes(5));
+  ASSERT_EQ(Told("certificate_expires_soon"), 1u);
+  for (int i = 0; i < 5; ++i) watch_->Look();
+  EXPECT_EQ(Told("certificate_expires_soon"), 1u) << "the same, however often it is reloaded";
+  // Renewed, but with hardly more time left than before.
+  ASSERT_NO_FATAL_FAILURE(Load(absl::Minutes(1)));
+  clock_.Advance(absl::Seconds(55));
+  watch_->Look();
+  EXPECT_EQ(Told("certificate_expires_soon"), 2u);
+  watch_->Look();
+  EXPECT_EQ(Told("certificate_expires_soon"), 2u);
 }
 
 TEST_F(ExpiryWatchTest, OfALongLifetimeTheLastFortnightIsEnough) {

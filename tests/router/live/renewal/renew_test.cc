@@ -26,6 +26,14 @@ using ::tlsbridge::testing::CertificateShape;
 using ::tlsbridge::testing::MakeCertificate;
 using ::tlsbridge::testing::TestCertificate;
 
+std::string Warnings(const LiveRoute& route) {
+  std::string all;
+  for (const RouteFinding& warning : TlsWarnings(*route.settings, route.tls)) {
+    absl::StrAppend(&all, warning.message, "\n");
+  }
+  return all;
+}
+
 class RenewTest : public ::testing::Test {
  protected:
   RenewTest() : ca_(Authority("first CA")), other_ca_(Authority("second CA")) {
@@ -147,7 +155,7 @@ TEST_F(RenewTest, ACrlThatHasExpiredSinceKeepsNothingElseFromBeingRenewed) {
 TEST_F(RenewTest, TicketSecretsThatAnybodyMayReadAreOddFromThenOn) {
   const auto warnings = [this] {
     const LiveRoute& route = *live_->routes()[0];
-    return absl::StrJoin(TlsWarnings(*route.settings, route.tls), "\n");
+    return Warnings(route);
   };
   ASSERT_EQ(chmod(PathOf("tickets").c_str(), 0600), 0);
   LoadOneRoute();
@@ -157,15 +165,14 @@ TEST_F(RenewTest, TicketSecretsThatAnybodyMayReadAreOddFromThenOn) {
   ASSERT_TRUE(Renew());
   EXPECT_THAT(warnings(), HasSubstr("/tickets: anybody on this machine may read these"));
   const LiveRoute& old = *before->routes()[0];
-  EXPECT_THAT(absl::StrJoin(TlsWarnings(*old.settings, old.tls), "\n"),
-              Not(HasSubstr("ticket secrets")))
+  EXPECT_THAT(Warnings(old), Not(HasSubstr("ticket secrets")))
       << "so that the log can tell what is new";
 }
 
 TEST_F(RenewTest, MoreNamesOfCasThanFitIntoAMessageAreOddFromThenOn) {
   const auto warnings = [this] {
     const LiveRoute& route = *live_->routes()[0];
-    return absl::StrJoin(TlsWarnings(*route.settings, route.tls), "\n");
+    return Warnings(route);
   };
   LoadOneRoute();
   EXPECT_THAT(warnings(), Not(HasSubstr("do not fit")));
@@ -383,6 +390,97 @@ TEST_F(RenewTest, ABadFileOfOneRouteDoesNotKeepAReloadFromAddingAnother) {
   // But a route that is new, or names other files, has nothing that it could go on with.
   config.routes[1] = RouteOf("third");
   EXPECT_FALSE(LiveConfig::Load(config, live_.get(), &clock_).ok());
+}
+
+// ---- Routes whose files are bad at a start.
+
+class RouteDownTest : public RenewTest {
+ protected:
+  // "one" has the files of orders, "two" of billing.
+  Config TwoRoutes() {
+    Config config;
+    for (const char* name : {"one", "two"}) {
+      Route route = RouteOf(name);
+      route.match.domains = {absl::StrCat(name, ".internal")};
+      route.tls.certificates.erase(route.tls.certificates.begin() +
+                                   (config.routes.empty() ? 1 : 0));
+      config.routes.push_back(route);
+    }
+    return config;
+  }
+  absl::Status Refusal(const Config& config) {
+    return LiveConfig::Load(config, live_.get(), &clock_).status();
+  }
+  void ServeWithTwoDown() {
+    Write("billing.crt", "garbage");
+    ASSERT_NO_FATAL_FAILURE(Load(TwoRoutes()));
+    ASSERT_THAT(live_->Down(), ::testing::ElementsAre("two"));
+  }
+};
+
+TEST_F(RouteDownTest, TheOthersAreServedAndTheReasonIsKept) {
+  ASSERT_NO_FATAL_FAILURE(ServeWithTwoDown());
+  EXPECT_NE(tls(0).server, nullptr);
+  EXPECT_EQ(tls(0).down, "");
+  EXPECT_EQ(tls(1).server, nullptr);
+  EXPECT_THAT(tls(1).down, HasSubstr("billing.crt: "));
+}
+
+TEST_F(RouteDownTest, IsServedOnceItsFilesAreGoodAndNotBefore) {
+  ASSERT_NO_FATAL_FAILURE(ServeWithTwoDown());
+  const LiveRoute* const other = live_->ByName("one");
+  EXPECT_FALSE(Renew()) << "nothing has changed";
+  Write("billing.crt", ca_.CertificatePem());
+  EXPECT_TRUE(Renew()) << "the reason is another";
+  EXPECT_THAT(live_->Down(), ::testing::ElementsAre("two"));
+  WritePair("billing", "billing 2");
+  EXPECT_TRUE(Renew());
+  EXPECT_THAT(live_->Down(), ::testing::IsEmpty());
+  EXPECT_NE(tls(1).server, nullptr);
+  EXPECT_EQ(live_->ByName("one"), other) << "it is not touched";
+}
+
+TEST_F(RouteDownTest, OneThatIsNotValidYetIsServedWhenItsTimeHasCome) {
+  WritePair("billing", "billing 1", /*age=*/absl::Hours(-1));
+  ASSERT_NO_FATAL_FAILURE(Load(TwoRoutes()));
+  ASSERT_THAT(live_->Down(), ::testing::ElementsAre("two"));
+  EXPECT_FALSE(Renew());
+  clock_.Advance(absl::Hours(2));
+  EXPECT_TRUE(Renew());
+  EXPECT_THAT(live_->Down(), ::testing::IsEmpty());
+}
+
+TEST_F(RouteDownTest, AReloadIsNotRefusedForWhatIsDownAlready) {
+  ASSERT_NO_FATAL_FAILURE(ServeWithTwoDown());
+  Config changed = TwoRoutes();
+  changed.routes[0].limits.connections = 7;
+  ASSERT_NO_FATAL_FAILURE(Load(changed));
+  EXPECT_EQ(live_->config().routes[0].limits.connections, 7);
+  EXPECT_THAT(live_->Down(), ::testing::ElementsAre("two"));
+  WritePair("billing", "billing 2");
+  ASSERT_NO_FATAL_FAILURE(Load(changed));
+  EXPECT_THAT(live_->Down(), ::testing::IsEmpty());
+  // From now on it is served, and a reload keeps it so.
+  changed.routes[1].tls.certificates[0].cert = PathOf("nothing.crt");
+  EXPECT_THAT(Refusal(changed).message(), HasSubstr("route two: "));
+}
+
+TEST_F(RouteDownTest, AReloadWithANewRouteWhoseFilesAreBadIsRefused) {
+  Config one = TwoRoutes();
+  one.routes.pop_back();
+  ASSERT_NO_FATAL_FAILURE(Load(one));
+  Write("billing.crt", "garbage");
+  EXPECT_THAT(Refusal(TwoRoutes()).message(), HasSubstr("route two: "));
+}
+
+TEST_F(RouteDownTest, WhereNoRouteThatForwardsIsLeftTheStartIsRefused) {
+  Write("billing.crt", "garbage");
+  Config config = TwoRoutes();
+  config.routes[0].action = RouteAction::kBlock;
+  EXPECT_THAT(Refusal(config).message(), HasSubstr("route two: "));
+  config.routes.erase(config.routes.begin());
+  EXPECT_THAT(Refusal(config).message(), Not(HasSubstr("route two: "))) << "there is no other";
+  EXPECT_THAT(Refusal(config).message(), HasSubstr("billing.crt: "));
 }
 
 }  // namespace

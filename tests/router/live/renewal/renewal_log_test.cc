@@ -70,5 +70,32 @@ TEST_F(RenewalLogTest, ThousandsAreCountedAndOneRefusalAmongThemIsNamed) {
   EXPECT_EQ(log_.Events("renewal_refused")[0]["message"], "900.crt: is bad");
 }
 
+// One route, down for that reason; served if it is empty.
+std::shared_ptr<const LiveConfig> Down(const std::string& reason) {
+  Config config;
+  config.routes.push_back({.name = "main", .action = RouteAction::kBlock});
+  std::vector<RouteTls> tls(1);
+  tls[0].down = reason;
+  return *LiveConfig::Assemble(std::move(config), std::move(tls), nullptr, absl::UnixEpoch());
+}
+
+TEST_F(RenewalLogTest, ARouteThatIsDownIsToldOnceForEachReasonAndWhenItIsUpAgain) {
+  LogRoutesDown(nullptr, *Down("a.crt: has expired"), TellProblems::kAll);
+  LogRenewals(*Down("a.crt: has expired"), *Down("a.crt: has expired"), TellProblems::kNew);
+  const auto first = log_.Events("route_down");
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0]["level"], "error");
+  EXPECT_EQ(first[0]["route"], "main");
+  EXPECT_EQ(first[0]["message"].get<std::string>().find("a.crt: has expired; "), 0u);
+  LogRenewals(*Down("a.crt: has expired"), *Down("a.crt: is no PEM"), TellProblems::kNew);
+  EXPECT_EQ(log_.Events("route_down").size(), 2u);
+  LogRenewals(*Down("a.crt: is no PEM"), *Down("a.crt: is no PEM"), TellProblems::kAll);
+  EXPECT_EQ(log_.Events("route_down").size(), 3u) << "somebody asked";
+  EXPECT_EQ(log_.Events("route_up").size(), 0u);
+  LogRenewals(*Down("a.crt: is no PEM"), *Down(""), TellProblems::kNew);
+  ASSERT_EQ(log_.Events("route_up").size(), 1u);
+  EXPECT_EQ(log_.Events("route_up")[0]["route"], "main");
+}
+
 }  // namespace
 }  // namespace tlsbridge
