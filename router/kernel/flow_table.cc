@@ -41,6 +41,7 @@ void FlowTable::Update(const FlowMessage& message, Entry* entry) {
 void FlowTable::Leave(Entry* entry, State state) {
   if (entry->state == State::kOpen && state != State::kOpen) {
     --open_;
+    opening_.erase(entry->flow.id);
     const auto count = by_route_.find(entry->flow.route);
     if (--count->second == 0) by_route_.erase(count);
   }
@@ -76,6 +77,7 @@ std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time no
     flow.reply = message.reply;
     flow.began_at = FromNanoseconds(message.started, now);
     ++open_;
+    opening_.insert(flow.id);
     ++by_route_[flow.route];
     events.push_back({FlowEvent::Kind::kBegan, flow, {}, {}});
   }
@@ -85,6 +87,7 @@ std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time no
   const bool was_established = entry.flow.course.established;
   if (entry.state != State::kRecorded) Update(message, &entry);
   if (entry.flow.course.established && !was_established) {
+    opening_.erase(message.id);
     events.push_back({FlowEvent::Kind::kConnected, entry.flow, {}, {}});
   }
   if (message.kind == Kind::kDestroy) {
@@ -122,6 +125,12 @@ std::vector<FlowEvent> FlowTable::EndDump(absl::Time now) {
   return events;
 }
 
+const Flow* FlowTable::Find(uint32_t id) const {
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.state != State::kOpen) return nullptr;
+  return &found->second.flow;
+}
+
 bool FlowTable::WillRemove(uint32_t id, TerminationReason reason) {
   const auto found = entries_.find(id);
   if (found == entries_.end() || found->second.state != State::kOpen) return false;
@@ -136,6 +145,15 @@ std::vector<Flow> FlowTable::TakeUnasked() {
     if (found != entries_.end() && found->second.state == State::kOver) {
       flows.push_back(found->second.flow);
     }
+  }
+  return flows;
+}
+
+std::vector<Flow> FlowTable::Opening(absl::Time before) const {
+  std::vector<Flow> flows;
+  for (const uint32_t id : opening_) {
+    const Flow* const flow = Find(id);
+    if (flow != nullptr && flow->began_at < before) flows.push_back(*flow);
   }
   return flows;
 }

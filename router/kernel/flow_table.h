@@ -63,11 +63,17 @@ class FlowTable {
   void BeginDump();
   std::vector<FlowEvent> EndDump(absl::Time now);
 
-  // We are about to remove this flow's entry. False if there is none that is not over.
+  // The flow of this number, if it is not over. Valid until the table changes.
+  const Flow* Find(uint32_t id) const;
+  // We remove this flow's entry; the event of its end is still to come. False if there is none that
+  // is not over.
   bool WillRemove(uint32_t id, TerminationReason reason);
 
   // Flows that are over and whose counters nobody has asked for; each once.
   std::vector<Flow> TakeUnasked();
+
+  // Those whose backend has not answered, and that began before this.
+  std::vector<Flow> Opening(absl::Time before) const;
 
   // Those that are not over.
   size_t open() const { return open_; }
@@ -95,6 +101,7 @@ class FlowTable {
   absl::flat_hash_map<std::string, size_t> by_route_;
   std::set<uint32_t> vanished_;  // ended by the last dump; their ends may yet be told
   std::vector<uint32_t> unasked_;
+  std::set<uint32_t> opening_;
   size_t open_ = 0;
 };
 

@@ -1,0 +1,122 @@
+#include "router/kernel/flow_watcher.h"
+
+#include <linux/netfilter/nfnetlink.h>
+
+#include <utility>
+
+#include "router/kernel/netlink/flow_question.h"
+
+namespace tlsbridge::kernel {
+namespace {
+
+// What comes meanwhile is as much as can come before it is read; this is for a flood that does not
+// end.
+constexpr int kMostEventsOfADump = 1 << 20;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<FlowWatcher>> FlowWatcher::Create(FlowTable::Owner owner,
+                                                                 Observer observer,
+                                                                 const Clock* clock,
+                                                                 Options options) {
+  auto events = NetfilterSocket::Open();
+  if (!events.ok()) return events.status();
+  auto questions = NetfilterSocket::Open();
+  if (!questions.ok()) return questions.status();
+  (*events)->SetReceiveBuffer(options.receive_buffer_bytes);
+  for (const int group :
+       {NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_UPDATE, NFNLGRP_CONNTRACK_DESTROY}) {
+    if (absl::Status status = (*events)->Join(group); !status.ok()) return status;
+  }
+  return std::unique_ptr<FlowWatcher>(new FlowWatcher(
+      *std::move(events), *std::move(questions), std::move(owner), std::move(observer), clock));
+}
+
+FlowWatcher::FlowWatcher(std::unique_ptr<NetfilterSocket> events,
+                         std::unique_ptr<NetfilterSocket> questions, FlowTable::Owner owner,
+                         Observer observer, const Clock* clock)
+    : events_(std::move(events)),
+      questions_(std::move(questions)),
+      observer_(std::move(observer)),
+      clock_(clock),
+      table_(std::move(owner)) {}
+
+void FlowWatcher::Tell(const std::vector<FlowEvent>& events) {
+  for (const FlowEvent& event : events) observer_(event);
+}
+
+void FlowWatcher::Take(const netlink::Message& message) {
+  const auto flow = netlink::ReadFlow(message);
+  if (flow) Tell(table_.Take(*flow, clock_->Wall()));
+}
+
+absl::StatusOr<bool> FlowWatcher::TakeEvents(int most) {
+  bool more = true;
+  while (more && most-- > 0) {
+    absl::StatusOr<absl::Span<const uint8_t>> datagram = events_->Receive();
+    if (absl::IsResourceExhausted(datagram.status())) {
+      ++overflows_;
+      must_reconcile_ = true;
+      continue;
+    }
+    if (!datagram.ok()) return datagram.status();
+    more = !datagram->empty();
+    netlink::Message message;
+    while (netlink::TakeMessage(&*datagram, &message)) Take(message);
+  }
+  return more;
+}
+
+absl::StatusOr<bool> FlowWatcher::Read(int most) {
+  absl::StatusOr<bool> more = TakeEvents(most);
+  if (!more.ok()) return more;
+  // After what came before it, so that nothing old is read after the dump's news.
+  if (!*more && must_reconcile_) {
+    if (absl::Status status = Reconcile(); !status.ok()) return status;
+  }
+  // Counters of flows that are over.
+  AskFor(table_.TakeUnasked());
+  return more;
+}
+
+absl::Status FlowWatcher::Reconcile() {
+  netlink::Writer question;
+  netlink::AskForFlows(&question);
+  table_.BeginDump();
+  absl::Status status =
+      questions_->Ask(&question, [this](const netlink::Message& message) { Take(message); });
+  if (!status.ok()) return status;
+  must_reconcile_ = false;
+  // A dump makes the kernel look for what has timed out; those are not lost, but told of now.
+  absl::StatusOr<bool> taken = TakeEvents(kMostEventsOfADump);
+  if (!taken.ok()) return taken.status();
+  Tell(table_.EndDump(clock_->Wall()));
+  return absl::OkStatus();
+}
+
+void FlowWatcher::AskForOpening(absl::Duration longer_than) {
+  AskFor(table_.Opening(clock_->Wall() - longer_than));
+}
+
+void FlowWatcher::AskFor(const std::vector<Flow>& flows) {
+  for (const Flow& flow : flows) {
+    netlink::Writer question;
+    netlink::AskForFlow(flow.original, &question);
+    // If it is gone, the event of its end has what there is to know.
+    questions_->Ask(&question, [this](const netlink::Message& message) { Take(message); })
+        .IgnoreError();
+  }
+}
+
+absl::Status FlowWatcher::Remove(uint32_t id, TerminationReason reason) {
+  const Flow* const flow = table_.Find(id);
+  if (flow == nullptr) return absl::NotFoundError("no such flow");
+  netlink::Writer request;
+  netlink::ForgetFlow(flow->original, id, &request);
+  absl::Status status = questions_->Ask(&request, [](const netlink::Message&) {});
+  // The event of its end is read after this.
+  if (status.ok()) table_.WillRemove(id, reason);
+  return status;
+}
+
+}  // namespace tlsbridge::kernel
