@@ -47,7 +47,8 @@ class Batch {
   absl::Status Check() const;
 
   // The bytes to send in one datagram; the last message asks for an answer. Without its end the
-  // kernel checks the whole and keeps nothing of it. Call one of them, once.
+  // kernel takes each message, and keeps nothing of it; only in a table that is there already it
+  // looks, too, whether the chains go together. Call one of them, once.
   absl::Span<const uint8_t> Finish();
   absl::Span<const uint8_t> FinishTrial();
 

@@ -24,24 +24,9 @@ bool IsWildcard(const Endpoint& listener) {
                      listener.address.end(), [](uint8_t byte) { return byte == 0; });
 }
 
-// Those that most routes have need no chain of a route's own.
-Timeouts MostCommon(absl::Span<const Route> routes) {
-  std::map<std::tuple<absl::Duration, absl::Duration, absl::Duration>, size_t> counts;
-  Timeouts best;
-  size_t most = 0;
-  for (const Route& route : routes) {
-    const Timeouts& t = route.timeouts;
-    const size_t count = ++counts[{t.connect, t.inactivity, t.half_close}];
-    if (count <= most) continue;
-    most = count;
-    best = t;
-  }
-  return best;
-}
-
 class Builder {
  public:
-  explicit Builder(const Plan& plan) : plan_(plan), common_(MostCommon(plan.routes)) {
+  Builder(const Plan& plan, const Timeouts& common) : plan_(plan), common_(common) {
     rules_.table = plan.table;
   }
 
@@ -277,6 +262,26 @@ std::string NameInTable(absl::string_view route) {
   return name;
 }
 
-Ruleset BuildRuleset(const Plan& plan) { return Builder(plan).Build(); }
+Timeouts MostCommonTimeouts(absl::Span<const Route> routes) {
+  std::map<std::tuple<absl::Duration, absl::Duration, absl::Duration>, size_t> counts;
+  Timeouts best;
+  size_t most = 0;
+  for (const Route& route : routes) {
+    const Timeouts& t = route.timeouts;
+    const size_t count = ++counts[{t.connect, t.inactivity, t.half_close}];
+    if (count <= most) continue;
+    most = count;
+    best = t;
+  }
+  return best;
+}
+
+Ruleset BuildRuleset(const Plan& plan) {
+  return BuildRuleset(plan, MostCommonTimeouts(plan.routes));
+}
+
+Ruleset BuildRuleset(const Plan& plan, const Timeouts& common) {
+  return Builder(plan, common).Build();
+}
 
 }  // namespace tlsbridge::kernel

@@ -19,12 +19,17 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "router/kernel/plan.h"
 #include "router/kernel/ruleset.h"
 
 namespace tlsbridge::kernel {
 
 Ruleset BuildRuleset(const Plan& plan);
+
+// The same for a part of a plan: routes with these timeouts need no chain of their own for them.
+Ruleset BuildRuleset(const Plan& plan, const Timeouts& common);
+Timeouts MostCommonTimeouts(absl::Span<const Route> routes);
 
 // A route's name as part of a name in a table: other characters than letters, digits and ._- are
 // replaced, and a number that tells such names apart is added.

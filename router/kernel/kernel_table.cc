@@ -83,11 +83,26 @@ absl::Status KernelTable::Check(const Ruleset& rules) {
 absl::Status KernelTable::Apply(Ruleset rules) {
   if (!exists_) return Write(rules);
   Batch batch = DifferenceBatch(rules_, rules);
-  const absl::Status refused = socket_->Commit(&batch);
-  if (refused.ok()) {
+  if (socket_->Commit(&batch).ok()) {
     rules_ = std::move(rules);
     return absl::OkStatus();
   }
+  return Rewrite(rules);
+}
+
+absl::Status KernelTable::Apply(const RulesetChange& change) {
+  Batch batch = DifferenceBatch(change.from, change.to);
+  const bool changed = exists_ && socket_->Commit(&batch).ok();
+  if (changed) {
+    ApplyChange(change, &rules_);
+    return absl::OkStatus();
+  }
+  Ruleset whole = rules_;
+  ApplyChange(change, &whole);
+  return Rewrite(whole);
+}
+
+absl::Status KernelTable::Rewrite(const Ruleset& rules) {
   // Somebody may have removed the table; only the kernel knows.
   absl::StatusOr<TableStatus> found = FindTable(rules.table, socket_.get());
   if (!found.ok()) return found.status();

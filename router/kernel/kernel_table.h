@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "router/kernel/netfilter_socket.h"
+#include "router/kernel/plan_change.h"
 #include "router/kernel/ruleset.h"
 
 namespace tlsbridge::kernel {
@@ -34,6 +35,9 @@ class KernelTable {
   // the table, the whole is written, once.
   absl::Status Apply(Ruleset rules);
 
+  // The same for a part of the rules. REQUIRES: `change.from` is a part of rules().
+  absl::Status Apply(const RulesetChange& change);
+
   // Afterwards there is no table; Apply() makes it again.
   absl::Status Remove();
 
@@ -44,6 +48,7 @@ class KernelTable {
   KernelTable(std::unique_ptr<NetfilterSocket> socket, uint32_t flags, std::string table);
 
   absl::Status Write(const Ruleset& rules);
+  absl::Status Rewrite(const Ruleset& rules);
 
   const std::unique_ptr<NetfilterSocket> socket_;
   const uint32_t flags_;

@@ -4,6 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/kernel/batch.h"
+#include "router/kernel/plan_change.h"
 #include "router/kernel/ruleset_text.h"
 #include "tests/router/kernel/support/random_plan.h"
 
@@ -195,6 +196,53 @@ TEST(DifferenceTest, ABackendOfSeveralThatGoesIsItsRoutesChain) {
   plan.routes[0].backends[1].serving = false;
   // The old rules go, two come.
   EXPECT_EQ(DifferenceBatch(before, BuildRuleset(plan)).messages(), 3U);
+}
+
+TEST(PlanChangeTest, AChangeOfHealthOrWeightsIsWhatTheWholeWouldBe) {
+  for (uint32_t seed = 1; seed <= 300; ++seed) {
+    Plan plan = RandomPlan(seed);
+    Ruleset rules = BuildRuleset(plan);
+    for (uint32_t i = 0; i < 5; ++i) {
+      const Plan before = plan;
+      std::vector<Backend>& backends = plan.routes[(seed + i) % plan.routes.size()].backends;
+      if (backends.empty()) continue;
+      Backend& backend = backends[i % backends.size()];
+      if (i % 2 == 0) backend.serving = !backend.serving;
+      if (i % 2 == 1) backend.weight = seed % 5;
+      const auto change = FindChange(before, plan);
+      ASSERT_TRUE(change.has_value());
+      ApplyChange(*change, &rules);
+      ASSERT_EQ(rules, BuildRuleset(plan)) << "seed " << seed << " step " << i;
+    }
+  }
+}
+
+TEST(PlanChangeTest, AnythingElseIsForTheWholeToCompare) {
+  const Plan plan = OneRoute({At("10.7.2.11"), At("10.7.2.12")});
+  Plan other = plan;
+  other.routes[0].backends.pop_back();
+  EXPECT_FALSE(FindChange(plan, other).has_value());
+  other = plan;
+  other.routes[0].limits.connections = 1;
+  EXPECT_FALSE(FindChange(plan, other).has_value());
+  other = plan;
+  other.listeners.push_back({{Ip("10.7.1.1"), 444}, {{std::nullopt, 0}}});
+  EXPECT_FALSE(FindChange(plan, other).has_value());
+}
+
+TEST(PlanChangeTest, OfManyRoutesOnlyTheOneThatChangedIsLookedAt) {
+  Plan plan;
+  for (uint16_t i = 0; i < 100; ++i) {
+    plan.routes.push_back({.name = std::to_string(i), .backends = {At("10.7.2.11")}});
+    plan.listeners.push_back(
+        {{Ip("10.7.1.1"), static_cast<uint16_t>(1000 + i)}, {{std::nullopt, size_t{i}}}});
+  }
+  Plan after = plan;
+  after.routes[50].backends[0].serving = false;
+  const auto change = FindChange(plan, after);
+  ASSERT_TRUE(change.has_value());
+  EXPECT_EQ(change->from.elements.at("ours4").size(), 1U);
+  EXPECT_EQ(DifferenceBatch(change->from, change->to).messages(), 1U);
 }
 
 TEST(BatchTest, SaysOfAnAnswerWhatItIsAbout) {

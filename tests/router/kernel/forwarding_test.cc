@@ -251,6 +251,22 @@ TEST_F(ForwardingTest, OverTheRateOfOneClientThatClientAloneReachesTheProgram) {
   EXPECT_EQ(TakenBy(1, "10.7.1.1", 443, "10.7.1.3")[0], 0);
 }
 
+TEST_F(ForwardingTest, APacketThatIsInvalidEndsNoConnection) {
+  const Plan plan = MailPlan(1);
+  Load(plan);
+  Topology::Talk talk = net_->Connect("10.7.1.1", 443);
+  ASSERT_TRUE(Talks(&talk));
+  net_->SendInvalidPacket(talk.client);
+  EXPECT_TRUE(Talks(&talk));
+
+  // Without the guard it does: the packet reaches our own stack, which knows of no such connection.
+  Ruleset unguarded = BuildRuleset(plan);
+  unguarded.chains["guard"].rules.clear();
+  ASSERT_TRUE(table_->Apply(unguarded).ok());
+  net_->SendInvalidPacket(talk.client);
+  EXPECT_FALSE(Talks(&talk));
+}
+
 TEST_F(ForwardingTest, OpenConnectionsLiveThroughEveryChange) {
   Plan plan = MailPlan();
   Load(plan);

@@ -112,6 +112,29 @@ TEST_F(KernelTableTest, ADifferenceLeadsToTheSameTableAsTheWhole) {
   }
 }
 
+TEST_F(KernelTableTest, APartThatChangesLeadsToTheSameTableAsTheWhole) {
+  const NetNamespace ours;
+  ours.Enter();
+  Plan plan = RandomPlan(4);
+  auto table = KernelTable::Create(BuildRuleset(plan), {});
+  ASSERT_TRUE(table.ok()) << table.status();
+  for (Route& route : plan.routes) {
+    for (Backend& backend : route.backends) {
+      ours.Enter();
+      const Plan before = plan;
+      backend.serving = !backend.serving;
+      const auto change = FindChange(before, plan);
+      ASSERT_TRUE(change.has_value());
+      const absl::Status changed = (*table)->Apply(*change);
+      ASSERT_TRUE(changed.ok()) << changed;
+      ASSERT_EQ((*table)->rewrites(), 0U);
+    }
+  }
+  const std::vector<std::string> listed = Listed();
+  EXPECT_FALSE(listed.empty());
+  EXPECT_EQ(listed, ListedOfText(RulesetText(BuildRuleset(plan))));
+}
+
 TEST_F(KernelTableTest, TheTableGoesWithItsOwner) {
   const NetNamespace ours;
   ours.Enter();

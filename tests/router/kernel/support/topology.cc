@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,26 @@ Socket Listen(const std::string& address, uint16_t port) {
     ADD_FAILURE() << "cannot listen on " << address << ": " << strerror(errno);
   }
   return listener;
+}
+
+// RFC 1071.
+uint16_t Checksum(const std::string& bytes) {
+  uint32_t sum = 0;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const uint32_t byte = static_cast<uint8_t>(bytes[i]);
+    sum += i % 2 == 0 ? byte << 8 : byte;
+  }
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(~sum);
+}
+
+// The next number that a connection sends or awaits.
+uint32_t Sequence(int fd, int queue) {
+  setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue));
+  uint32_t sequence = 0;
+  socklen_t length = sizeof(sequence);
+  getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence, &length);
+  return sequence;
 }
 
 void MustRun(const std::string& command) {
@@ -172,6 +193,49 @@ void Topology::SilenceBackends() {
   MustRun(
       "nft 'add table inet silent; add chain inet silent in { type filter hook input priority 0; "
       "policy accept; }; add rule inet silent in tcp dport 9000 drop'");
+  router.Enter();
+}
+
+void Topology::SendInvalidPacket(const Socket& from_client) {
+  client.Enter();
+  const int fd = from_client.fd();
+  constexpr int kRepairOn = 1;
+  constexpr int kRepairOffWithoutProbe = -1;
+  constexpr int kNoQueue = 0;
+  constexpr int kReceiveQueue = 1;
+  constexpr int kSendQueue = 2;
+  setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &kRepairOn, sizeof(kRepairOn));
+  const uint32_t sent = Sequence(fd, kSendQueue);
+  const uint32_t received = Sequence(fd, kReceiveQueue);
+  setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &kNoQueue, sizeof(kNoQueue));
+  setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &kRepairOffWithoutProbe, sizeof(kRepairOffWithoutProbe));
+
+  sockaddr_in own = {};
+  sockaddr_in peer = {};
+  socklen_t length = sizeof(own);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&own), &length);
+  getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length);
+  tcphdr header = {};
+  header.source = own.sin_port;
+  header.dest = peer.sin_port;
+  header.seq = htonl(sent + (1U << 30));
+  header.ack_seq = htonl(received);
+  header.doff = 5;
+  header.ack = 1;
+  header.window = htons(1000);
+  std::string segment(reinterpret_cast<const char*>(&header), sizeof(header));
+  std::string pseudo(reinterpret_cast<const char*>(&own.sin_addr), 4);
+  pseudo.append(reinterpret_cast<const char*>(&peer.sin_addr), 4);
+  pseudo.append({'\0', IPPROTO_TCP, '\0', static_cast<char>(segment.size())});
+  header.check = htons(Checksum(pseudo + segment));
+  segment.assign(reinterpret_cast<const char*>(&header), sizeof(header));
+
+  const Socket raw(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
+  peer.sin_port = 0;
+  if (sendto(raw.fd(), segment.data(), segment.size(), 0, reinterpret_cast<const sockaddr*>(&peer),
+             sizeof(peer)) != static_cast<ssize_t>(segment.size())) {
+    ADD_FAILURE() << "cannot send a raw packet: " << strerror(errno);
+  }
   router.Enter();
 }
 

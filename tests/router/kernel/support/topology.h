@@ -69,6 +69,9 @@ class Topology {
   Talk Connect(const std::string& address, uint16_t port, const std::string& from = "");
   // A client's alone; not ok if it was refused or not answered.
   Socket Dial(const std::string& address, uint16_t port, const std::string& from = "");
+  // A packet of this connection, from the client, with a sequence number that is far from any that
+  // is due: connection tracking calls it invalid.
+  void SendInvalidPacket(const Socket& from_client);
   // Sends the first packet and does not wait.
   Socket BeginToDial(const std::string& address, uint16_t port);
 
