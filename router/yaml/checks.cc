@@ -65,14 +65,16 @@ class ConfigChecks {
       if (!address.is_unix()) by_port[wildcard ? 1 : 0].emplace(port, std::pair(0, self));
       if (other == self || !Collide(*taken[other].second, address)) return;
       Add(taken[self].first, absl::StrCat("overlaps ", taken[other].second->ToString(), " of ",
-                                          taken[other].first, ": both cannot be listened on"));
+                                          reading_->Name(taken[other].first, taken[other].first),
+                                          ": both cannot be listened on"));
     };
     for (size_t i = 0; i < config_.listeners.size(); ++i) {
       check(absl::StrCat(Indexed("listeners", i), ".address"), config_.listeners[i].address);
     }
     if (!config_.admin.has_value()) return;
+    const bool is_address = reading_->Sound("admin.address");
     check("admin.address", *config_.admin);
-    if (reading_->Sound("admin.address") && !config_.admin->is_loopback()) {
+    if (is_address && !config_.admin->is_loopback()) {
       Add("admin.address", absl::StrCat(config_.admin->ToString(),
                                         " is not allowed: it asks nobody who they are; use a "
                                         "loopback address, unix:/PATH or unix:@NAME"));

@@ -29,10 +29,15 @@ Every key that `tlsbridge run --config FILE` takes. This page is made from the p
 - Anchors, aliases and the merge key `<<` of YAML may be used; tags and several documents may not.
 )";
 
+std::string PlainText(const Json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 std::string DefaultText(const Key& key, const Json& value) {
   if (key.required) return "(must be given)";
   if (value.is_null()) return "";
-  return absl::StrCat("`", value.is_string() ? value.get<std::string>() : value.dump(), "`");
+  return absl::StrCat("`", PlainText(value), "`");
 }
 
 class Writer {
@@ -45,9 +50,12 @@ class Writer {
     for (const Key& key : object.keys()) {
       const std::string key_path =
           absl::StrCat(path, path.empty() ? "" : ".", key.name, key.type->is_list() ? "[]" : "");
-      paths_.push_back(absl::StrCat(path, path.empty() ? "" : ".", key.name));
       const Json& properties = schema.at("properties").at(key.name);
       const bool has_keys = key.type->object() != nullptr;
+      facts_.push_back({absl::StrCat(path, path.empty() ? "" : ".", key.name), key.doc,
+                        has_keys ? "" : key.type->Describe(),
+                        PlainText(properties.value("default", Json())), key.type->is_list(),
+                        properties.value("type", "") == "boolean", has_keys});
       const std::string type = !has_keys             ? key.type->Describe()
                                : key.type->is_list() ? "list, see below"
                                                      : "see below";
@@ -64,11 +72,11 @@ class Writer {
   }
 
   std::string TakePage() { return std::move(page_); }
-  std::vector<std::string> TakePaths() { return std::move(paths_); }
+  std::vector<KeyFacts> TakeFacts() { return std::move(facts_); }
 
  private:
   std::string page_ = kIntroduction;
-  std::vector<std::string> paths_;
+  std::vector<KeyFacts> facts_;
 };
 
 Writer Described() {
@@ -88,6 +96,15 @@ std::string ConfigJsonSchema() {
 
 std::string ConfigReference() { return Described().TakePage(); }
 
-std::vector<std::string> ConfigKeyPaths() { return Described().TakePaths(); }
+const std::vector<KeyFacts>& ConfigKeyFacts() {
+  static const auto* const facts = new std::vector<KeyFacts>(Described().TakeFacts());
+  return *facts;
+}
+
+std::vector<std::string> ConfigKeyPaths() {
+  std::vector<std::string> paths;
+  for (const KeyFacts& key : ConfigKeyFacts()) paths.push_back(key.path);
+  return paths;
+}
 
 }  // namespace tlsbridge

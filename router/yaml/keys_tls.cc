@@ -84,12 +84,12 @@ TypePtr<Route> TlsKeys() {
       Key::At<&Route::tls, &ServerTls::max_version>("max_version", VersionType(),
                                                     "the newest version of TLS"),
       Key::At<&Route::tls, &ServerTls::ciphers>(
-          "ciphers", TextType("text"),
+          "ciphers", CipherListType(),
           "ciphers of TLS 1.2 in the server's order, as BoringSSL names them; if left out ECDHE "
           "with AES-128-GCM or ChaCha20-Poly1305, then AES-256-GCM. Those of TLS 1.3 are fixed, "
           "in the client's order"),
       Key::At<&Route::tls, &ServerTls::groups>(
-          "groups", TextType("text"),
+          "groups", GroupListType(),
           "key exchange groups, as BoringSSL names them; if left out X25519, P-256, P-384, behind "
           "the post-quantum hybrid that the library knows"),
       Key::At<&Route::tls, &ServerTls::refuse_unknown_sni>(

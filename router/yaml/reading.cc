@@ -67,6 +67,12 @@ void Reading::AddAside(const Mark& mark, absl::string_view path, absl::string_vi
   problems_.push_back({file_name_, mark.line, mark.column, std::string(path), OneLine(message)});
 }
 
+std::string Reading::Name(absl::string_view path, absl::string_view shown,
+                          absl::string_view value) const {
+  if (naming_ != nullptr) return naming_(path, value);
+  return absl::StrCat(shown, value.empty() ? "" : ": ", value);
+}
+
 absl::StatusOr<std::string> Reading::ResolveFile(absl::string_view text) const {
   std::string resolved;
   for (absl::string_view rest = text; !rest.empty();) {

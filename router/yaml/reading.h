@@ -15,6 +15,7 @@
 #include "router/yaml/parse_config.h"
 #include "router/yaml/positions.h"
 #include "router/yaml/problem.h"
+#include "router/yaml/settings.h"
 
 namespace tlsbridge::yaml {
 
@@ -23,8 +24,15 @@ constexpr size_t kMaxProblems = 1000;
 
 class Reading {
  public:
-  Reading(absl::string_view file_name, Environment environment)
-      : file_name_(file_name), environment_(environment) {}
+  // `naming` is for what is not a file; null names keys as a file does.
+  Reading(absl::string_view file_name, Environment environment, Naming naming = nullptr)
+      : file_name_(file_name), environment_(environment), naming_(std::move(naming)) {}
+
+  const std::string& file_name() const { return file_name_; }
+
+  // How a message names another key, and its value if there is one: in a file by `shown`.
+  std::string Name(absl::string_view path, absl::string_view shown,
+                   absl::string_view value = "") const;
 
   // `path` is not sound then, nor is what it is in.
   void Add(const Mark& mark, absl::string_view path, absl::string_view message);
@@ -53,6 +61,7 @@ class Reading {
  private:
   const std::string file_name_;
   const Environment environment_;
+  const Naming naming_;
   std::vector<Problem> problems_;
   size_t more_problems_ = 0;
   std::vector<NamedFile> files_;

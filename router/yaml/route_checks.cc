@@ -50,6 +50,14 @@ class RouteChecks {
     const std::string path = key.empty() ? path_ : PathOf(key);
     reading_->Add(reading_->MarkOf(path), path, message);
   }
+  // Another key of the route, for a message.
+  std::string Name(absl::string_view key, absl::string_view shown,
+                   absl::string_view value = "") const {
+    return reading_->Name(PathOf(key), shown, value);
+  }
+  std::string Reencryption() const {
+    return Name("tls.mode", "tls.mode", "terminate-and-reencrypt");
+  }
   // Each of `keys` that is given contradicts something else.
   void Refuse(const std::vector<absl::string_view>& keys, absl::string_view message) {
     for (const absl::string_view key : keys) {
@@ -92,9 +100,10 @@ class RouteChecks {
   void CheckLimitsOfSettings() {
     if (Sound("dns.ttl_floor") && Sound("dns.ttl_ceiling") &&
         route_.dns.ttl_floor > route_.dns.ttl_ceiling) {
-      Wrong("dns.ttl_floor", absl::StrCat(absl::FormatDuration(route_.dns.ttl_floor),
-                                          " is more than ttl_ceiling, which is ",
-                                          absl::FormatDuration(route_.dns.ttl_ceiling)));
+      Wrong("dns.ttl_floor",
+            absl::StrCat(absl::FormatDuration(route_.dns.ttl_floor), " is more than ",
+                         Name("dns.ttl_ceiling", "ttl_ceiling"), ", which is ",
+                         absl::FormatDuration(route_.dns.ttl_ceiling)));
     }
     for (size_t i = 0; i < route_.dns.servers.size(); ++i) {
       const SocketAddress& server = route_.dns.servers[i];
@@ -105,9 +114,10 @@ class RouteChecks {
     }
     if (Sound("ejection.first") && Sound("ejection.longest") &&
         route_.ejection.first > route_.ejection.longest) {
-      Wrong("ejection.first", absl::StrCat(absl::FormatDuration(route_.ejection.first),
-                                           " is more than longest, which is ",
-                                           absl::FormatDuration(route_.ejection.longest)));
+      Wrong("ejection.first",
+            absl::StrCat(absl::FormatDuration(route_.ejection.first), " is more than ",
+                         Name("ejection.longest", "longest"), ", which is ",
+                         absl::FormatDuration(route_.ejection.longest)));
     }
   }
 
@@ -116,27 +126,30 @@ class RouteChecks {
         route_.keep_alive.treatment == KeepAliveTreatment::kExtended) {
       return;
     }
-    Refuse({"keep_alive.multiplier", "keep_alive.warning"}, "needs treatment: extended");
+    Refuse({"keep_alive.multiplier", "keep_alive.warning"},
+           absl::StrCat("needs ", Name("keep_alive.treatment", "treatment", "extended")));
   }
 
   void CheckHealth() {
     if (!Sound("health_check.kind")) return;
     const HealthCheck::Kind kind = route_.health.kind;
     if (kind == HealthCheck::Kind::kNone && Given("health_check")) {
-      Refuse({"health_check.interval", "health_check.timeout", "health_check.healthy_after",
-              "health_check.unhealthy_after"},
-             "needs a kind of check: tcp, tls or send-expect");
+      Refuse(
+          {"health_check.interval", "health_check.timeout", "health_check.healthy_after",
+           "health_check.unhealthy_after"},
+          absl::StrCat("needs ", Name("health_check.kind", "kind", "tcp"), ", tls or send-expect"));
     }
     if (kind != HealthCheck::Kind::kSendExpect) {
-      Refuse({"health_check.send", "health_check.expect"}, "needs kind: send-expect");
+      Refuse({"health_check.send", "health_check.expect"},
+             absl::StrCat("needs ", Name("health_check.kind", "kind", "send-expect")));
     } else if (Missing("health_check.expect")) {
       Wrong("health_check.expect", "is missing: what the answer begins with");
     }
     // A terminated connection goes on as plaintext, which no handshake can probe.
     if (kind == HealthCheck::Kind::kTls && HasMode(TlsMode::kTerminate)) {
       Wrong("health_check.kind",
-            "tls contradicts tls.mode: terminate, whose backends speak plaintext; use tcp or "
-            "send-expect");
+            absl::StrCat("tls contradicts ", Name("tls.mode", "tls.mode", "terminate"),
+                         ", whose backends speak plaintext; use tcp or send-expect"));
     }
   }
 
@@ -165,12 +178,13 @@ class RouteChecks {
             "is missing: certificate and key for clients; or use mode: passthrough");
     }
     if (route_.tls_mode != TlsMode::kTerminateAndReencrypt) {
-      Refuse({"backend_tls"}, "needs tls.mode: terminate-and-reencrypt");
+      Refuse({"backend_tls"}, absl::StrCat("needs ", Reencryption()));
     } else if (Sound("backend_tls.insecure_skip_verify") &&
                !route_.backend_tls.insecure_skip_verify && Missing("backend_tls.verify_name")) {
       Wrong("backend_tls.verify_name",
-            "is missing: whom the backend's certificate must be for; or give up on that with "
-            "insecure_skip_verify: true");
+            absl::StrCat("is missing: whom the backend's certificate must be for; or give up on "
+                         "that with ",
+                         Name("backend_tls.insecure_skip_verify", "insecure_skip_verify", "true")));
     }
     CheckPlaintext();
   }
@@ -186,8 +200,9 @@ class RouteChecks {
       if (address.kind == BackendAddress::Kind::kSocket) CheckNotOurselves(i, address.socket);
       const auto [entry, inserted] = first.emplace(address.ToString(), i);
       if (inserted) continue;
-      Wrong(key, absl::StrCat("is the same as that of backends[", entry->second,
-                              "]; use weight for a larger share"));
+      const std::string first_key = absl::StrCat("backends[", entry->second, "]");
+      Wrong(key, absl::StrCat("is the same as that of ", Name(first_key, first_key),
+                              "; use weight for a larger share"));
     }
     if (!Sound("backends") || route_.backends.empty()) return;
     const auto none = [this](auto gets_nothing) {
@@ -207,8 +222,10 @@ class RouteChecks {
     const std::optional<size_t> listener = OwnListener(config_, route_, address);
     if (!listener.has_value()) return;
     Wrong(absl::StrCat("backends[", backend, "].address"),
-          absl::StrCat(address.ToString(), " is listeners[", *listener,
-                       "] of this program, whose clients this route takes: each connection would "
+          absl::StrCat(address.ToString(), " is ",
+                       reading_->Name(absl::StrCat("listeners[", *listener, "]"),
+                                      absl::StrCat("listeners[", *listener, "]")),
+                       " of this program, whose clients this route takes: each connection would "
                        "lead to itself; name the service's own address"));
   }
 
@@ -230,11 +247,15 @@ class RouteChecks {
   void CheckVersions() {
     const ServerTls& tls = route_.tls;
     if (tls.min_version > tls.max_version) {
-      Wrong("tls.min_version", "1.3 is newer than max_version, which is 1.2");
+      Wrong("tls.min_version",
+            absl::StrCat("1.3 is newer than ", Name("tls.max_version", "max_version"),
+                         ", which is 1.2"));
       return;
     }
     if (tls.min_version == TlsVersion::kTls13) {
-      Refuse({"tls.ciphers"}, "is for TLS 1.2, which min_version: 1.3 excludes");
+      Refuse({"tls.ciphers"},
+             absl::StrCat("is for TLS 1.2, which ", Name("tls.min_version", "min_version", "1.3"),
+                          " excludes"));
       const auto& wanted = route_.match.tls_versions;
       if (Sound("match.tls_versions") && !wanted.empty() &&
           std::find(wanted.begin(), wanted.end(), TlsVersion::kTls13) == wanted.end()) {
@@ -263,7 +284,8 @@ class RouteChecks {
     if (route_.tls.client.mode == ClientCertificateMode::kOff) {
       Refuse({"tls.client_auth.ca", "tls.client_auth.crl", "tls.client_auth.allow",
               "tls.client_auth.observe_only"},
-             "contradicts mode: off; use required or optional");
+             absl::StrCat("contradicts ", Name("tls.client_auth.mode", "mode", "off"),
+                          "; use required or optional"));
     } else if (Missing("tls.client_auth.ca")) {
       Wrong("tls.client_auth.ca", "is missing: without it no client certificate can be verified");
     }
@@ -283,13 +305,18 @@ class RouteChecks {
     // Else the whole is superfluous, which is told.
     if (Sound("tls.mode") && route_.tls_mode != TlsMode::kTerminateAndReencrypt) return;
     if (route_.backend_tls.insecure_skip_verify) {
-      Refuse({"backend_tls.ca"}, "contradicts insecure_skip_verify: true, which verifies nothing");
+      Refuse({"backend_tls.ca"},
+             absl::StrCat("contradicts ",
+                          Name("backend_tls.insecure_skip_verify", "insecure_skip_verify", "true"),
+                          ", which verifies nothing"));
     }
     if (Given("backend_tls.cert") && Missing("backend_tls.key")) {
-      Wrong("backend_tls.key", "is missing: the private key of backend_tls.cert");
+      Wrong("backend_tls.key", absl::StrCat("is missing: the private key of ",
+                                            Name("backend_tls.cert", "backend_tls.cert")));
     }
     if (Given("backend_tls.key") && Missing("backend_tls.cert")) {
-      Wrong("backend_tls.cert", "is missing: the certificate of backend_tls.key");
+      Wrong("backend_tls.cert", absl::StrCat("is missing: the certificate of ",
+                                             Name("backend_tls.key", "backend_tls.key")));
     }
     if (Sound("tls.alpn") && Sound("backend_tls.alpn")) CheckBackendAlpn();
   }
@@ -301,19 +328,22 @@ class RouteChecks {
     if (backends.empty()) return;
     if (clients.empty()) {
       Wrong("backend_tls.alpn",
-            "is never offered: a backend is offered what was agreed on with the client, and "
-            "without tls.alpn nothing is");
+            absl::StrCat("is never offered: a backend is offered what was agreed on with the "
+                         "client, and without ",
+                         Name("tls.alpn", "tls.alpn"), " nothing is"));
     } else if (std::find_first_of(clients.begin(), clients.end(), backends.begin(),
                                   backends.end()) == clients.end()) {
       Wrong("backend_tls.alpn",
-            absl::StrCat("has none of tls.alpn (", absl::StrJoin(clients, ", "),
+            absl::StrCat("has none of ", Name("tls.alpn", "tls.alpn"), " (",
+                         absl::StrJoin(clients, ", "),
                          "), so that no protocol can be agreed on with a client and a backend"));
     }
   }
 
   void CheckPlaintext() {
     if (route_.tls_mode != TlsMode::kTerminate) {
-      Refuse({"unsafe_backend"}, "is for tls.mode: terminate; in other modes nothing is plaintext");
+      Refuse({"unsafe_backend"}, absl::StrCat("is for ", Name("tls.mode", "tls.mode", "terminate"),
+                                              "; in other modes nothing is plaintext"));
       return;
     }
     if (route_.unsafe_backend || !Sound("unsafe_backend")) return;
@@ -326,8 +356,9 @@ class RouteChecks {
                                   ? " is not on this machine"
                                   : " may be on another machine",
                               ", and what goes to it would cross the network in the clear; use a "
-                              "loopback address or a UNIX socket, tls.mode: "
-                              "terminate-and-reencrypt, or allow it with unsafe_backend: true"));
+                              "loopback address or a UNIX socket, ",
+                              Reencryption(), ", or allow it with ",
+                              Name("unsafe_backend", "unsafe_backend", "true")));
     }
   }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "router/config/backend_address.h"
 #include "router/config/domain_name.h"
+#include "tls/hello/protocol_check.h"
 #include "tls/trust/allow_rules.h"
 
 namespace tlsbridge::yaml {
@@ -81,6 +82,16 @@ TypePtr<T> ParsedType(const std::string& name, absl::StatusOr<T> (*parse)(absl::
   options.parse = [parse](const std::string& text) { return parse(text); };
   options.write = [](const T& value) -> Json { return value.ToString(); };
   return std::make_shared<ScalarType<T>>(std::move(options));
+}
+
+// Names that the library knows.
+absl::StatusOr<std::string> Known(const std::string& text, const tls::ProtocolOptions& options) {
+  if (text.empty()) return absl::InvalidArgumentError("the text is empty; leave the key out");
+  const absl::Status status = tls::CheckProtocolOptions(options);
+  if (status.ok()) return text;
+  // Without the option's name, which stands in front anyway.
+  const absl::string_view why = status.message();
+  return absl::InvalidArgumentError(why.substr(why.find(": ") + 2));
 }
 
 class FileNameType : public TypeOf<std::string> {
@@ -194,6 +205,16 @@ TypePtr<std::string> TextType(std::string name) {
     if (text.empty()) return absl::InvalidArgumentError("the text is empty; leave the key out");
     return text;
   });
+}
+
+TypePtr<std::string> CipherListType() {
+  return CheckedText("list with colons",
+                     [](const std::string& text) { return Known(text, {.ciphers = text}); });
+}
+
+TypePtr<std::string> GroupListType() {
+  return CheckedText("list with colons",
+                     [](const std::string& text) { return Known(text, {.groups = text}); });
 }
 
 TypePtr<std::string> RouteNameType() {

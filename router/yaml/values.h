@@ -30,6 +30,8 @@ TypePtr<bool> BoolType();
 
 // Any text; `name` says what it is.
 TypePtr<std::string> TextType(std::string name);
+TypePtr<std::string> CipherListType();
+TypePtr<std::string> GroupListType();
 TypePtr<std::string> RouteNameType();
 TypePtr<std::string> DomainPatternType();
 TypePtr<std::string> ServerNameType();  // a name, as in SNI

@@ -78,8 +78,8 @@ class ListedFlagsTest : public TlsbridgeTest {};
 
 TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
   HttpBackend backend;
-  // Those that have no default to show. The harness gives those that are empty here, or they need
-  // files or a backend that only the tests of their effect have.
+  // Those that have no default to show, or contradict another's. The harness gives those that are
+  // empty here, or they need files or a backend that only the tests of their effect have.
   const std::map<std::string, std::string> values = {
       {"--listen", ""},
       {"--backend", ""},
@@ -88,6 +88,18 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--log-format", ""},
       {"--unsafe-backend", "true"},
       {"--proxy-from", "192.0.2.0/24"},
+      {"--deny-client-ip", "192.0.2.0/24"},
+      {"--allow-client-ip", "127.0.0.0/8"},
+      {"--backend-sni", ""},
+      {"--backend-alpn", ""},
+      {"--health-check-kind", "send-expect"},
+      {"--health-check-send", "GET / HTTP/1.0\r\n\r\n"},
+      {"--health-check-expect", "HTTP/1."},
+      {"--keep-alive", "extended"},
+      {"--dns-ttl-floor", ""},
+      {"--dns-ttl-ceiling", ""},
+      {"--dns-forget-after", ""},
+      {"--dns-servers", ""},
       {"--ocsp", ""},
       {"--refuse-unknown-sni", "true"},
       {"--alpn", "http/1.1"},
@@ -100,6 +112,7 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--backend-name", ""},
       {"--backend-cert", ""},
       {"--backend-key", ""},
+      {"--backend-truncation", ""},
       {"--backend-insecure", "false"},
       {"--client-ca", certificates().authority_certificate()},
       {"--client-cert", "optional"},
@@ -130,13 +143,13 @@ TEST_F(ListedFlagsTest, TakeTheirLargestValues) {
        {"handshake-timeout", "connect-timeout", "initial-data-timeout", "inactivity-timeout",
         "half-close-timeout", "max-lifetime", "keep-alive-warning", "close-grace", "tcp-keepalive",
         "tcp-user-timeout", "drain-timeout"}) {
-    arguments.push_back(absl::StrCat("--", flag, "=inf"));
+    arguments.push_back(absl::StrCat("--", flag, "=87600h"));
   }
   for (const char* flag : {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute",
                            "max-handshakes"}) {
     arguments.push_back(absl::StrCat("--", flag, "=9223372036854775807"));
   }
-  arguments.insert(arguments.end(), {"--keep-alive=extended", "--keep-alive-multiplier=1e300"});
+  arguments.insert(arguments.end(), {"--keep-alive=extended", "--keep-alive-multiplier=1000"});
   ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address(), arguments));
   EXPECT_EQ(Curl(certificates().authority_certificate(), {UrlOf(tlsbridge(), "/")}).exit_code, 0);
   EXPECT_EQ(tlsbridge().Stop(), 0);

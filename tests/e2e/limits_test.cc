@@ -101,5 +101,16 @@ TEST_F(LimitsTest, ARefusedClientNeverReachesTheBackend) {
   EXPECT_EQ(backend_.connections_accepted(), 1);
 }
 
+TEST_F(LimitsTest, ClientsAreDeniedByTheirAddresses) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--allow-client-ip=127.0.0.0/8", "--deny-client-ip=127.0.0.2"}));
+  EXPECT_TRUE(TlsClient::Open(tlsbridge().address(), {.source = "127.0.0.1"}).ok());
+  EXPECT_FALSE(TlsClient::Open(tlsbridge().address(), {.source = "127.0.0.2"}).ok());
+  const auto ended = tlsbridge().WaitForConnections(2);
+  ASSERT_EQ(ended.size(), 2u);
+  const bool first = ended[0]["reason"] == "denied";
+  EXPECT_EQ(ended[first ? 0 : 1]["reason"], "denied");
+  EXPECT_NE(ended[first ? 1 : 0]["reason"], "denied");
+}
+
 }  // namespace
 }  // namespace tlsbridge::e2e

@@ -107,5 +107,15 @@ TEST_F(NegotiationTest, OnlyTheGivenGroupsAreTaken) {
   EXPECT_EQ(End(1)["detail"], "no_shared_group");
 }
 
+TEST_F(NegotiationTest, WithABackendThatSpeaksTlsOnlyWhatItMaySpeakIsAgreedOn) {
+  const CertificateFiles files = certificates().Issue({.name = "peer", .alt_names = {"DNS:peer"}});
+  auto peer = SServer::Start(files);
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(
+      (*peer)->address(),
+      {"--alpn", "h2", "--alpn", "http/1.1", "--backend-alpn", "http/1.1", "--backend-insecure"}));
+  EXPECT_THAT(Run({"-alpn", "h2,http/1.1"}).output, HasSubstr("ALPN protocol: http/1.1"));
+}
+
 }  // namespace
 }  // namespace tlsbridge::e2e

@@ -232,5 +232,15 @@ TEST_F(ReencryptionHalfCloseTest, TheBackendEndsFirstAndReceivesTheRest) {
   ExpectEnd("closed_outgoing");
 }
 
+TEST_F(ReencryptionTest, ABackendIsAskedForTheNameThatItGoesBy) {
+  const CertificateFiles files = backends_.Issue(orders_);
+  ASSERT_NO_FATAL_FAILURE(StartBackend(orders_, {"-servername", "inner", "-servername_fatal",
+                                                 "-cert2", files.certificate, "-key2", files.key}));
+  ASSERT_NO_FATAL_FAILURE(Start({"--backend-sni", "inner"}));
+  auto client = TlsClient::Open(tlsbridge().address());
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ(Reversed(*client), "cba\n");
+}
+
 }  // namespace
 }  // namespace tlsbridge::e2e

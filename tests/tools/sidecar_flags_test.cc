@@ -2,26 +2,44 @@
 
 #include "tools/tlsbridge/sidecar_flags.h"
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/flags/reflection.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/yaml/describe.h"
 #include "router/yaml/parse_config.h"
+#include "tools/tlsbridge/flag_table.h"
 
 namespace tlsbridge {
 namespace {
 
-Config FromFlags(std::vector<std::string> arguments) {
-  const absl::FlagSaver saver;
+FlagConfig Read(std::vector<std::string> arguments) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
-  const absl::Status status = ParseFlags(argv, SidecarFlagGroups());
-  EXPECT_TRUE(status.ok()) << status;
-  const absl::StatusOr<Config> config = SidecarConfigFromFlags();
-  EXPECT_TRUE(config.ok()) << config.status();
-  return config.value_or(Config());
+  const absl::StatusOr<GivenFlags> given = ParseFlags(argv, SidecarFlagGroups());
+  EXPECT_TRUE(given.ok()) << given.status();
+  return SidecarConfig(given.value_or(GivenFlags()));
+}
+
+Config FromFlags(std::vector<std::string> arguments) {
+  const FlagConfig read = Read(std::move(arguments));
+  for (const std::string& problem : read.problems) ADD_FAILURE() << problem;
+  return read.parsed.config;
+}
+
+// What is wrong with them beside those that must be given.
+std::vector<std::string> ProblemsOf(std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(),
+                   {"--listen=127.0.0.1:1", "--backend=127.0.0.1:2", "--cert=a", "--key=b"});
+  return Read(std::move(arguments)).problems;
 }
 
 Config FromFile(const std::string& yaml) {
@@ -153,14 +171,10 @@ log: {level: warning, format: json}
 TEST(SidecarFlags, PeersOfProxyHeadersThatCannotComeAreRefused) {
   for (const auto& [listen, from] : {std::pair("--listen=127.0.0.1:1", "--proxy-from=unix"),
                                      std::pair("--listen=unix:@a", "--proxy-from=10.0.0.0/8")}) {
-    const absl::FlagSaver saver;
-    std::vector<std::string> arguments = {listen, from, "--backend=127.0.0.1:2", "--cert=a",
-                                          "--key=b"};
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    ASSERT_TRUE(ParseFlags(argv, SidecarFlagGroups()).ok());
-    const absl::Status status = SidecarConfigFromFlags().status();
-    EXPECT_EQ(status.message().find("--proxy-from: "), 0u) << status;
+    const auto problems =
+        Read({listen, from, "--backend=127.0.0.1:2", "--cert=a", "--key=b"}).problems;
+    ASSERT_EQ(problems.size(), 1u);
+    EXPECT_EQ(problems[0].find("--proxy-from: "), 0u) << problems[0];
   }
 }
 
@@ -177,6 +191,158 @@ routes:
     backends: [{address: "10.0.0.7:8443"}]
     backend_tls: {ca: /backends.crt, verify_name: orders.svc, cert: /us.crt, key: /us.key, truncation: fin}
 )"));
+}
+
+TEST(SidecarFlags, ThoseThatAreNamedAsTheirKeysMakeTheSame) {
+  ExpectSame(FromFlags({"--listen=0.0.0.0:8443",
+                        "--backend=dns:orders.svc:8443",
+                        "--cert=/tls.crt",
+                        "--key=/tls.key",
+                        "--backend-ca=system",
+                        "--backend-name=orders.svc",
+                        "--backend-sni=orders",
+                        "--alpn=h2",
+                        "--backend-alpn=h2",
+                        "--deny-client-ip=10.1.0.0/16",
+                        "--allow-client-ip=10.0.0.0/8",
+                        "--allow-client-ip=192.0.2.1",
+                        "--balance=random-two",
+                        "--slow-start=20s",
+                        "--health-check-kind=send-expect",
+                        "--health-check-send=ping",
+                        "--health-check-expect=pong",
+                        "--health-check-interval=7s",
+                        "--health-check-timeout=1s",
+                        "--health-check-healthy-after=4",
+                        "--health-check-unhealthy-after=5",
+                        "--ejection-after-failures=8",
+                        "--ejection-first=11s",
+                        "--ejection-longest=12m",
+                        "--ejection-keep-fraction=0.25",
+                        "--dns-ttl-floor=2s",
+                        "--dns-ttl-ceiling=3m",
+                        "--dns-forget-after=4m",
+                        "--dns-servers=127.0.0.1:53",
+                        "--tcp-keepalive-interval=6s",
+                        "--tcp-keepalive-probes=3"}),
+             FromFile(R"(
+listeners: [{address: "0.0.0.0:8443"}]
+routes:
+  - name: sidecar
+    deny_ip: [10.1.0.0/16]
+    allow_ip: [10.0.0.0/8, 192.0.2.1]
+    tls: {mode: terminate-and-reencrypt, alpn: [h2], certificates: [{cert: /tls.crt, key: /tls.key}]}
+    backends: [{address: "dns:orders.svc:8443"}]
+    backend_tls: {verify_name: orders.svc, sni: orders, alpn: [h2]}
+    balance: random-two
+    slow_start: 20s
+    health_check: {kind: send-expect, send: ping, expect: pong, interval: 7s, timeout: 1s, healthy_after: 4, unhealthy_after: 5}
+    ejection: {after_failures: 8, first: 11s, longest: 12m, keep_fraction: 0.25}
+    dns: {ttl_floor: 2s, ttl_ceiling: 3m, forget_after: 4m, servers: ["127.0.0.1:53"]}
+    tcp: {keepalive_interval: 6s, keepalive_probes: 3}
+)"));
+}
+
+// Every key is a flag, or is said by one of another form, or is of no use before one service: a new
+// key is a flag by itself.
+TEST(SidecarFlags, EveryKeyOfTheTableIsOneUnlessItIsSaidHere) {
+  const std::set<std::string> no_flags = {"routes[].name",     "routes[].priority",
+                                          "routes[].action",   "routes[].block_with_alert",
+                                          "routes[].tls.mode", "routes[].tls.client_auth.allow"};
+  for (const KeyFacts& key : ConfigKeyFacts()) {
+    const bool of_another_form = absl::StartsWith(key.path, "listeners") ||
+                                 absl::StartsWith(key.path, "routes[].match") ||
+                                 absl::StartsWith(key.path, "routes[].backends") ||
+                                 absl::StartsWith(key.path, "routes[].limits") ||
+                                 absl::StartsWith(key.path, "routes[].tls.certificates") ||
+                                 absl::StartsWith(key.path, "routes[].tls.tickets");
+    if (key.has_keys || of_another_form || no_flags.count(key.path) > 0) continue;
+    bool found = false;
+    for (const KeyFlagGroup& group : KeyFlagGroups()) {
+      for (const KeyFlag& flag : group.flags) found = found || flag.key == key.path;
+    }
+    EXPECT_TRUE(found) << key.path;
+  }
+}
+
+TEST(SidecarFlags, NoTwoHaveOneName) {
+  std::set<std::string> names;
+  for (const FlagGroup& group : SidecarFlagGroups()) {
+    EXPECT_FALSE(group.flags.empty()) << group.title;
+    for (const Flag& flag : group.flags) {
+      EXPECT_TRUE(names.insert(flag.name).second) << flag.name;
+      EXPECT_FALSE(flag.help.empty()) << flag.name;
+      // Other flags by their names, not by those of their keys.
+      const std::string help = absl::StrReplaceAll(flag.help, {{"close_notify", ""}});
+      for (size_t at = help.find('_'); at != std::string::npos; at = help.find('_', at + 1)) {
+        EXPECT_FALSE(at > 0 && absl::ascii_islower(help[at - 1])) << flag.help;
+      }
+    }
+  }
+}
+
+// The checks of the file, in the words of flags.
+TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--keep-alive-multiplier=3"}, "--keep-alive-multiplier needs --keep-alive=extended"},
+      {{"--min-tls=1.3", "--max-tls=1.2"}, "--min-tls: 1.3 is newer than --max-tls, which is 1.2"},
+      {{"--min-tls=1.3", "--ciphers=X"}, "--ciphers is for TLS 1.2, which --min-tls=1.3 excludes"},
+      {{"--allow-uri=spiffe://a/b"},
+       "--client-ca is missing: without it no client certificate can be verified"},
+      {{"--client-crl=x"},
+       "--client-ca is missing: without it no client certificate can be verified"},
+      {{"--client-ca=x", "--client-cert=off"},
+       "--client-ca contradicts --client-cert=off; use required or optional"},
+      {{"--client-ca=x", "--allow-ip=300.1.2.3"}, "--allow-ip: "},
+      {{"--backend-ca=x"},
+       "--backend-name is missing: whom the backend's certificate must be for; or give up on that "
+       "with --backend-insecure"},
+      {{"--backend-ca=x", "--backend-insecure"},
+       "--backend-ca contradicts --backend-insecure, which verifies nothing"},
+      {{"--backend-ca=system", "--backend-insecure"},
+       "--backend-ca contradicts --backend-insecure, which verifies nothing"},
+      {{"--backend-name=x"}, "--backend-name needs --backend-ca or --backend-insecure"},
+      {{"--backend-insecure", "--backend-cert=x"},
+       "--backend-key is missing: the private key of --backend-cert"},
+      {{"--backend=10.0.0.1:80"},
+       "--backend: 10.0.0.1:80 is not on this machine, and what goes to it would cross the network "
+       "in the clear; use a loopback address or a UNIX socket, --backend-ca or --backend-insecure, "
+       "or allow it with --unsafe-backend"},
+      {{"--backend=127.0.0.1:1"},
+       "--backend: 127.0.0.1:1 is --listen of this program, whose clients this route takes: each "
+       "connection would lead to itself; name the service's own address"},
+      {{"--health-check-interval=1s"},
+       "--health-check-interval needs --health-check-kind=tcp, tls or send-expect"},
+      {{"--dns-ttl-floor=10m"}, "--dns-ttl-floor: 10m is more than --dns-ttl-ceiling, which is 5m"},
+      {{"--max-lifetime=soon"},
+       "--max-lifetime: 'soon' is not allowed; expected duration, 0 or more, 0 is off, such as "
+       "500ms, 30s, 5m or 1h30m"},
+      {{"--admin-listen=0.0.0.0:9"}, "--admin-listen: 0.0.0.0:9 is not allowed: "},
+      {{"--listen=0.0.0.0:1"},
+       "--listen: overlaps 0.0.0.0:1 of --listen: both cannot be listened on"},
+  };
+  for (const auto& [arguments, expected] : cases) {
+    const std::vector<std::string> problems = ProblemsOf(arguments);
+    const bool found = std::any_of(problems.begin(), problems.end(), [&](const auto& problem) {
+      return absl::StartsWith(problem, expected);
+    });
+    EXPECT_TRUE(found) << expected << "\nis not in\n" << absl::StrJoin(problems, "\n");
+    for (const std::string& problem : problems) {
+      for (const char* word : {"_", "routes", "tls.", "mode:"}) {
+        EXPECT_EQ(problem.find(word), std::string::npos) << problem;
+      }
+    }
+  }
+}
+
+TEST(SidecarFlags, EveryMistakeIsToldAtOnce) {
+  const auto problems =
+      Read({"--listen=nowhere", "--max-lifetime=soon", "--log-level=loud"}).problems;
+  std::vector<std::string> flags;
+  for (const std::string& problem : problems)
+    flags.push_back(problem.substr(0, problem.find_first_of(" :")));
+  EXPECT_THAT(flags, ::testing::UnorderedElementsAre("--backend", "--cert", "--key", "--listen",
+                                                     "--max-lifetime", "--log-level"));
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/event/clock.h"
 #include "router/yaml/describe.h"
@@ -14,10 +13,6 @@
 #include "tools/tlsbridge/core_dumps.h"
 #include "tools/tlsbridge/exit_codes.h"
 #include "tools/tlsbridge/named_files.h"
-
-ABSL_FLAG(std::string, config, "", "The configuration file, in YAML.");
-ABSL_FLAG(bool, json_schema, false, "Print a JSON Schema of the file, for editors.");
-ABSL_FLAG(bool, reference, false, "Print a page with every key of the file, its type and default.");
 
 namespace tlsbridge {
 namespace {
@@ -63,19 +58,21 @@ int Check(const std::string& path) {
 }  // namespace
 
 int RunCheck(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = {{"Check", {"config", "json-schema", "reference"}}};
-  for (const absl::string_view argument : arguments) {
-    if (argument == "--help" || argument == "-h") {
-      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-      return kExitOk;
-    }
+  const std::vector<FlagGroup> groups = {
+      {"Check",
+       {{"config", "The configuration file, in YAML."},
+        {"json-schema", "Print a JSON Schema of the file, for editors.", "", Flag::Kind::kSwitch},
+        {"reference", "Print a page with every key of the file, its type and default.", "",
+         Flag::Kind::kSwitch}}}};
+  if (AsksForHelp(arguments)) {
+    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+    return kExitOk;
   }
-  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
-    return Refuse(status.message());
-  }
-  const std::string path = absl::GetFlag(FLAGS_config);
-  const bool schema = absl::GetFlag(FLAGS_json_schema);
-  const bool reference = absl::GetFlag(FLAGS_reference);
+  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
+  if (!given.ok()) return Refuse(given.status().message());
+  const std::string path = given->Value("config");
+  const bool schema = given->IsOn("json-schema", false);
+  const bool reference = given->IsOn("reference", false);
   const int wanted = (path.empty() ? 0 : 1) + (schema ? 1 : 0) + (reference ? 1 : 0);
   if (wanted != 1) {
     return Refuse("check needs one of --config FILE, --json-schema and --reference");

@@ -1,31 +1,27 @@
 #include "tools/tlsbridge/command_line.h"
 
-#include <stdint.h>
-
 #include <algorithm>
+#include <utility>
 
-#include "absl/flags/commandlineflag.h"
-#include "absl/flags/reflection.h"
+#include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/time.h"
 
 namespace tlsbridge {
 namespace {
 
-// Between the values of a ValueList; no argument contains it.
-constexpr char kSeparator[] = "\n";
+constexpr size_t kColumns = 100;
+constexpr char kIndent[] = "        ";
 
-std::string FlagName(absl::string_view typed) { return absl::StrReplaceAll(typed, {{"-", "_"}}); }
-
-bool Contains(absl::Span<const FlagGroup> groups, absl::string_view typed) {
-  return std::any_of(groups.begin(), groups.end(), [typed](const FlagGroup& group) {
-    return std::count(group.flags.begin(), group.flags.end(), typed) > 0;
-  });
+const Flag* Find(absl::Span<const FlagGroup> groups, absl::string_view name) {
+  for (const FlagGroup& group : groups) {
+    for (const Flag& flag : group.flags) {
+      if (flag.name == name) return &flag;
+    }
+  }
+  return nullptr;
 }
 
 // The flag of `groups` that looks most like `typed`: the one with the longest common beginning.
@@ -33,11 +29,12 @@ std::string Suggestion(absl::Span<const FlagGroup> groups, absl::string_view typ
   absl::string_view best;
   size_t best_length = 2;
   for (const FlagGroup& group : groups) {
-    for (const absl::string_view flag : group.flags) {
-      const auto mismatch = std::mismatch(typed.begin(), typed.end(), flag.begin(), flag.end());
+    for (const Flag& flag : group.flags) {
+      const auto mismatch =
+          std::mismatch(typed.begin(), typed.end(), flag.name.begin(), flag.name.end());
       const auto length = static_cast<size_t>(mismatch.first - typed.begin());
       if (length > best_length) {
-        best = flag;
+        best = flag.name;
         best_length = length;
       }
     }
@@ -45,89 +42,108 @@ std::string Suggestion(absl::Span<const FlagGroup> groups, absl::string_view typ
   return best.empty() ? "; --help lists all flags" : absl::StrCat("; did you mean --", best, "?");
 }
 
-absl::Status SetFlag(absl::CommandLineFlag* flag, absl::string_view typed, std::string value) {
-  if (flag->IsOfType<ValueList>() && !flag->CurrentValue().empty()) {
-    value = absl::StrCat(flag->CurrentValue(), kSeparator, value);
+absl::Status Wrong(absl::string_view typed, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("--", typed, " ", why));
+}
+
+void AppendWrapped(absl::string_view text, std::string* out) {
+  size_t column = kColumns;
+  for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    const bool fits = column + 1 + word.size() <= kColumns;
+    absl::StrAppend(out,
+                    fits                                  ? " "
+                    : out->empty() || out->back() == '\n' ? ""
+                                                          : "\n",
+                    fits ? "" : kIndent, word);
+    column = (fits ? column + 1 : sizeof(kIndent) - 1) + word.size();
   }
-  std::string error;
-  if (flag->ParseFrom(value, &error)) return absl::OkStatus();
-  absl::string_view allowed = "a value such as those that --help shows";
-  if (flag->IsOfType<absl::Duration>()) allowed = "a duration such as 500ms, 30s, 5m or 4h";
-  if (flag->IsOfType<int64_t>()) allowed = "a whole number";
-  if (flag->IsOfType<double>()) allowed = "a number";
-  if (flag->IsOfType<bool>()) allowed = "true or false";
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", typed, ": '", value, "' is not allowed; use ", allowed));
+  out->push_back('\n');
 }
 
 }  // namespace
 
-bool AbslParseFlag(absl::string_view text, ValueList* list, std::string*) {
-  list->values = absl::StrSplit(text, kSeparator, absl::SkipEmpty());
-  return true;
+std::string GivenFlags::Value(absl::string_view flag) const {
+  const std::vector<std::string> values = Values(flag);
+  return values.empty() ? "" : values.back();
 }
 
-std::string AbslUnparseFlag(const ValueList& list) {
-  return absl::StrJoin(list.values, kSeparator);
+std::vector<std::string> GivenFlags::Values(absl::string_view flag) const {
+  std::vector<std::string> values;
+  for (const One& one : given_) {
+    if (one.flag == flag) values.push_back(one.value);
+  }
+  return values;
 }
 
-absl::Status ParseFlags(absl::Span<char* const> arguments, absl::Span<const FlagGroup> groups) {
+bool GivenFlags::IsOn(absl::string_view flag, bool otherwise) const {
+  return Has(flag) ? Value(flag) == "true" : otherwise;
+}
+
+void GivenFlags::Add(absl::string_view flag, std::string value) {
+  given_.push_back({std::string(flag), std::move(value)});
+}
+
+absl::StatusOr<GivenFlags> ParseFlags(absl::Span<char* const> arguments,
+                                      absl::Span<const FlagGroup> groups) {
+  GivenFlags given;
   for (size_t i = 0; i < arguments.size(); ++i) {
     absl::string_view argument = arguments[i];
     if (!absl::ConsumePrefix(&argument, "--")) {
       return absl::InvalidArgumentError(
-          absl::StrCat("'", argument, "' is no flag; flags begin with --"));
+          absl::StrCat("unexpected argument '", argument, "': flags begin with --"));
     }
     const std::pair<absl::string_view, absl::string_view> parts =
         absl::StrSplit(argument, absl::MaxSplits('=', 1));
-    absl::string_view typed = parts.first;
     const bool has_value = absl::StrContains(argument, '=');
-    bool negated = false;
-    if (!Contains(groups, typed) && !has_value && absl::StartsWith(typed, "no-") &&
-        Contains(groups, typed.substr(3))) {
-      typed.remove_prefix(3);
-      negated = true;
-    }
-    if (!Contains(groups, typed)) {
+    absl::string_view typed = parts.first;
+    const Flag* flag = Find(groups, typed);
+    const bool negated = flag == nullptr && !has_value && absl::ConsumePrefix(&typed, "no-");
+    if (negated) flag = Find(groups, typed);
+    if (flag == nullptr) {
       return absl::InvalidArgumentError(
-          absl::StrCat("unknown flag --", typed, Suggestion(groups, typed)));
+          absl::StrCat("unknown flag --", parts.first, Suggestion(groups, parts.first)));
     }
-
-    absl::CommandLineFlag* flag = absl::FindCommandLineFlag(FlagName(typed));
+    const bool is_switch = flag->kind == Flag::Kind::kSwitch;
+    if (negated && !is_switch)
+      return Wrong(parts.first, absl::StrCat("is not a flag: --", typed, " takes a value"));
     std::string value(parts.second);
-    if (!has_value && flag->IsOfType<bool>()) {
+    if (!has_value && is_switch) {
       value = negated ? "false" : "true";
-    } else if (negated) {
-      return absl::InvalidArgumentError(absl::StrCat("--", typed, " is no yes-or-no flag"));
     } else if (!has_value) {
-      if (++i == arguments.size()) {
-        return absl::InvalidArgumentError(absl::StrCat("--", typed, " needs a value"));
-      }
+      if (++i == arguments.size()) return Wrong(typed, "needs a value");
       value = arguments[i];
     }
     // Mostly a variable of a script that is not set. To take it for "not given" would leave off
     // what was asked for, such as whom to let in.
-    if (value.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("--", typed, " needs a value; it was empty"));
+    if (value.empty()) return Wrong(typed, "needs a value; it was empty");
+    if (is_switch && value != "true" && value != "false") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", typed, ": '", value, "' is not allowed; use true or false"));
     }
-    if (absl::Status status = SetFlag(flag, typed, std::move(value)); !status.ok()) return status;
+    given.Add(typed, std::move(value));
   }
-  return absl::OkStatus();
+  return given;
 }
 
 std::string DescribeFlags(absl::Span<const FlagGroup> groups) {
   std::string text;
   for (const FlagGroup& group : groups) {
     absl::StrAppend(&text, "\n", group.title, ":\n");
-    for (const absl::string_view typed : group.flags) {
-      const absl::CommandLineFlag* flag = absl::FindCommandLineFlag(FlagName(typed));
-      absl::StrAppend(&text, "  --", typed, "\n        ", flag->Help());
-      const std::string value = flag->DefaultValue();
-      if (!value.empty() && value != "false") absl::StrAppend(&text, " [", value, "]");
-      absl::StrAppend(&text, "\n");
+    for (const Flag& flag : group.flags) {
+      absl::StrAppend(&text, "  --", flag.name, "\n");
+      AppendWrapped(flag.default_value.empty()
+                        ? flag.help
+                        : absl::StrCat(flag.help, " [", flag.default_value, "]"),
+                    &text);
     }
   }
   return text;
+}
+
+bool AsksForHelp(absl::Span<char* const> arguments) {
+  return std::any_of(arguments.begin(), arguments.end(), [](absl::string_view argument) {
+    return argument == "--help" || argument == "-h";
+  });
 }
 
 }  // namespace tlsbridge

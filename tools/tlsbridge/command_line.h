@@ -1,39 +1,64 @@
-// The command line: a command and its flags, which abseil defines and parses.
+// The command line: a command and its flags.
 //
-// abseil's own parser exits with 1 and does not know repeated flags or dashes in names; this one
-// walks the arguments itself and leaves only the values to abseil.
+// Flags are texts here; who knows what they mean checks them.
 //
-// Thread: main's. Failure: a Status of one line that says what is wrong and how to mend it.
+// Thread: any. Failure: a Status of one line that says what is wrong and how to mend it.
 #pragma once
+
+#include <stdint.h>
 
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace tlsbridge {
 
-// A flag that may be given several times; each time adds one value.
-struct ValueList {
-  std::vector<std::string> values;
+struct Flag {
+  enum class Kind : uint8_t {
+    kValue,   // the last one counts
+    kList,    // each adds one
+    kSwitch,  // "--name", "--no-name", "--name=true" or "--name=false"
+  };
+  std::string name;                // as typed, without the dashes in front
+  std::string help;                // sentences
+  std::string default_value = {};  // for --help; empty for none
+  Kind kind = Kind::kValue;
 };
-bool AbslParseFlag(absl::string_view text, ValueList* list, std::string* error);
-std::string AbslUnparseFlag(const ValueList& list);
 
 // A titled part of a command's flags, for --help.
 struct FlagGroup {
-  absl::string_view title;
-  std::vector<absl::string_view> flags;  // as typed, with dashes
+  std::string title;
+  std::vector<Flag> flags;
 };
 
-// Sets flags from `arguments`, of which each must be one of `groups`: "--name=value", "--name
-// value", and for booleans
-// "--name" and "--no-name". All values are checked before this returns.
-absl::Status ParseFlags(absl::Span<char* const> arguments, absl::Span<const FlagGroup> groups);
+class GivenFlags {
+ public:
+  bool Has(absl::string_view flag) const { return !Values(flag).empty(); }
+  std::string Value(absl::string_view flag) const;  // the last; empty if it was not given
+  std::vector<std::string> Values(absl::string_view flag) const;
+  bool IsOn(absl::string_view flag, bool otherwise) const;
+
+  void Add(absl::string_view flag, std::string value);
+
+ private:
+  struct One {
+    std::string flag;
+    std::string value;
+  };
+  std::vector<One> given_;
+};
+
+// Each of `arguments` must be a flag of `groups`: "--name=value", "--name value", or a switch.
+absl::StatusOr<GivenFlags> ParseFlags(absl::Span<char* const> arguments,
+                                      absl::Span<const FlagGroup> groups);
 
 // Names, help and defaults of `groups`, ready to print.
 std::string DescribeFlags(absl::Span<const FlagGroup> groups);
+
+// Whether --help is among them.
+bool AsksForHelp(absl::Span<char* const> arguments);
 
 }  // namespace tlsbridge

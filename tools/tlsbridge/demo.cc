@@ -22,9 +22,9 @@
 #include "tls/server_context.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/demo_backend.h"
+#include "tools/tlsbridge/key_flags.h"
 #include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/serve.h"
-#include "tools/tlsbridge/service_flags.h"
 
 namespace tlsbridge {
 namespace {
@@ -35,10 +35,16 @@ constexpr char kUsage[] =
     "\n"
     "  tlsbridge demo\n";
 
+constexpr char kListen[] = "127.0.0.1:8443";
+
 std::vector<FlagGroup> FlagGroups() {
-  std::vector<FlagGroup> groups = {
-      {"Demo (listens on 127.0.0.1:8443 unless told otherwise)", {"listen"}}};
-  for (FlagGroup& group : ServiceFlagGroups()) groups.push_back(std::move(group));
+  std::vector<FlagGroup> groups = {{"Demo",
+                                    {{"listen",
+                                      "Address that clients connect to: HOST:PORT, [IPV6]:PORT, "
+                                      "unix:/PATH or unix:@NAME. May be "
+                                      "repeated.",
+                                      kListen, Flag::Kind::kList}}}};
+  for (FlagGroup& group : OperationFlagGroups()) groups.push_back(std::move(group));
   groups.push_back(ProcessFlagGroup());
   return groups;
 }
@@ -86,16 +92,13 @@ std::string CurlArguments(const SocketAddress& address) {
   return absl::StrCat("--connect-to '::", host, ":' ", url);
 }
 
-int Demo() {
-  const absl::StatusOr<LogSettings> log = LogFlags();
-  if (!log.ok()) return RefuseToStart(log.status());
+int Demo(GivenFlags given) {
+  if (!given.Has("listen")) given.Add("listen", kListen);
+  ApplyCoreDumpFlag(given);
   auto identity = tls::MakeDevelopmentIdentity(absl::Now());
   if (!identity.ok()) return RefuseToStart(identity.status());
   auto context = tls::ServerContext::Create(identity->localhost);
   if (!context.ok()) return RefuseToStart(context.status());
-  auto listeners = ListenFlag();
-  if (!listeners.ok()) return RefuseToStart(listeners.status());
-  if (listeners->empty()) listeners->push_back(*SocketAddress::Parse("127.0.0.1:8443"));
 
   // The backend's thread must not be the one that gets the signals.
   sigset_t all, before;
@@ -104,20 +107,22 @@ int Demo() {
   auto backend = DemoBackend::Start();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!backend.ok()) return RefuseToStart(backend.status());
+
+  // The certificate is in memory, and no file of the route's.
+  FlagConfig flags =
+      ConfigOf(given, {{"routes[0].name", "demo"},
+                       {"routes[0].backends[0].address", (*backend)->address().ToString()}});
+  if (!flags.problems.empty()) {
+    return RefuseToStart(absl::InvalidArgumentError(flags.problems.front()));
+  }
+  const Config config = std::move(flags.parsed.config);
   auto ca_file = CaFile::Write(identity->ca_pem);
   if (!ca_file.ok()) return RefuseToStart(ca_file.status());
-
-  Config config;
-  config.routes.emplace_back();
-  config.routes.front().name = "demo";
-  config.routes.front().backends.push_back({{.socket = (*backend)->address()}});
-  for (const SocketAddress& address : *listeners) config.listeners.push_back({address});
-  if (absl::Status status = ApplyServiceFlags(&config); !status.ok()) return RefuseToStart(status);
   const std::shared_ptr<const tls::ServerContext> tls = *std::move(context);
   const auto source = [config, tls](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Assemble(config, {{.server = tls}}, previous, clock->Monotonic());
   };
-  return Serve(source, {}, *log, [&ca_file](const Router& router) {
+  return Serve(source, {}, config.log, WatchesFiles(given), [&ca_file](const Router& router) {
     const SocketAddress address = router.listeners().front();
     printf(
         "tlsbridge demo: a backend is running, and %s fronts it with TLS. Try, in another "
@@ -133,16 +138,13 @@ int Demo() {
 
 int RunDemo(absl::Span<char* const> arguments) {
   const std::vector<FlagGroup> groups = FlagGroups();
-  for (const absl::string_view argument : arguments) {
-    if (argument == "--help" || argument == "-h") {
-      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-      return kExitOk;
-    }
+  if (AsksForHelp(arguments)) {
+    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+    return kExitOk;
   }
-  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
-    return RefuseToStart(status);
-  }
-  return Demo();
+  absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
+  if (!given.ok()) return RefuseToStart(given.status());
+  return Demo(*std::move(given));
 }
 
 }  // namespace tlsbridge

@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/flags/declare.h"
-#include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -16,12 +14,6 @@
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
 #include "tools/tlsbridge/serve.h"
-
-ABSL_DECLARE_FLAG(std::string, config);  // in check.cc
-ABSL_FLAG(std::string, route, "",
-          "The route that the client would come to; needless if there is one.");
-ABSL_FLAG(std::string, peer, "",
-          "PEM file with the client's certificate, and then those of CAs that it would send.");
 
 namespace tlsbridge {
 namespace {
@@ -50,8 +42,8 @@ absl::StatusOr<const Route*> RouteOf(const Config& config, const std::string& na
                    : absl::StrCat("--route: there is no route '", name, "'; there are ", names));
 }
 
-absl::StatusOr<tls::ClientExplanation> Explain(const Config& config) {
-  auto route = RouteOf(config, absl::GetFlag(FLAGS_route));
+absl::StatusOr<tls::ClientExplanation> Explain(const Config& config, const GivenFlags& given) {
+  auto route = RouteOf(config, given.Value("route"));
   if (!route.ok()) return route.status();
   auto policy = LoadClientPolicy((*route)->tls.client);
   if (!policy.ok()) return policy.status();
@@ -59,7 +51,7 @@ absl::StatusOr<tls::ClientExplanation> Explain(const Config& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("route ", (*route)->name, " asks its clients for no certificate"));
   }
-  const std::string path = absl::GetFlag(FLAGS_peer);
+  const std::string path = given.Value("peer");
   auto pem = tls::ReadPemFile(path);
   if (!pem.ok()) return pem.status();
   return tls::ExplainClient(*policy, *pem, path);
@@ -68,29 +60,28 @@ absl::StatusOr<tls::ClientExplanation> Explain(const Config& config) {
 }  // namespace
 
 int RunExplain(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = {{"Explain", {"config", "route", "peer"}}};
-  for (const absl::string_view argument : arguments) {
-    if (argument == "--help" || argument == "-h") {
-      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-      return kExitOk;
-    }
+  const std::vector<FlagGroup> groups = {
+      {"Explain",
+       {{"config", "The configuration file, in YAML."},
+        {"route", "The route that the client would come to; needless if there is one."},
+        {"peer",
+         "PEM file with the client's certificate, and then those of CAs that it would send."}}}};
+  if (AsksForHelp(arguments)) {
+    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+    return kExitOk;
   }
-  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
-    return RefuseToStart(status);
-  }
+  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
+  if (!given.ok()) return RefuseToStart(given.status());
   for (const char* flag : {"config", "peer"}) {
-    const std::string value = absl::string_view(flag) == "config" ? absl::GetFlag(FLAGS_config)
-                                                                  : absl::GetFlag(FLAGS_peer);
-    if (value.empty()) {
-      return RefuseToStart(absl::InvalidArgumentError(absl::StrCat("--", flag, " is missing")));
-    }
+    if (given->Has(flag)) continue;
+    return RefuseToStart(absl::InvalidArgumentError(absl::StrCat("--", flag, " is missing")));
   }
-  const ParsedConfig parsed = ReadConfigFile(absl::GetFlag(FLAGS_config));
+  const ParsedConfig parsed = ReadConfigFile(given->Value("config"));
   for (const Problem& problem : parsed.problems) {
     fprintf(stderr, "%s\n", problem.ToString().c_str());
   }
   if (!parsed.problems.empty()) return kExitUsage;
-  const auto explanation = Explain(parsed.config);
+  const auto explanation = Explain(parsed.config, *given);
   if (!explanation.ok()) return RefuseToStart(explanation.status());
   fputs(explanation->ToText().c_str(), stdout);
   return explanation->let_in ? kExitOk : kExitRefused;

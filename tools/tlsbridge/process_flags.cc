@@ -1,24 +1,26 @@
 #include "tools/tlsbridge/process_flags.h"
 
-#include "absl/flags/flag.h"
 #include "tools/tlsbridge/core_dumps.h"
-
-ABSL_FLAG(
-    bool, watch_files, true,
-    "Read certificates, keys, CAs, CRLs, OCSP responses, ticket secrets and the configuration "
-    "file again when they change; else on SIGHUP only.");
-ABSL_FLAG(bool, core_dumps, false,
-          "Leave a core dump after a crash, as far as the system's limits allow. It holds private "
-          "keys.");
 
 namespace tlsbridge {
 
-FlagGroup ProcessFlagGroup() { return {"Process", {"watch-files", "core-dumps"}}; }
+FlagGroup ProcessFlagGroup() {
+  return {
+      "Process",
+      {{"watch-files",
+        "Read certificates, keys, CAs, CRLs, OCSP responses, ticket secrets and the "
+        "configuration file again when they change; else on SIGHUP only.",
+        "true", Flag::Kind::kSwitch},
+       {"core-dumps",
+        "Leave a core dump after a crash, as far as the system's limits allow. It holds private "
+        "keys.",
+        "", Flag::Kind::kSwitch}}};
+}
 
-bool WatchFilesFlag() { return absl::GetFlag(FLAGS_watch_files); }
+bool WatchesFiles(const GivenFlags& given) { return given.IsOn("watch-files", true); }
 
-void ApplyCoreDumpFlag() {
-  if (!absl::GetFlag(FLAGS_core_dumps)) ForbidCoreDumps();
+void ApplyCoreDumpFlag(const GivenFlags& given) {
+  if (!given.IsOn("core-dumps", false)) ForbidCoreDumps();
 }
 
 }  // namespace tlsbridge

@@ -1,6 +1,6 @@
 // Flags of every command that serves which no configuration file can say.
 //
-// Thread: main's, after ParseFlags().
+// Thread: main's.
 #pragma once
 
 #include "tools/tlsbridge/command_line.h"
@@ -10,10 +10,10 @@ namespace tlsbridge {
 FlagGroup ProcessFlagGroup();
 
 // Whether files are read again when they change, not on SIGHUP only.
-bool WatchFilesFlag();
+bool WatchesFiles(const GivenFlags& given);
 
 // Unless --core-dumps is given, this process leaves none: private keys are in its memory.
 // REQUIRES: no key has been read.
-void ApplyCoreDumpFlag();
+void ApplyCoreDumpFlag(const GivenFlags& given);
 
 }  // namespace tlsbridge

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/flags/declare.h"
-#include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/event/clock.h"
@@ -19,8 +17,6 @@
 #include "tools/tlsbridge/named_files.h"
 #include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/serve.h"
-
-ABSL_DECLARE_FLAG(std::string, config);  // in check.cc
 
 namespace tlsbridge {
 namespace {
@@ -70,35 +66,33 @@ Reloader::Source SourceOnce(const std::string& path, ParsedConfig parsed) {
 }  // namespace
 
 int RunConfigFile(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = {{"Run", {"config"}}, ProcessFlagGroup()};
-  for (const absl::string_view argument : arguments) {
-    if (argument == "--help" || argument == "-h") {
-      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-      return kExitOk;
-    }
+  const std::vector<FlagGroup> groups = {{"Run", {{"config", "The configuration file, in YAML."}}},
+                                         ProcessFlagGroup()};
+  if (AsksForHelp(arguments)) {
+    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+    return kExitOk;
   }
-  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
-    return RefuseToStart(status);
-  }
-  const std::string path = absl::GetFlag(FLAGS_config);
+  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
+  if (!given.ok()) return RefuseToStart(given.status());
+  const std::string path = given->Value("config");
   if (path.empty()) {
     return RefuseToStart(
         absl::InvalidArgumentError("--config is missing; for example --config tlsbridge.yaml"));
   }
   const bool once = ComeOnce({path});
   const ParsedConfig first = ReadConfigFile(path);
+  ApplyCoreDumpFlag(*given);
   if (!first.problems.empty()) {
-    ApplyCoreDumpFlag();
     const std::vector<Problem> all = AllProblems(first, JudgeNamedFiles(first, SystemClock()));
     for (const Problem& problem : all) fprintf(stderr, "%s\n", problem.ToString().c_str());
     return kExitUsage;
   }
   const LogSettings log = first.config.log;
-  if (once) return Serve(SourceOnce(path, first), {}, log);
+  if (once) return Serve(SourceOnce(path, first), {}, log, WatchesFiles(*given));
   const auto source = [path](const LiveConfig* previous, const Clock* clock) {
     return Load(ReadConfigFile(path), previous, clock);
   };
-  return Serve(source, {path}, log);
+  return Serve(source, {path}, log, WatchesFiles(*given));
 }
 
 }  // namespace tlsbridge

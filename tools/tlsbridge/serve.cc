@@ -9,7 +9,6 @@
 #include "absl/strings/ascii.h"
 #include "bridge/event/clock.h"
 #include "router/log/libevent_log.h"
-#include "tools/tlsbridge/process_flags.h"
 
 namespace tlsbridge {
 
@@ -22,8 +21,7 @@ int RefuseToStart(const absl::Status& status) {
 }
 
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
-          absl::AnyInvocable<void(const Router&) &&> on_ready) {
-  ApplyCoreDumpFlag();
+          bool watches_files, absl::AnyInvocable<void(const Router&) &&> on_ready) {
   SilenceLibevent();
   // Never destroyed: a thread that hangs may ask it until the process is gone.
   static const auto* const clock = new SystemClock;
@@ -32,8 +30,7 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
   if (absl::Status status = StartLog(log.level, log.format); !status.ok()) {
     return RefuseToStart(status);
   }
-  auto router =
-      Router::Create(std::move(source), {std::move(source_files), WatchFilesFlag()}, clock);
+  auto router = Router::Create(std::move(source), {std::move(source_files), watches_files}, clock);
   absl::Status status = router.status();
   if (status.ok()) {
     LogLibevent();

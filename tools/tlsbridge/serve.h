@@ -20,8 +20,9 @@ namespace tlsbridge {
 int RefuseToStart(const absl::Status& status);
 
 // Serves what `source` makes until told to stop. `source_files` are what it reads itself.
+// Files are read again when they change, or else on SIGHUP only.
 // `on_ready` is called once the listeners are open.
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
-          absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
+          bool watches_files, absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
 
 }  // namespace tlsbridge

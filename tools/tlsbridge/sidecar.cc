@@ -2,11 +2,15 @@
 
 #include <stdio.h>
 
+#include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "absl/status/status.h"
+#include "bridge/event/clock.h"
 #include "router/live/live_config.h"
 #include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/named_files.h"
+#include "tools/tlsbridge/process_flags.h"
 #include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/sidecar_flags.h"
 
@@ -19,26 +23,38 @@ constexpr char kUsage[] =
     "  tlsbridge sidecar --listen 0.0.0.0:8443 --backend 127.0.0.1:8080 --cert tls.crt --key "
     "tls.key\n";
 
+// Every mistake in the flags, and in the files that they name.
+int RefuseAll(const FlagConfig& flags, const Clock& clock) {
+  int code = kExitUsage;
+  const auto tell = [&code](const std::string& problem) {
+    code = RefuseToStart(absl::InvalidArgumentError(problem));
+  };
+  for (const std::string& problem : flags.problems) tell(problem);
+  for (const Problem& problem : JudgeNamedFiles(flags.parsed, clock).problems) {
+    tell(flags.TextOf(problem));
+  }
+  return code;
+}
+
 }  // namespace
 
 int RunSidecar(absl::Span<char* const> arguments) {
   const std::vector<FlagGroup> groups = SidecarFlagGroups();
-  for (const absl::string_view argument : arguments) {
-    if (argument == "--help" || argument == "-h") {
-      printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-      return kExitOk;
-    }
+  if (AsksForHelp(arguments)) {
+    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
+    return kExitOk;
   }
-  if (absl::Status status = ParseFlags(arguments, groups); !status.ok()) {
-    return RefuseToStart(status);
-  }
-  const absl::StatusOr<Config> config = SidecarConfigFromFlags();
-  if (!config.ok()) return RefuseToStart(config.status());
+  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
+  if (!given.ok()) return RefuseToStart(given.status());
+  const FlagConfig flags = SidecarConfig(*given);
+  ApplyCoreDumpFlag(*given);
+  if (!flags.problems.empty()) return RefuseAll(flags, SystemClock());
+  const Config config = flags.parsed.config;
   // Flags stay as they are; a reload reads the files that they name.
-  const auto source = [config = *config](const LiveConfig* previous, const Clock* clock) {
+  const auto source = [config](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Load(config, previous, clock);
   };
-  return Serve(source, {}, config->log);
+  return Serve(source, {}, config.log, WatchesFiles(*given));
 }
 
 }  // namespace tlsbridge

@@ -1,20 +1,19 @@
 // The flags of `tlsbridge sidecar`, and the configuration that they make: the same plain structs as
 // a file's.
 //
-// Thread: main's. Failure: a Status that names the flag and what it takes.
+// Thread: main's. Failure: problems, each naming its flag.
 #pragma once
 
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "router/config/config.h"
 #include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/key_flags.h"
 
 namespace tlsbridge {
 
 std::vector<FlagGroup> SidecarFlagGroups();
 
-// After ParseFlags(). Nothing is opened, loaded or looked up.
-absl::StatusOr<Config> SidecarConfigFromFlags();
+// Nothing is opened, loaded or looked up.
+FlagConfig SidecarConfig(const GivenFlags& given);
 
 }  // namespace tlsbridge
