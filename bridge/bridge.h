@@ -157,7 +157,10 @@ class Bridge final : private Endpoint::Owner {
   }
   const Endpoint& incoming() const { return incoming_; }
   const Endpoint* outgoing() const { return outgoing_.get(); }
-  bool closing_timer_armed() const { return closing_ != nullptr && closing_->timer.armed(); }
+  // When sockets that are being closed are destroyed; infinite before Cleanup().
+  absl::Time closing_deadline() const {
+    return closing_ == nullptr ? absl::InfiniteFuture() : closing_->deadline;
+  }
 
  private:
   // Needed only until there is a backend.

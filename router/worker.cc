@@ -72,11 +72,11 @@ void Worker::Adopt(const std::shared_ptr<const LiveConfig>& live) {
   loop_->Post([this, own = OwnReference(live)]() mutable { connections_.Adopt(std::move(own)); });
 }
 
-void Worker::Drain(absl::AnyInvocable<void()> on_empty) {
-  loop_->Post([this, on_empty = std::move(on_empty)]() mutable {
+void Worker::Drain(absl::Duration timeout, absl::AnyInvocable<void()> on_empty) {
+  loop_->Post([this, timeout, on_empty = std::move(on_empty)]() mutable {
     if (connections_.GetConnectionCount() == 0) return on_empty();
     connections_.set_on_empty(std::move(on_empty));
-    connections_.BeginDrain();
+    connections_.BeginDrain(timeout);
   });
 }
 
@@ -88,8 +88,33 @@ void Worker::CutAll(TerminationReason reason) {
   loop_->Post([this, reason] { connections_.CutAll(reason); });
 }
 
-void Worker::Report(Detail detail, absl::AnyInvocable<void(Snapshot)> receiver) {
-  loop_->Post([this, detail, receiver = std::move(receiver)]() mutable { receiver(Take(detail)); });
+void Worker::ListConnections(const IdRange& range, absl::AnyInvocable<void(Snapshot)> receiver) {
+  loop_->Post([this, range, receiver = std::move(receiver)]() mutable {
+    connections_.List(
+        range, [this, receiver = std::move(receiver)](ConnectionManager::Listing listing) mutable {
+          Snapshot snapshot = Take();
+          snapshot.records = std::move(listing.records);
+          snapshot.queued_bytes = listing.queued_bytes;
+          receiver(std::move(snapshot));
+        });
+  });
+}
+
+void Worker::ReportRoutes(absl::AnyInvocable<void(Snapshot)> receiver) {
+  loop_->Post([this, receiver = std::move(receiver)]() mutable {
+    connections_.CountBytes([this, receiver = std::move(receiver)]() mutable {
+      Snapshot snapshot = Take();
+      snapshot.routes = connections_.route_stats();
+      receiver(std::move(snapshot));
+    });
+  });
+}
+
+void Worker::ReportIds(uint64_t after, size_t most,
+                       absl::AnyInvocable<void(std::vector<uint64_t>)> receiver) {
+  loop_->Post([this, after, most, receiver = std::move(receiver)]() mutable {
+    receiver(connections_.NextIds(after, most));
+  });
 }
 
 void Worker::Join() {
@@ -99,18 +124,15 @@ void Worker::Join() {
   connections_.FinishLog();
 }
 
-Worker::Snapshot Worker::FinalSnapshot() const { return Take(Detail::kNone); }
+Worker::Snapshot Worker::FinalSnapshot() const { return Take(); }
 
-Worker::Snapshot Worker::Take(Detail detail) const {
+Worker::Snapshot Worker::Take() const {
   Snapshot snapshot;
   snapshot.live = connections_.live();
   snapshot.timers = connections_.live_timers();
-  snapshot.queued_bytes = connections_.QueuedBytes();
   snapshot.handshakes_waiting = connections_.handshakes().waiting();
   snapshot.handshakes_begun = connections_.handshakes().begun();
   snapshot.stats = connections_.termination_stats();
-  if (detail == Detail::kRecords) snapshot.records = connections_.DumpRecords();
-  if (detail == Detail::kRoutes) snapshot.routes = connections_.route_stats();
   return snapshot;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -24,19 +25,18 @@ namespace tlsbridge {
 
 class Worker {
  public:
-  // What a snapshot has beside the sums.
-  enum class Detail : uint8_t { kNone, kRecords, kRoutes };
-
   // What a worker tells of itself, made on its thread.
   struct Snapshot {
     LiveCounters live;
     size_t timers = 0;
-    size_t queued_bytes = 0;
     size_t handshakes_waiting = 0;
     uint64_t handshakes_begun = 0;
     TerminationStats stats;
-    std::string records;  // kRecords: JSON objects, separated by commas
-    RouteStats routes;    // kRoutes
+    // Only of ListConnections(), for those that it lists.
+    std::string records;  // JSON objects, separated by commas
+    size_t queued_bytes = 0;
+    // Only of ReportRoutes().
+    RouteStats routes;
 
     void Add(const Snapshot& other);
   };
@@ -63,12 +63,18 @@ class Worker {
   // Serves new connections as `live` says.
   void Adopt(const std::shared_ptr<const LiveConfig>& live);
 
-  // Ends connections as they fall idle. `on_empty` runs on the worker's thread, when none is left.
-  void Drain(absl::AnyInvocable<void()> on_empty);
+  // Ends connections as they fall idle; EndAll() is due after `timeout`. `on_empty` runs on the
+  // worker's thread, when none is left.
+  void Drain(absl::Duration timeout, absl::AnyInvocable<void()> on_empty);
   void EndAll(TerminationReason reason);
   void CutAll(TerminationReason reason);  // without a grace
-  // `receiver` runs on the worker's thread.
-  void Report(Detail detail, absl::AnyInvocable<void(Snapshot)> receiver);
+  // Each `receiver` runs on the worker's thread, in a later turn: what is asked of all connections
+  // takes several. What is under way when the thread ends is dropped.
+  void ListConnections(const IdRange& range, absl::AnyInvocable<void(Snapshot)> receiver);
+  void ReportRoutes(absl::AnyInvocable<void(Snapshot)> receiver);
+  // The `most` ids of connections that come next behind `after`.
+  void ReportIds(uint64_t after, size_t most,
+                 absl::AnyInvocable<void(std::vector<uint64_t>)> receiver);
 
   // Ends the thread. REQUIRES: no connection is left, or it does not matter.
   void Join();
@@ -82,7 +88,7 @@ class Worker {
          HandshakeLimit* handshake_limit, FailureFolder* folder, std::unique_ptr<EventLoop> loop,
          int index, int workers);
 
-  Snapshot Take(Detail detail) const;
+  Snapshot Take() const;
 
   const int index_;
   std::unique_ptr<EventLoop> loop_;

@@ -1,9 +1,33 @@
 #include "router/admin/admin_server.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
 namespace tlsbridge {
+
+absl::StatusOr<ConnectionPage> ConnectionPage::Parse(absl::string_view query) {
+  ConnectionPage page;
+  for (const absl::string_view parameter : absl::StrSplit(query, '&', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(parameter, absl::MaxSplits('=', 1));
+    uint64_t number = 0;
+    const bool is_number = absl::SimpleAtoi(parts.second, &number);
+    if (parts.first == "after" && is_number) {
+      page.after = number;
+    } else if (parts.first == "limit" && is_number && number >= 1 && number <= kMost) {
+      page.limit = number;
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("use ?limit=N, from 1 to ", kMost, ", and ?after=ID"));
+    }
+  }
+  return page;
+}
 
 AdminServer::AdminServer(EventLoop* loop, const ListeningSocket* socket, Source* source)
     : loop_(loop),
@@ -43,19 +67,33 @@ void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connect
     if (source_->accepting()) return connection.Answer({200, "text/plain", "accepting\n"});
     return connection.Answer({503, "text/plain", "draining\n"});
   }
-  if (request.path == "/connections") return Ask(&Source::ConnectionsJson, connection);
-  if (request.path == "/routes") return Ask(&Source::RoutesJson, connection);
-  if (request.path == "/certificates") return Ask(&Source::CertificatesJson, connection);
+  if (request.path == "/connections") {
+    const auto page = ConnectionPage::Parse(request.query);
+    if (!page.ok()) {
+      return connection.Answer(
+          {400, "text/plain", absl::StrCat(std::string(page.status().message()), "\n")});
+    }
+    return Ask(connection, [this, &page](Source::OnJson done) {
+      source_->ConnectionsJson(*page, std::move(done));
+    });
+  }
+  if (request.path == "/routes") {
+    return Ask(connection, [this](Source::OnJson done) { source_->RoutesJson(std::move(done)); });
+  }
+  if (request.path == "/certificates") {
+    return Ask(connection,
+               [this](Source::OnJson done) { source_->CertificatesJson(std::move(done)); });
+  }
   connection.Answer({404, "text/plain",
                      "use /live, /ready, /accepting, /connections, /routes or /certificates\n"});
 }
 
-void AdminServer::Ask(void (Source::*what)(Source::OnJson), AdminConnection& connection) {
+void AdminServer::Ask(AdminConnection& connection, absl::FunctionRef<void(Source::OnJson)> what) {
   const HttpAnswer refusal = {503, "text/plain", "others are being answered\n"};
   if (awaited_ >= kMaxAwaited || QueuedBytes() > kMaxQueuedBytes) return connection.Answer(refusal);
   ++awaited_;
   // Whoever asked may have gone when the answer is there.
-  (source_->*what)([this, refusal, id = connection.id()](std::string json) {
+  what([this, refusal, id = connection.id()](std::string json) {
     --awaited_;
     const auto it = std::find_if(connections_.begin(), connections_.end(),
                                  [id](const auto& owned) { return owned->id() == id; });

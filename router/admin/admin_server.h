@@ -3,7 +3,8 @@
 //
 //   GET /live         200 while the process runs
 //   GET /ready        200 while it accepts and is not draining, else 503
-//   GET /connections  every live connection as JSON
+//   GET /connections  live connections as JSON: ?limit=N of them (10000 at most), those whose ids
+//                     are greater than ?after=ID; `next` is the last one's where there are more
 //   GET /routes       every route, and how its connections ended, as JSON
 //   GET /certificates every certificate that is served, as JSON
 //
@@ -20,13 +21,27 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_connection.h"
 #include "router/admin/http.h"
 #include "router/listeners/listener.h"
 
 namespace tlsbridge {
+
+// Some of the live connections: `limit` of those whose ids come next behind `after`.
+struct ConnectionPage {
+  static constexpr size_t kMost = 10000;
+
+  // From "after=7&limit=100", each of which may be missing. Failure: says what is wrong.
+  static absl::StatusOr<ConnectionPage> Parse(absl::string_view query);
+
+  uint64_t after = 0;
+  size_t limit = kMost;
+};
 
 class AdminServer final : private AdminConnection::Owner {
  public:
@@ -47,7 +62,7 @@ class AdminServer final : private AdminConnection::Owner {
     virtual std::string unready() const = 0;
     // Each calls `done` with a document, now or later, on the control loop; never once the server
     // is gone.
-    virtual void ConnectionsJson(OnJson done) = 0;
+    virtual void ConnectionsJson(const ConnectionPage& page, OnJson done) = 0;
     virtual void RoutesJson(OnJson done) = 0;
     virtual void CertificatesJson(OnJson done) = 0;
 
@@ -69,7 +84,7 @@ class AdminServer final : private AdminConnection::Owner {
  private:
   void Accept(int fd);
   void OnRequest(const HttpRequest& request, AdminConnection& connection) override;
-  void Ask(void (Source::*what)(Source::OnJson), AdminConnection& connection);
+  void Ask(AdminConnection& connection, absl::FunctionRef<void(Source::OnJson)> what);
   void OnClosed(AdminConnection& connection) override;
   size_t QueuedBytes() const;
 

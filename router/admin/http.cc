@@ -52,9 +52,10 @@ bool IsText(absl::string_view line) {
                       [](char c) { return absl::ascii_iscntrl(c) && c != '\t'; });
 }
 
-// "/path?query" or "http://host/path?query" (RFC 9112, section 3.2) to "/path"; empty if it is
-// neither.
-absl::string_view PathOf(absl::string_view target, absl::string_view* host) {
+// Takes "/path?query" or "http://host/path?query" (RFC 9112, section 3.2) apart; the path is empty
+// if it is neither.
+absl::string_view PathOf(absl::string_view target, absl::string_view* host,
+                         absl::string_view* query) {
   if (absl::StartsWithIgnoreCase(target, "http://")) {
     target.remove_prefix(7);
     const size_t slash = target.find('/');
@@ -62,7 +63,10 @@ absl::string_view PathOf(absl::string_view target, absl::string_view* host) {
     target = slash == absl::string_view::npos ? "/" : target.substr(slash);
   }
   if (!absl::StartsWith(target, "/")) return "";
-  return target.substr(0, target.find_first_of("?#"));
+  target = target.substr(0, target.find('#'));
+  const size_t mark = target.find('?');
+  if (mark != absl::string_view::npos) *query = target.substr(mark + 1);
+  return target.substr(0, mark);
 }
 
 Outcome ParseRequestLine(absl::string_view line, HttpRequest* request) {
@@ -78,10 +82,12 @@ Outcome ParseRequestLine(absl::string_view line, HttpRequest* request) {
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Outcome::kVersionNotSupported;
   if (method != "GET" && method != "HEAD") return Outcome::kMethodNotAllowed;
   absl::string_view host;
-  const absl::string_view path = PathOf(target, &host);
+  absl::string_view query;
+  const absl::string_view path = PathOf(target, &host, &query);
   if (path.empty()) return Outcome::kMalformed;
   request->head_only = method == "HEAD";
   request->path = std::string(path);
+  request->query = std::string(query);
   request->host = std::string(host);
   return Outcome::kComplete;
 }

@@ -36,6 +36,7 @@ struct HttpRequest {
   Outcome outcome = Outcome::kIncomplete;
   bool head_only = false;  // HEAD
   std::string path;        // without the query
+  std::string query;       // behind "?"; empty for none
   std::string host;        // of the target, else of the Host field; empty for none
 };
 

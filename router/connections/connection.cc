@@ -8,7 +8,6 @@
 #include "bridge/local_error.h"
 #include "bridge/socket_options.h"
 #include "router/connections/connection_manager.h"
-#include "router/connections/deadlines.h"
 #include "router/connections/proxy_header.h"
 #include "router/log/log.h"
 #include "tls/alert_record.h"
@@ -180,9 +179,7 @@ void Connection::StopWatching() {
 void Connection::MeetDeadlines() {
   while (!record_.cleanup_started) {
     WithdrawWarningIfActive();
-    const bool any_bytes = bridge_.bytes_received() + bridge_.bytes_sent() > 0;
-    const Deadline next =
-        NextDeadline(record_, {bridge_.state(), bridge_.last_activity(), any_bytes});
+    const Deadline next = NextDeadline(record_, progress());
     if (next.at > loop_->now()) {
       if (next.at < absl::InfiniteFuture()) timer_.ArmAt(next.at);
       return;
@@ -211,6 +208,18 @@ void Connection::MeetDeadlines() {
       WarnOfInactivity();
     }
   }
+}
+
+Progress Connection::progress() const {
+  const bool any_bytes = bridge_.bytes_received() + bridge_.bytes_sent() > 0;
+  return {bridge_.state(), bridge_.last_activity(), any_bytes};
+}
+
+Deadline Connection::EndsBy() const {
+  if (record_.cleanup_started) return {bridge_.closing_deadline(), record_.end.reason};
+  const Deadline by_itself = NextEnd(record_, progress(), manager_->drain_timeout());
+  const absl::Time shutdown = manager_->drain_deadline();
+  return by_itself.at <= shutdown ? by_itself : Deadline{shutdown, TerminationReason::kShutdown};
 }
 
 void Connection::GiveBackPlaces() {

@@ -18,6 +18,7 @@
 #include "bridge/worker_memory.h"
 #include "router/backends/backend_pool.h"
 #include "router/connections/connection_record.h"
+#include "router/connections/deadlines.h"
 #include "router/connections/greeting.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/handshakes/handshake_queue.h"
@@ -62,7 +63,8 @@ class Connection final : public DeferredDeletable,
   const ConnectionRecord& record() const { return record_; }
   Bridge& bridge() { return bridge_; }
   const Bridge& bridge() const { return bridge_; }
-  const Timer& timer() const { return timer_; }
+  // What ends it, and when, if nothing happens on it any more; or by when its sockets are gone.
+  Deadline EndsBy() const;
   // The address that serves it, or the first of the last one that was dialled; empty if none was.
   std::string backend() const;
   // Why its PROXY header is none; kNone otherwise.
@@ -93,6 +95,7 @@ class Connection final : public DeferredDeletable,
   bool AttemptWasFair() const;
   void Dial(BackendPool::Lease lease);
   void DialLeased();
+  Progress progress() const;
   void WarnOfInactivity();
   void WithdrawWarningIfActive();
   // Too old, but not idle: true if it has some time left to become so.

@@ -45,11 +45,12 @@ std::string DumpConnection(const Connection& connection, absl::Time now) {
   json["client_reads_paused"] = Pauses(&bridge.incoming());
   json["backend_reads_paused"] = Pauses(bridge.outgoing());
   Json timers = Json::array();
-  if (connection.timer().armed()) {
-    timers.push_back(
-        {{"timer", "deadline"}, {"in_seconds", Seconds(connection.timer().deadline() - now)}});
+  if (const Deadline end = connection.EndsBy(); end.at < absl::InfiniteFuture()) {
+    const absl::string_view reason = TerminationReasonName(end.reason);
+    timers.push_back({{"timer", record.cleanup_started ? "grace" : "deadline"},
+                      {"reason", std::string(reason.data(), reason.size())},
+                      {"in_seconds", Seconds(end.at - now)}});
   }
-  if (bridge.closing_timer_armed()) timers.push_back({{"timer", "grace"}});
   json["timers"] = std::move(timers);
   if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
     json["tls"] = session->version();

@@ -160,7 +160,7 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   if (malformed != proxy_protocol::Malformed::kNone) {
     event.Text("detail", proxy_protocol::MalformedName(malformed));
   }
-  event.Milliseconds("duration_ms", loop_->now() - record.accepted_at)
+  event.Milliseconds("duration_ms", record.ended_at - record.accepted_at)
       .Number("bytes_received", bridge.bytes_received())
       .Number("bytes_sent", bridge.bytes_sent());
   if (bridge.dropped_bytes() > 0) event.Number("bytes_dropped", bridge.dropped_bytes());

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_join.h"
 #include "router/connections/connection_dump.h"
 #include "router/connections/deadlines.h"
 
@@ -23,6 +22,7 @@ ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Adm
       signer_(loop),
       handshakes_(loop, &signer_),
       log_(loop, folder),
+      walk_(loop, &connections_),
       random_(std::random_device()()),
       next_id_(first_id),
       id_step_(id_step),
@@ -46,7 +46,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
     close(fd);
     record.end = {refusal, refusal, TerminationReason::kNone};
     CountEnd(record.end);
-    route_stats_.unrouted().Count(refusal, /*received=*/0, /*sent=*/0);
+    route_stats_.unrouted().CountEnd(refusal);
     log_.WriteRefusal(record);
     if (on_gone_) on_gone_();
     return;
@@ -105,6 +105,7 @@ std::vector<Connection*> ConnectionManager::All() const {
 bool ConnectionManager::InitiateCleanupOnce(ConnectionRecord& record, const End& end) {
   if (std::exchange(record.cleanup_started, true)) return false;
   record.end = end;
+  record.ended_at = loop_->now();
   // A side that never was has not ended.
   if (record.connecting_since == absl::InfiniteFuture()) {
     record.end.outgoing = TerminationReason::kNone;
@@ -126,9 +127,8 @@ void ConnectionManager::CleanupConnection(Connection& connection) {
 void ConnectionManager::Forget(Connection* connection) {
   const auto it = connections_.find(connection->record().id);
   CountEnd(connection->record().end);
-  CountsOf(connection->record())
-      .Count(connection->record().end.reason, connection->bridge().bytes_received(),
-             connection->bridge().bytes_sent());
+  CountsOf(connection->record()).CountEnd(connection->record().end.reason);
+  CountBytesOf(*connection);
   connection->GiveBackPlaces();  // before the log tells that there is room
   log_.WriteEnd(*connection);
   loop_->DeleteLater(std::move(it->second));
@@ -151,7 +151,20 @@ RouteStats::Counts& ConnectionManager::CountsOf(const ConnectionRecord& record) 
   return live_->ByName(route) != nullptr ? route_stats_.Of(route) : route_stats_.removed();
 }
 
-void ConnectionManager::BeginDrain() { DrainIdle(); }
+// What it has carried since the last time, so that each byte is counted once, whenever that is.
+void ConnectionManager::CountBytesOf(Connection& connection) {
+  ConnectionRecord& record = connection.record();
+  const uint64_t received = connection.bridge().bytes_received();
+  const uint64_t sent = connection.bridge().bytes_sent();
+  const uint64_t new_received = received - std::exchange(record.counted_received, received);
+  const uint64_t new_sent = sent - std::exchange(record.counted_sent, sent);
+  if (new_received + new_sent > 0) CountsOf(record).CountBytes(new_received, new_sent);
+}
+
+void ConnectionManager::BeginDrain(absl::Duration timeout) {
+  drain_deadline_ = loop_->now() + timeout;
+  DrainIdle();
+}
 
 void ConnectionManager::DrainIdle() {
   for (Connection* connection : All()) {
@@ -173,18 +186,32 @@ void ConnectionManager::CutAll(TerminationReason reason) {
   for (Connection* connection : All()) connection->bridge().CloseNow();
 }
 
-size_t ConnectionManager::QueuedBytes() const {
-  size_t bytes = 0;
-  for (const auto& [id, connection] : connections_) {
-    bytes += connection->bridge().queued_to_client() + connection->bridge().queued_to_backend();
-  }
-  return bytes;
+void ConnectionManager::List(const IdRange& range, absl::AnyInvocable<void(Listing)> done) {
+  auto listing = std::make_shared<Listing>();
+  walk_.Begin(
+      range, ConnectionWalk::kThorough,
+      [this, listing](Connection& connection) {
+        if (!listing->records.empty()) listing->records.push_back(',');
+        listing->records.append(DumpConnection(connection, loop_->now()));
+        const Bridge& bridge = connection.bridge();
+        listing->queued_bytes += bridge.queued_to_client() + bridge.queued_to_backend();
+      },
+      [listing, done = std::move(done)]() mutable { done(std::move(*listing)); });
 }
 
-std::string ConnectionManager::DumpRecords() const {
-  return absl::StrJoin(connections_, ",", [this](std::string* out, const auto& entry) {
-    out->append(DumpConnection(*entry.second, loop_->now()));
-  });
+void ConnectionManager::CountBytes(absl::AnyInvocable<void()> done) {
+  walk_.Begin(
+      {}, ConnectionWalk::kQuick, [this](Connection& connection) { CountBytesOf(connection); },
+      std::move(done));
+}
+
+std::vector<uint64_t> ConnectionManager::NextIds(uint64_t after, size_t most) const {
+  std::vector<uint64_t> ids;
+  for (auto it = connections_.upper_bound(after); it != connections_.end() && ids.size() < most;
+       ++it) {
+    ids.push_back(it->first);
+  }
+  return ids;
 }
 
 }  // namespace tlsbridge

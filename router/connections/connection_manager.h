@@ -22,6 +22,7 @@
 #include "bridge/worker_memory.h"
 #include "router/connections/connection.h"
 #include "router/connections/connection_log.h"
+#include "router/connections/connection_walk.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/handshakes/handshake_queue.h"
 #include "router/limits/admission.h"
@@ -49,8 +50,9 @@ class ConnectionManager {
   // Ends a connection for `end`. The first call for a record wins and returns true.
   bool InitiateCleanupOnce(ConnectionRecord& record, const End& end);
 
-  // Ends connections as they fall idle. The rest go on until EndAll().
-  void BeginDrain();
+  // Ends connections as they fall idle. The rest go on until EndAll(), which is due after
+  // `timeout`.
+  void BeginDrain(absl::Duration timeout = absl::InfiniteDuration());
   void EndAll(TerminationReason reason);
   // The same, and without a grace.
   void CutAll(TerminationReason reason);
@@ -60,6 +62,8 @@ class ConnectionManager {
 
   // How long a connection that has to end may go on until it falls idle.
   absl::Duration drain_timeout() const { return live_->config().shutdown.drain_timeout; }
+  // When all must have ended; infinite while nobody has told the program to stop.
+  absl::Time drain_deadline() const { return drain_deadline_; }
   // `max_lifetime` with its jitter.
   absl::Duration DrawLifetime(absl::Duration max_lifetime);
   // For a connection whose peer has told who its client is.
@@ -73,16 +77,22 @@ class ConnectionManager {
   const HandshakeQueue& handshakes() const { return handshakes_; }
 
   size_t GetConnectionCount() const { return connections_.size(); }
+  const ConnectionsById& connections() const { return connections_; }
   const TerminationStats& termination_stats() const { return stats_; }
   const RouteStats& route_stats() const { return route_stats_; }
   const LiveCounters& live() const { return memory_->live; }
   size_t live_timers() const { return loop_->connection_timers().armed(); }
 
-  // What stalled peers have not taken yet, both ways.
-  size_t QueuedBytes() const;
-
-  // All live records as JSON objects, separated by commas.
-  std::string DumpRecords() const;
+  // What one worker tells of connections, taken a few in a turn. `done` runs in a later turn.
+  struct Listing {
+    std::string records;      // JSON objects, separated by commas
+    size_t queued_bytes = 0;  // what stalled peers of these have not taken yet, both ways
+  };
+  void List(const IdRange& range, absl::AnyInvocable<void(Listing)> done);
+  // The same for what routes have carried: route_stats() is up to date when `done` runs.
+  void CountBytes(absl::AnyInvocable<void()> done);
+  // The `most` ids that come next behind `after`.
+  std::vector<uint64_t> NextIds(uint64_t after, size_t most) const;
 
   // Tells what the log has folded. REQUIRES: the loop has stopped.
   void FinishLog() { log_.Finish(); }
@@ -99,6 +109,7 @@ class ConnectionManager {
   void CleanupConnection(Connection& connection);
   void CountEnd(const End& end);
   RouteStats::Counts& CountsOf(const ConnectionRecord& record);
+  void CountBytesOf(Connection& connection);
   void DrainIdle();
 
   std::shared_ptr<const LiveConfig> live_;
@@ -112,11 +123,13 @@ class ConnectionManager {
   ConnectionLog log_;
   TerminationStats stats_;
   RouteStats route_stats_;
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  ConnectionsById connections_;
+  ConnectionWalk walk_;
   std::minstd_rand random_;
   uint64_t next_id_;
   const uint64_t id_step_;
   Timer drain_timer_;
+  absl::Time drain_deadline_ = absl::InfiniteFuture();
   absl::AnyInvocable<void()> on_empty_;
   absl::AnyInvocable<void()> on_gone_;
 };

@@ -31,6 +31,7 @@ struct ConnectionRecord {
 
   // All by the loop's clock.
   absl::Time accepted_at;
+  absl::Time ended_at = absl::InfiniteFuture();  // closing follows
   absl::Time client_ready_at = absl::InfiniteFuture();
   absl::Time connecting_since = absl::InfiniteFuture();
   absl::Time connected_at = absl::InfiniteFuture();
@@ -46,6 +47,10 @@ struct ConnectionRecord {
   bool retired = false;  // its route is gone; `lifetime` ended at that time
   // Later bytes withdraw the warning.
   absl::Time inactivity_warned_at = absl::InfinitePast();
+
+  // What its route's counters have of its bytes.
+  uint64_t counted_received = 0;
+  uint64_t counted_sent = 0;
 
   // Set once, by InitiateCleanupOnce. Its reasons are also the sides' termination reasons.
   bool cleanup_started = false;

@@ -28,6 +28,11 @@ struct Progress {
 
 Deadline NextDeadline(const ConnectionRecord& record, const Progress& progress);
 
+// What ends it, and when, if nothing happens on it any more: for people. One that is past its age
+// and in use has `drain_timeout` to fall idle.
+Deadline NextEnd(const ConnectionRecord& record, const Progress& progress,
+                 absl::Duration drain_timeout);
+
 // The inactivity timeout after its keep-alive treatment; infinite for none.
 absl::Duration EffectiveInactivity(const Timeouts& timeouts, const KeepAlive& keep_alive);
 

@@ -1,12 +1,15 @@
 #include "router/service/answers.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "router/live/renewal/renewal_log.h"
@@ -22,31 +25,54 @@ std::string LiveJson(const Worker::Snapshot& s) {
                       ",\"handshakes_waiting\":", s.handshakes_waiting, "}");
 }
 
+// Asks each worker, adds up on `loop` what they say, and calls `done` there with the sum.
+template <typename Sum, typename Answer>
+void Gather(EventLoop* loop, absl::Span<const std::unique_ptr<Worker>> workers,
+            absl::FunctionRef<void(Worker&, absl::AnyInvocable<void(Answer)>)> ask,
+            void (*add)(Sum*, Answer), absl::AnyInvocable<void(Sum)> done) {
+  struct Progress {
+    Sum sum;
+    size_t missing;
+    absl::AnyInvocable<void(Sum)> done;
+  };
+  auto progress = std::make_shared<Progress>();
+  progress->missing = workers.size();
+  progress->done = std::move(done);
+  for (const auto& worker : workers) {
+    ask(*worker, [loop, add, progress](Answer answer) {
+      loop->Post([add, progress, answer = std::move(answer)]() mutable {
+        add(&progress->sum, std::move(answer));
+        if (--progress->missing == 0) progress->done(std::move(progress->sum));
+      });
+    });
+  }
+}
+
+void AddSnapshot(Worker::Snapshot* sum, Worker::Snapshot snapshot) { sum->Add(snapshot); }
+
+void AddIds(std::vector<uint64_t>* sum, std::vector<uint64_t> ids) {
+  sum->insert(sum->end(), ids.begin(), ids.end());
+}
+
 }  // namespace
 
 Answers::Answers(EventLoop* loop, const Lifecycle* lifecycle, const Reloads* reloads,
                  absl::Span<const std::unique_ptr<Worker>> workers)
     : loop_(loop), lifecycle_(lifecycle), reloads_(reloads), workers_(workers) {}
 
-// `done` runs here when the last one has answered, with the sum.
-void Answers::AskWorkers(Worker::Detail detail,
-                         absl::AnyInvocable<void(const Worker::Snapshot&)> done) {
-  struct Sum {
-    Worker::Snapshot all;
-    size_t missing;
-    absl::AnyInvocable<void(const Worker::Snapshot&)> done;
+void Answers::ConnectionsJson(const ConnectionPage& page, OnJson done) {
+  const auto ask_ids = [page](Worker& worker, auto receiver) {
+    worker.ReportIds(page.after, page.limit + 1, std::move(receiver));
   };
-  auto sum = std::make_shared<Sum>();
-  sum->missing = workers_.size();
-  sum->done = std::move(done);
-  for (auto& worker : workers_) {
-    worker->Report(detail, [loop = loop_, sum](Worker::Snapshot snapshot) {
-      loop->Post([sum, snapshot = std::move(snapshot)] {
-        sum->all.Add(snapshot);
-        if (--sum->missing == 0) sum->done(sum->all);
+  Gather<std::vector<uint64_t>, std::vector<uint64_t>>(
+      loop_, workers_, ask_ids, &AddIds,
+      [this, page, done = std::move(done)](std::vector<uint64_t> ids) mutable {
+        std::sort(ids.begin(), ids.end());
+        const bool more = ids.size() > page.limit;
+        if (more) ids.resize(page.limit);
+        const uint64_t last = ids.empty() ? page.after : ids.back();
+        ListConnections({.after = page.after, .until = last}, more, std::move(done));
       });
-    });
-  }
 }
 
 std::string Answers::unready() const {
@@ -60,16 +86,26 @@ std::string Answers::unready() const {
                       more == 0 ? "" : absl::StrCat(" and ", more, " more"));
 }
 
-void Answers::ConnectionsJson(OnJson done) {
-  AskWorkers(Worker::Detail::kRecords, [done = std::move(done)](const auto& all) mutable {
-    done(absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", all.records, "]}"));
-  });
+void Answers::ListConnections(const IdRange& range, bool more, OnJson done) {
+  const auto ask = [range](Worker& worker, auto receiver) {
+    worker.ListConnections(range, std::move(receiver));
+  };
+  Gather<Worker::Snapshot, Worker::Snapshot>(
+      loop_, workers_, ask, &AddSnapshot,
+      [range, more, done = std::move(done)](const Worker::Snapshot& all) mutable {
+        const std::string next = more ? absl::StrCat(",\"next\":", range.until) : "";
+        done(absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", all.records, "]", next,
+                          "}"));
+      });
 }
 
 void Answers::RoutesJson(OnJson done) {
-  AskWorkers(Worker::Detail::kRoutes, [this, done = std::move(done)](const auto& all) mutable {
-    done(all.routes.ToJson(reloads_->live(), loop_->common_now()));
-  });
+  const auto ask = [](Worker& worker, auto receiver) { worker.ReportRoutes(std::move(receiver)); };
+  Gather<Worker::Snapshot, Worker::Snapshot>(
+      loop_, workers_, ask, &AddSnapshot,
+      [this, done = std::move(done)](const Worker::Snapshot& all) mutable {
+        done(all.routes.ToJson(reloads_->live(), loop_->common_now()));
+      });
 }
 
 void Answers::CertificatesJson(OnJson done) {
@@ -77,7 +113,11 @@ void Answers::CertificatesJson(OnJson done) {
 }
 
 void Answers::LogConnections() {
-  ConnectionsJson([](const std::string& json) { LogEvent(LogLevel::kInfo, "dump").Members(json); });
+  if (std::exchange(logging_, true)) return;
+  ConnectionsJson({}, [this](const std::string& json) {
+    logging_ = false;
+    LogEvent(LogLevel::kInfo, "dump").Members(json);
+  });
 }
 
 void Answers::LogSummary() const {

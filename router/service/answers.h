@@ -1,6 +1,10 @@
 // What operators are told of the running service: by the admin server, on SIGUSR1, and at the end.
 // Workers tell it on their own threads; here it becomes one document.
 //
+// A page of connections is made in two steps: the workers tell which ids come next, and of those
+// the smallest ones, as many as a page has, are listed. So pages divide the ids among them: a
+// connection that lives while they are asked for is on exactly one, whatever comes and goes.
+//
 // Thread: the control loop's. Owner: the router. All that it is given outlives it; so does the loop
 // that is asked to add the workers' answers up. Failure: none.
 #pragma once
@@ -27,22 +31,24 @@ class Answers final : public AdminServer::Source {
 
   bool accepting() const override { return lifecycle_->ready(); }
   std::string unready() const override;
-  void ConnectionsJson(OnJson done) override;
+  void ConnectionsJson(const ConnectionPage& page, OnJson done) override;
   void RoutesJson(OnJson done) override;
   void CertificatesJson(OnJson done) override;
 
-  // The live connections, as a line of the log.
+  // The first page of the live connections, as a line of the log. While one is being made, another
+  // is not begun.
   void LogConnections();
   // How all have ended. REQUIRES: the workers have been joined.
   void LogSummary() const;
 
  private:
-  void AskWorkers(Worker::Detail detail, absl::AnyInvocable<void(const Worker::Snapshot&)> done);
+  void ListConnections(const IdRange& range, bool more, OnJson done);
 
   EventLoop* const loop_;                                    // Not owned.
   const Lifecycle* const lifecycle_;                         // Not owned.
   const Reloads* const reloads_;                             // Not owned.
   const absl::Span<const std::unique_ptr<Worker>> workers_;  // Not owned.
+  bool logging_ = false;
 };
 
 }  // namespace tlsbridge

@@ -90,7 +90,7 @@ void Lifecycle::Cut() {
 void Lifecycle::OnAcceptingStopped() {
   LogEvent(LogLevel::kInfo, "draining").Number("connections", admission_->connections());
   for (auto& worker : workers_) {
-    worker->Drain([this] { loop_->Post([this] { OnWorkerEmpty(); }); });
+    worker->Drain(drain_timeout_, [this] { loop_->Post([this] { OnWorkerEmpty(); }); });
     if (phase_ >= Phase::kEnding) worker->EndAll(TerminationReason::kShutdown);
     if (phase_ >= Phase::kCutting) worker->CutAll(TerminationReason::kShutdown);
   }

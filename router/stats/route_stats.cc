@@ -45,8 +45,7 @@ std::string BackendsJson(const BackendPool* pool, absl::Time now) {
 
 }  // namespace
 
-void RouteStats::Counts::Count(TerminationReason reason, uint64_t received, uint64_t sent) {
-  ++ended[static_cast<size_t>(reason)];
+void RouteStats::Counts::CountBytes(uint64_t received, uint64_t sent) {
   bytes_received += received;
   bytes_sent += sent;
 }

@@ -1,4 +1,4 @@
-// How connections ended, and what they carried, by route.
+// How connections ended, and what they carried so far, by route.
 //
 // There is one entry for each route that has had a connection, one for connections that ended
 // without a route, and one for all routes that are gone: names are the configuration's, never a
@@ -28,7 +28,8 @@ class RouteStats {
     uint64_t bytes_received = 0;  // from clients
     uint64_t bytes_sent = 0;      // to clients
 
-    void Count(TerminationReason reason, uint64_t received, uint64_t sent);
+    void CountEnd(TerminationReason reason) { ++ended[static_cast<size_t>(reason)]; }
+    void CountBytes(uint64_t received, uint64_t sent);
     void Add(const Counts& other);
   };
 

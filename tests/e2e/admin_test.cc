@@ -2,7 +2,10 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -35,7 +38,11 @@ class AdminTest : public TlsbridgeTest {
     return absl::StrCat(result.error, result.body);
   }
 
-  TcpBackend backend_{[](Socket& connection) { (void)connection.ReadToEnd(); }};
+  std::promise<bool> received_;  // the first five bytes of a client that sends some
+  TcpBackend backend_{[this](Socket& connection) {
+    if (connection.ReadExactly(5).ok()) received_.set_value(true);
+    (void)connection.ReadToEnd();
+  }};
   std::string admin_;
 };
 
@@ -64,6 +71,42 @@ TEST_F(AdminTest, ListsTheConnectionsAsSigusr1Does) {
   ASSERT_EQ(list["records"].size(), 1u);
   EXPECT_EQ(list["records"][0]["peer"], dump["records"][0]["peer"]);
   EXPECT_EQ(list["live"]["records"], 1);
+}
+
+TEST_F(AdminTest, ConnectionsOfAllWorkersComeByPagesEachOnce) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--workers=3"}));
+  std::vector<TlsClient> clients;
+  for (int i = 0; i < 20; ++i) {
+    auto client = TlsClient::Open(tlsbridge().address());
+    ASSERT_TRUE(client.ok()) << client.status();
+    clients.push_back(*std::move(client));
+  }
+  std::vector<int> ids;
+  std::string query = "?limit=6";
+  for (int page = 0; page < 4; ++page) {
+    const auto list = nlohmann::json::parse(Get("/connections" + query).substr(4), nullptr, false);
+    EXPECT_EQ(list["records"].size(), page < 3 ? 6u : 2u);
+    for (const auto& record : list["records"]) ids.push_back(record["id"]);
+    EXPECT_EQ(list.contains("next"), page < 3);
+    query = absl::StrCat("?limit=6&after=", list.value("next", 0));
+  }
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(std::unique(ids.begin(), ids.end()), ids.end());
+  EXPECT_EQ(ids.size(), 20u);
+  EXPECT_EQ(Get("/connections?limit=0").substr(0, 4), "400 ");
+}
+
+TEST_F(AdminTest, RoutesTellTheBytesOfConnectionsThatAreOpen) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  auto client = TlsClient::Open(tlsbridge().address());
+  ASSERT_TRUE(client.ok()) << client.status();
+  ASSERT_TRUE(client->Write("hello").ok());
+  ASSERT_TRUE(received_.get_future().get());
+  for (int i = 0; i < 2; ++i) {
+    const auto routes = nlohmann::json::parse(Get("/routes").substr(4), nullptr, false);
+    EXPECT_EQ(routes["routes"][0]["connections"], 1);
+    EXPECT_EQ(routes["routes"][0]["bytes_received"], 5);
+  }
 }
 
 TEST_F(AdminTest, IsNotReadyFromTheMomentThatItIsToldToStop) {

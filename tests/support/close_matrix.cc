@@ -44,7 +44,7 @@ void CloseMatrix::ExpectEnd(const EndedAs& expected) {
 }
 
 nlohmann::json CloseMatrix::Dump() const {
-  const auto records = nlohmann::json::parse("[" + manager_->DumpRecords() + "]");
+  const auto records = nlohmann::json::parse("[" + DumpRecords() + "]");
   EXPECT_EQ(records.size(), 1u);
   return records.empty() ? nlohmann::json() : records.front();
 }

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_join.h"
+#include "router/connections/connection_dump.h"
 #include "tls/certificates/development_ca.h"
 
 namespace tlsbridge::testing {
@@ -150,6 +152,20 @@ void RouterFixture::Stall(absl::Duration by) {
   Advance(by);
   clock_.set_runs_by_itself(false);
   Settle();
+}
+
+std::string RouterFixture::DumpRecords() const {
+  return absl::StrJoin(manager_->connections(), ",", [this](std::string* out, const auto& entry) {
+    out->append(DumpConnection(*entry.second, loop_->now()));
+  });
+}
+
+size_t RouterFixture::QueuedBytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, connection] : manager_->connections()) {
+    bytes += connection->bridge().queued_to_client() + connection->bridge().queued_to_backend();
+  }
+  return bytes;
 }
 
 uint64_t RouterFixture::Ended(TerminationReason reason) const {

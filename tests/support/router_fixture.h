@@ -62,6 +62,9 @@ class RouterFixture : public ::testing::Test {
   void ExpectOneEnd(TerminationReason reason, TerminationReason incoming,
                     TerminationReason outgoing);
   size_t live_connections() const { return manager_->GetConnectionCount(); }
+  // All live records as JSON objects, separated by commas; and what stalled peers have not taken.
+  std::string DumpRecords() const;
+  size_t QueuedBytes() const;
 
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_;

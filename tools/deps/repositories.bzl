@@ -87,6 +87,7 @@ def tlsbridge_repositories():
         targets = [
             "absl/base:core_headers",
             "absl/cleanup",
+            "absl/container:btree",
             "absl/container:flat_hash_map",
             "absl/container:inlined_vector",
             "absl/flags:commandlineflag",

@@ -40,6 +40,9 @@ TEST(HttpRequest, QueryAndAuthorityAreNoPartOfThePath) {
   EXPECT_EQ(PathOf("GET /ready?verbose=1 HTTP/1.1\r\n\r\n"), "/ready");
   EXPECT_EQ(PathOf("GET http://localhost:9901/ready?x HTTP/1.1\r\n\r\n"), "/ready");
   EXPECT_EQ(PathOf("GET http://localhost HTTP/1.1\r\n\r\n"), "/");
+  EXPECT_EQ(HttpRequest::Parse("GET http://localhost/a?b=1&c=2?#d HTTP/1.1\r\n\r\n").query,
+            "b=1&c=2?");
+  EXPECT_EQ(HttpRequest::Parse("GET /a#b?c HTTP/1.1\r\n\r\n").query, "");
 }
 
 TEST(HttpRequest, IsForAnAddressUnlessItNamesAnotherHost) {

@@ -74,13 +74,15 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   bool accepting_ = true;
   std::string unready_;
   std::string json_ = "{\"records\":[]}";
+  ConnectionPage page_;  // the last that was asked for
   bool thinks_ = false;  // answers come when a test calls those below
   std::vector<OnJson> answers_later_;
 
  private:
   bool accepting() const override { return accepting_; }
   std::string unready() const override { return unready_; }
-  void ConnectionsJson(OnJson done) override {
+  void ConnectionsJson(const ConnectionPage& page, OnJson done) override {
+    page_ = page;
     if (!thinks_) return done(json_);
     answers_later_.push_back(std::move(done));
   }
@@ -101,6 +103,25 @@ TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
               EndsWith("{\"certificates\":[]}"));
   EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               StartsWith("HTTP/1.1 404 "));
+}
+
+TEST_F(AdminServerTest, ConnectionsComeByPages) {
+  const auto ask = [this](const std::string& query) {
+    return AnswerTo("GET /connections" + query + " HTTP/1.1\r\n\r\n");
+  };
+  EXPECT_THAT(ask(""), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(page_.after, 0u);
+  EXPECT_EQ(page_.limit, ConnectionPage::kMost);
+  EXPECT_THAT(ask("?after=7&limit=100"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(page_.after, 7u);
+  EXPECT_EQ(page_.limit, 100u);
+  EXPECT_THAT(ask("?limit=1"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(page_.after, 0u);
+  EXPECT_EQ(page_.limit, 1u);
+  for (const char* bad : {"?limit=0", "?limit=10001", "?limit=-1", "?limit=", "?limit", "?after=x",
+                          "?after=99999999999999999999", "?page=2", "?limit=1&limit"}) {
+    EXPECT_THAT(ask(bad), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("use ?limit=N"))) << bad;
+  }
 }
 
 TEST_F(AdminServerTest, IsReadyUntilItDrains) {

@@ -129,7 +129,7 @@ class CloseMatrixCut : public RouterFixture,
     if (when() == When::kStalledRequest) {
       backend_peer_->StallReading(true);
       client_->Send(std::string(kMoreThanBuffersHold, 'r'));
-      ASSERT_TRUE(Until([this] { return manager_->QueuedBytes() > 0; }));
+      ASSERT_TRUE(Until([this] { return QueuedBytes() > 0; }));
       return;
     }
     backend_peer_->Send("answer ");
@@ -139,7 +139,7 @@ class CloseMatrixCut : public RouterFixture,
     if (when() == When::kStalledAnswer) {
       client_->socket().StallReading(true);
       backend_peer_->Send(std::string(kMoreThanBuffersHold, 'a'));
-      ASSERT_TRUE(Until([this] { return manager_->QueuedBytes() > 0; }));
+      ASSERT_TRUE(Until([this] { return QueuedBytes() > 0; }));
     }
     Settle();
     if (when() == When::kAnswered || when() == When::kAmidRecord) Advance(absl::Seconds(2));
@@ -183,7 +183,7 @@ class CloseMatrixCut : public RouterFixture,
   }
 
   nlohmann::json Dump() const {
-    const std::string records = manager_->DumpRecords();
+    const std::string records = DumpRecords();
     return records.empty() ? nlohmann::json({{"reason", "gone"}}) : nlohmann::json::parse(records);
   }
 

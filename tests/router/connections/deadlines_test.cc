@@ -57,6 +57,34 @@ TEST_F(DeadlinesTest, TheFirstByteIsAwaitedFromTheBackendsConnection) {
   ExpectNext(BridgeState::kBridging, last_activity_ + absl::Hours(4), Reason::kInactivity);
 }
 
+TEST_F(DeadlinesTest, WhatEndsItIsNoLookThatOnlyDoesSomethingElse) {
+  const auto ends = [this](BridgeState state) {
+    return NextEnd(record_, {state, last_activity_, any_bytes_}, absl::Minutes(5));
+  };
+  record_.keepalive_tightened = false;
+  record_.half_closed_at = start_;
+  ExpectNext(BridgeState::kHalfClosed, start_ + absl::Seconds(5), Reason::kNone);
+  EXPECT_EQ(ends(BridgeState::kHalfClosed).at, start_ + absl::Seconds(60));
+  EXPECT_EQ(ends(BridgeState::kHalfClosed).reason, Reason::kHalfCloseTimeout);
+  record_.connecting_since = start_;
+  record_.attempt_ends_at = start_ + absl::Seconds(1);
+  ExpectNext(BridgeState::kConnecting, start_ + absl::Seconds(1), Reason::kNone);
+  EXPECT_EQ(ends(BridgeState::kConnecting).at, start_ + absl::Seconds(5));
+  EXPECT_EQ(ends(BridgeState::kConnecting).reason, Reason::kConnectTimeout);
+  EXPECT_EQ(ends(BridgeState::kDraining).at, never_);
+}
+
+TEST_F(DeadlinesTest, OnePastItsAgeAndInUseEndsWhenItsDrainIsOver) {
+  any_bytes_ = true;
+  record_.lifetime = absl::Hours(1);
+  const Progress progress = {BridgeState::kBridging, start_, any_bytes_};
+  EXPECT_EQ(NextEnd(record_, progress, absl::Minutes(5)).at, start_ + absl::Hours(1));
+  record_.next_drain_look = start_ + absl::Hours(1) + absl::Milliseconds(100);
+  EXPECT_EQ(NextEnd(record_, progress, absl::Minutes(5)).at,
+            start_ + absl::Hours(1) + absl::Minutes(5));
+  EXPECT_EQ(NextEnd(record_, progress, absl::Minutes(5)).reason, Reason::kMaxLifetime);
+}
+
 TEST_F(DeadlinesTest, TheEarlierOfTwoWins) {
   any_bytes_ = true;
   last_activity_ = start_ + absl::Hours(21);

@@ -38,7 +38,7 @@ class ProxyHeaderIn : public RouterFixture {
     return Until([client] { return client->Step(), client->handshake_done(); });
   }
   bool RecordsHave(const std::string& text) {
-    return manager_->DumpRecords().find(text) != std::string::npos;
+    return DumpRecords().find(text) != std::string::npos;
   }
 };
 

@@ -61,7 +61,7 @@ TEST_F(RouteChoice, TheSecondRouteServesWhatTheFirstIsNotFor) {
   StartRouter();
   ConnectThrough();
   EXPECT_EQ(other.Accept(), nullptr);
-  EXPECT_NE(manager_->DumpRecords().find("second"), std::string::npos);
+  EXPECT_NE(DumpRecords().find("second"), std::string::npos);
 }
 
 TEST_F(RouteChoice, PassthroughGivesTheBackendTheHelloAsItWas) {

@@ -222,7 +222,7 @@ TEST_F(Traps, T24_TheDumpTellsEveryConnectionWhateverItsClientCallsItself) {
   Settle();
   Advance(absl::Seconds(3));
   manager_->EndAll(Reason::kAdmin);
-  const auto records = nlohmann::json::parse("[" + manager_->DumpRecords() + "]");
+  const auto records = nlohmann::json::parse("[" + DumpRecords() + "]");
   ASSERT_EQ(records.size(), 3u);
   size_t bytes = 0;
   for (const auto& record : records) {

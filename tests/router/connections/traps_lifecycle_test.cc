@@ -182,7 +182,7 @@ TEST_F(Traps, T11_TheFirstBytesAreCountedOnceThoughTheyWaitForTheBackend) {
 TEST_F(Traps, T12_TheDumpAndTheLogTellTheSameBytes) {
   Connect();
   for (size_t i = 1; i <= 50; ++i) Exchange(std::string(i * 100, 'b'));
-  const auto dump = nlohmann::json::parse(manager_->DumpRecords());
+  const auto dump = nlohmann::json::parse(DumpRecords());
   EXPECT_EQ(dump.value("bytes_received", 0u), backend_peer_->received().size());
   EXPECT_EQ(dump.value("bytes_sent", 0u), client_->received().size());
   client_->SendCloseNotify();
@@ -199,7 +199,7 @@ TEST_F(Traps, T12_TheDumpAndTheLogTellTheSameBytes) {
 TEST_F(Traps, T13_TheDumpTellsTotalsAndNothingThatCallsItselfARate) {
   Connect();
   Exchange(std::string(10'000, 'b'));
-  const auto dump = nlohmann::json::parse(manager_->DumpRecords());
+  const auto dump = nlohmann::json::parse(DumpRecords());
   for (const auto& [name, value] : dump.items()) {
     for (const char* word : {"rate", "per_", "throughput", "bandwidth", "speed", "average"}) {
       EXPECT_EQ(name.find(word), std::string::npos) << name;
@@ -212,7 +212,7 @@ TEST_F(Traps, T13_TheDumpTellsTotalsAndNothingThatCallsItselfARate) {
 TEST_F(Traps, T14_TheBytesOfALongConnectionGrowByWhatFlowsAndByNothingElse) {
   Connect();
   const auto bytes = [this] {
-    const auto dump = nlohmann::json::parse(manager_->DumpRecords());
+    const auto dump = nlohmann::json::parse(DumpRecords());
     return std::pair(dump.value("bytes_received", 0), dump.value("bytes_sent", 0));
   };
   for (int hour = 1; hour <= 5; ++hour) {
