@@ -186,6 +186,9 @@ class Builder {
       }
     }
     rules_.chains["guard"] = std::move(guard);
+    // Nobody goes there. The kernel tracks connections while a rule speaks of them: without any,
+    // flows of routes that are gone would be reset.
+    rules_.chains["keep"] = {.rules = {{IsInvalid{}, Verdict{Verdict::Kind::kReturn, ""}}}};
     rules_.chains[kRouteChain] = std::move(route);
     rules_.chains["pre"] = {.hook = Chain::Hook::kTranslate,
                             .rules = {{IsSyn{}, Verdict{Verdict::Kind::kGoto, kRouteChain}}}};

@@ -59,7 +59,7 @@ std::vector<Claim> ClaimsOn(uint16_t port, const Config& config, const Positions
                    [](const Candidate& a, const Candidate& b) { return WinsOver(a.rank, b.rank); });
   std::vector<Claim> claims;
   claims.reserve(candidates.size());
-  for (Candidate& candidate : candidates) claims.push_back(std::move(candidate.claim));
+  for (const Candidate& candidate : candidates) claims.push_back(candidate.claim);
   return claims;
 }
 

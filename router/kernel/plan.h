@@ -21,7 +21,10 @@ struct Endpoint {
   IpBytes address = {};
   uint16_t port = 0;
 
-  auto operator<=>(const Endpoint&) const = default;
+  bool operator==(const Endpoint&) const = default;
+  friend bool operator<(const Endpoint& a, const Endpoint& b) {
+    return a.address != b.address ? a.address < b.address : a.port < b.port;
+  }
 };
 
 struct Backend {

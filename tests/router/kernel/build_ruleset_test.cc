@@ -62,6 +62,10 @@ TEST(BuildRulesetTest, ARouteWithOneBackendIsOneElement) {
 		ct state invalid ip saddr . tcp sport @peers4 drop
 	}
 
+	chain keep {
+		ct state invalid return
+	}
+
 	chain newcomers4 {
 		ct event set new,destroy,protoinfo
 		ct timeout set "times4-5-14400-60"
@@ -129,6 +133,10 @@ TEST(BuildRulesetTest, ABackendThatDoesNotServeLeavesItsClientsToTheProgram) {
   EXPECT_EQ(rules.elements.at("peers4").size(), 1U);
   EXPECT_EQ(rules.elements.at("ours4").size(), 1U);
   EXPECT_EQ(rules.chains, BuildRuleset(OneRoute({At("10.7.2.11")})).chains);
+}
+
+TEST(BuildRulesetTest, WithoutRoutesConnectionsAreTrackedStill) {
+  EXPECT_THAT(TextOf(Plan()), HasSubstr("ct state invalid return"));
 }
 
 TEST(BuildRulesetTest, BackendsOfTheOtherFamilyAreNotForTheseClients) {

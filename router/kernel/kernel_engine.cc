@@ -1,0 +1,149 @@
+#include "router/kernel/kernel_engine.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "router/kernel/build_ruleset.h"
+#include "router/kernel/plan_change.h"
+
+namespace tlsbridge::kernel {
+namespace {
+
+// In one turn of the loop; what is left makes it turn again.
+constexpr int kDatagramsATurn = 256;
+
+absl::Duration ShortestConnectTimeout(const Plan& plan) {
+  absl::Duration shortest = absl::Hours(1);
+  for (const Route& route : plan.routes) {
+    if (route.timeouts.connect > absl::ZeroDuration()) {
+      shortest = std::min(shortest, route.timeouts.connect);
+    }
+  }
+  return shortest;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KernelEngine>> KernelEngine::Start(PlanSource source,
+                                                                  Options options, EventLoop* loop,
+                                                                  Observer* observer) {
+  Plan plan = source();
+  std::unique_ptr<KernelEngine> engine(
+      new KernelEngine(std::move(source), options, loop, observer));
+  if (absl::Status status = engine->Open(plan); !status.ok()) return status;
+  engine->plan_ = std::move(plan);
+  return engine;
+}
+
+KernelEngine::KernelEngine(PlanSource source, Options options, EventLoop* loop, Observer* observer)
+    : source_(std::move(source)),
+      options_(options),
+      loop_(loop),
+      observer_(observer),
+      settling_(
+          loop, [this] { ChangeNow(); }, Timer::Of::kService),
+      look_(
+          loop, [this] { Look(); }, Timer::Of::kService) {}
+
+absl::Status KernelEngine::Open(const Plan& plan) {
+  owner_ = std::make_shared<FlowOwner>(plan);
+  auto watcher = FlowWatcher::Create(
+      [owner = owner_](const auto& original, const auto& reply) {
+        return owner->Find(original, reply);
+      },
+      [this](const FlowEvent& event) { observer_->OnFlow(event); }, &loop_->clock(), {});
+  if (!watcher.ok()) return watcher.status();
+  watcher_ = *std::move(watcher);
+  // Before the table, so that no flow begins unseen.
+  events_ = std::make_unique<FdEvent>(loop_, watcher_->fd(), [this] { OnEvents(); });
+  if (const int error = events_->Enable(); error != 0) {
+    return KernelError(error, "watching netfilter");
+  }
+  auto table = KernelTable::Create(BuildRuleset(plan), {.keep = options_.keep});
+  if (!table.ok()) return table.status();
+  table_ = *std::move(table);
+  reconciled_at_ = loop_->now();
+  look_.ArmAfter(options_.look_every);
+  return absl::OkStatus();
+}
+
+absl::Status KernelEngine::Prepare(const Plan& plan) { return table_->Check(BuildRuleset(plan)); }
+
+absl::Status KernelEngine::Commit(PlanSource source) {
+  if (absl::Status status = Change(source()); !status.ok()) return status;
+  source_ = std::move(source);
+  is_behind_ = false;
+  Tell(absl::OkStatus(), &table_trouble_told_);
+  return absl::OkStatus();
+}
+
+absl::Status KernelEngine::Change(Plan plan) {
+  const auto part = FindChange(plan_, plan);
+  absl::Status status = part ? table_->Apply(*part) : table_->Apply(BuildRuleset(plan));
+  if (!status.ok()) return status;
+  if (!part) SetOwner(plan);
+  plan_ = std::move(plan);
+  return absl::OkStatus();
+}
+
+void KernelEngine::SetOwner(const Plan& plan) {
+  // News of what was forwarded by the plan before may not have been read yet.
+  auto before = std::exchange(owner_, std::make_shared<FlowOwner>(plan));
+  watcher_->table().SetOwner(
+      [now = owner_, before = std::move(before)](const auto& original, const auto& reply) {
+        auto route = now->Find(original, reply);
+        return route ? route : before->Find(original, reply);
+      });
+}
+
+void KernelEngine::BackendsChanged() {
+  if (std::exchange(is_behind_, true) || stopped_) return;
+  settling_.ArmAfter(options_.settle);
+}
+
+void KernelEngine::ChangeNow() {
+  Plan plan = source_();
+  if (stopped_) {
+    for (Route& route : plan.routes) {
+      for (Backend& backend : route.backends) backend.serving = false;
+    }
+  }
+  const absl::Status status = Change(std::move(plan));
+  is_behind_ = !status.ok();
+  Tell(status, &table_trouble_told_);
+}
+
+void KernelEngine::StopTaking() {
+  stopped_ = true;
+  ChangeNow();
+}
+
+size_t KernelEngine::End(const std::function<bool(const Flow&)>& is_wanted,
+                         TerminationReason reason) {
+  size_t ended = 0;
+  for (const Flow& flow : watcher_->table().Snapshot()) {
+    if (is_wanted(flow) && watcher_->Remove(flow.id, reason).ok()) ++ended;
+  }
+  return ended;
+}
+
+void KernelEngine::OnEvents() {
+  // What is not read now makes the descriptor ready again.
+  Tell(watcher_->Read(kDatagramsATurn).status(), &watch_trouble_told_);
+}
+
+void KernelEngine::Look() {
+  look_.ArmAfter(options_.look_every);
+  if (is_behind_) ChangeNow();
+  watcher_->AskForOpening(ShortestConnectTimeout(plan_));
+  if (loop_->now() - reconciled_at_ < options_.reconcile_every) return;
+  reconciled_at_ = loop_->now();
+  Tell(watcher_->Reconcile(), &watch_trouble_told_);
+}
+
+void KernelEngine::Tell(const absl::Status& status, bool* is_told) {
+  if (std::exchange(*is_told, !status.ok()) != *is_told) observer_->OnTrouble(status);
+}
+
+}  // namespace tlsbridge::kernel

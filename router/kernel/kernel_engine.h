@@ -1,0 +1,106 @@
+// Forwarding by the kernel, on an event loop: keeps the table what the plan says, and tells of
+// flows.
+//
+// The plan is asked for again after every change of backends, once for all that change within a
+// moment. What the kernel refuses leaves the table as it was, is told of, and tried again each
+// second.
+//
+// Thread: the loop's. Owner: the caller; loop and observer outlive it, and the source is called
+// until it is replaced. Its end removes the table, unless that is to be kept. Failure: Start(),
+// Prepare() and Commit() return a Status that names the part which the kernel refused; then nothing
+// has changed.
+#pragma once
+
+#include <stddef.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/fd_event.h"
+#include "bridge/event/timer.h"
+#include "router/kernel/flow_owner.h"
+#include "router/kernel/flow_watcher.h"
+#include "router/kernel/kernel_table.h"
+#include "router/kernel/plan.h"
+
+namespace tlsbridge::kernel {
+
+class KernelEngine {
+ public:
+  class Observer {
+   public:
+    virtual ~Observer() = default;
+    virtual void OnFlow(const FlowEvent& event) = 0;
+    // The table, or the watch, is not what it should be; once until it is again, which is told of
+    // by an OK.
+    virtual void OnTrouble(const absl::Status& trouble) = 0;
+  };
+
+  struct Options {
+    bool keep = false;                                  // the table, when the process ends
+    absl::Duration settle = absl::Milliseconds(50);     // of changes of backends
+    absl::Duration look_every = absl::Seconds(1);       // at flows that nobody has answered
+    absl::Duration reconcile_every = absl::Minutes(1);  // with all that the kernel has
+  };
+
+  using PlanSource = absl::AnyInvocable<Plan()>;
+
+  static absl::StatusOr<std::unique_ptr<KernelEngine>> Start(PlanSource source, Options options,
+                                                             EventLoop* loop, Observer* observer);
+  KernelEngine(const KernelEngine&) = delete;
+  KernelEngine& operator=(const KernelEngine&) = delete;
+
+  // Whether the kernel would take this plan; of the same table.
+  absl::Status Prepare(const Plan& plan);
+  // From now on `source` says what is forwarded.
+  absl::Status Commit(PlanSource source);
+
+  // A backend has come, gone, fallen ill or recovered.
+  void BackendsChanged();
+
+  // New connections reach the program from now on; those that are open go on.
+  void StopTaking();
+  // Ends the open flows of which `is_wanted` says so, with this reason; how many.
+  size_t End(const std::function<bool(const Flow&)>& is_wanted, TerminationReason reason);
+
+  const FlowTable& flows() const { return watcher_->table(); }
+  const Plan& plan() const { return plan_; }
+  uint64_t overflows() const { return watcher_->overflows(); }
+  uint64_t rewrites() const { return table_->rewrites(); }
+
+ private:
+  KernelEngine(PlanSource source, Options options, EventLoop* loop, Observer* observer);
+
+  absl::Status Open(const Plan& plan);
+  absl::Status Change(Plan plan);
+  void ChangeNow();
+  void SetOwner(const Plan& plan);
+  void OnEvents();
+  void Look();
+  void Tell(const absl::Status& status, bool* is_told);
+
+  PlanSource source_;
+  const Options options_;
+  EventLoop* const loop_;     // Not owned.
+  Observer* const observer_;  // Not owned.
+  Plan plan_;                 // as the table has it
+  std::shared_ptr<const FlowOwner> owner_;
+  std::unique_ptr<FlowWatcher> watcher_;
+  std::unique_ptr<KernelTable> table_;
+  std::unique_ptr<FdEvent> events_;
+  Timer settling_;
+  Timer look_;
+  absl::Time reconciled_at_;
+  bool stopped_ = false;
+  bool is_behind_ = false;  // the table is not what the plan says
+  bool table_trouble_told_ = false;
+  bool watch_trouble_told_ = false;
+};
+
+}  // namespace tlsbridge::kernel

@@ -1,0 +1,154 @@
+// The engine on a loop, with real connections.
+#include "router/kernel/kernel_engine.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/router/kernel/support/random_plan.h"
+#include "tests/router/kernel/support/topology.h"
+
+namespace tlsbridge::kernel {
+namespace {
+
+using testing::Topology;
+using Kind = FlowEvent::Kind;
+using Reason = TerminationReason;
+
+class KernelEngineTest : public testing::NamespaceTest, private KernelEngine::Observer {
+ protected:
+  void SetUp() override {
+    NamespaceTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    net_ = std::make_unique<Topology>();
+    net_->ListenOnRouter("10.7.1.1", 443);
+    loop_ = *EventLoop::Create(&clock_);
+    plan_.routes.push_back({.name = "mail", .backends = {At(11), At(12)}});
+    plan_.listeners.push_back({{Ip("10.7.1.1"), 443}, {{std::nullopt, 0}}});
+    auto engine = KernelEngine::Start([this] { return Asked(); }, {}, loop_.get(), this);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = *std::move(engine);
+  }
+
+  static Backend At(uint8_t last) {
+    IpBytes address = Ip("10.7.2.0");
+    address[15] = last;
+    return {{address, 9000}};
+  }
+
+  Plan Asked() {
+    ++asked_;
+    return plan_;
+  }
+
+  // Turns the loop until it holds; false if it does not for ten seconds.
+  template <typename Condition>
+  bool Await(Condition condition) {
+    bool late = false;
+    Timer deadline(
+        loop_.get(), [&late] { late = true; }, Timer::Of::kService);
+    deadline.ArmAfter(absl::Seconds(10));
+    while (!late && !condition()) loop_->Turn(/*wait=*/true);
+    return condition();
+  }
+
+  size_t Count(Kind kind) const {
+    size_t count = 0;
+    for (const FlowEvent& event : flows_) count += event.kind == kind ? 1 : 0;
+    return count;
+  }
+
+  void OnFlow(const FlowEvent& event) override { flows_.push_back(event); }
+  void OnTrouble(const absl::Status& trouble) override { troubles_.push_back(trouble); }
+
+  SystemClock clock_;
+  std::unique_ptr<Topology> net_;
+  std::unique_ptr<EventLoop> loop_;
+  Plan plan_;
+  int asked_ = 0;
+  std::vector<FlowEvent> flows_;
+  std::vector<absl::Status> troubles_;
+  std::unique_ptr<KernelEngine> engine_;
+};
+
+TEST_F(KernelEngineTest, ChangesOfBackendsWithinAMomentAreOne) {
+  EXPECT_EQ(asked_, 1);
+  plan_.routes[0].backends[0].serving = false;
+  for (int i = 0; i < 10; ++i) engine_->BackendsChanged();
+  EXPECT_EQ(asked_, 1);
+  ASSERT_TRUE(Await([this] { return engine_->plan() == plan_; }));
+  EXPECT_EQ(asked_, 2);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, 1);
+}
+
+TEST_F(KernelEngineTest, ABackendThatLeavesAndOneThatComesAreFollowed) {
+  plan_.routes[0].backends = {At(13)};
+  engine_->BackendsChanged();
+  ASSERT_TRUE(Await([this] { return engine_->plan() == plan_; }));
+  const Topology::Talk talk = net_->Connect("10.7.1.1", 443);
+  EXPECT_EQ(talk.backend, 2);
+  EXPECT_TRUE(Await([this] { return Count(Kind::kConnected) == 1; }));
+  EXPECT_EQ(engine_->flows().open_of("mail"), 1U);
+}
+
+TEST_F(KernelEngineTest, WhenItStopsTakingClientsReachTheProgramAndOpenFlowsGoOn) {
+  Topology::Talk talk = net_->Connect("10.7.1.1", 443);
+  ASSERT_EQ(talk.backend, 0);
+  ASSERT_TRUE(Await([this] { return Count(Kind::kConnected) == 1; }));
+  engine_->StopTaking();
+  EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, Topology::kProgram);
+  EXPECT_TRUE(talk.client.Send("ping"));
+  EXPECT_EQ(talk.server.Receive(), "ping");
+  // News of backends does not bring it back.
+  engine_->BackendsChanged();
+  EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, Topology::kProgram);
+
+  EXPECT_EQ(engine_->End([](const Flow& flow) { return flow.route == "web"; }, Reason::kShutdown),
+            0U);
+  EXPECT_EQ(engine_->End([](const Flow& flow) { return flow.route == "mail"; }, Reason::kShutdown),
+            1U);
+  ASSERT_TRUE(Await([this] { return Count(Kind::kEnded) == 1; }));
+  EXPECT_EQ(flows_.back().reasons.reason, Reason::kShutdown);
+  EXPECT_EQ(engine_->flows().open(), 0U);
+  talk.client.Send("late");
+  EXPECT_EQ(talk.client.Receive(), "error");
+}
+
+TEST_F(KernelEngineTest, AReloadThatTakesTheRouteAwayLeavesItsFlowsKnown) {
+  Topology::Talk talk = net_->Connect("10.7.1.1", 443);
+  ASSERT_EQ(talk.backend, 0);
+  // Not read yet, when the plan that it began by is replaced.
+  EXPECT_TRUE(engine_->Prepare(Plan()).ok());
+  ASSERT_TRUE(engine_->Commit([] { return Plan(); }).ok());
+  ASSERT_TRUE(Await([this] { return Count(Kind::kConnected) == 1; }));
+  EXPECT_EQ(engine_->flows().open_of("mail"), 1U);
+  EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, Topology::kProgram);
+  EXPECT_TRUE(talk.client.Send("ping"));
+  EXPECT_EQ(talk.server.Receive(), "ping");
+}
+
+TEST_F(KernelEngineTest, WhatTheKernelRefusesIsToldOnceAndTriedAgain) {
+  const Plan good = plan_;
+  // A name that no object of the kernel's may have.
+  plan_.table = std::string(300, 'x');
+  plan_.routes[0].backends[1].serving = false;
+  engine_->BackendsChanged();
+  ASSERT_TRUE(Await([this] { return asked_ >= 3; }));
+  ASSERT_EQ(troubles_.size(), 1U);
+  EXPECT_FALSE(troubles_[0].ok());
+  EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, 0);
+  plan_ = good;
+  ASSERT_TRUE(Await([this] { return troubles_.size() == 2; }));
+  EXPECT_TRUE(troubles_[1].ok());
+}
+
+TEST_F(KernelEngineTest, ItsEndRemovesTheTable) {
+  EXPECT_EQ(testing::RunCommand("nft list table inet tlsbridge").exit_code, 0);
+  engine_.reset();
+  EXPECT_NE(testing::RunCommand("nft list table inet tlsbridge").exit_code, 0);
+  EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, Topology::kProgram);
+}
+
+}  // namespace
+}  // namespace tlsbridge::kernel
