@@ -1,222 +1,134 @@
 #include "router/backends/cares_client.h"
 
-#include <ares.h>
-#include <arpa/nameser.h>
-#include <netinet/in.h>
-#include <string.h>
-
-#include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
-#include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "bridge/event/fd_event.h"
-#include "bridge/event/timer.h"
-#include "bridge/event/watch_error.h"
-#include "router/backends/srv_answer.h"
 
 namespace tlsbridge {
-namespace {
 
-struct ChannelDeleter {
-  void operator()(ares_channeldata* channel) const { ares_destroy(channel); }
-};
-using ChannelPtr = std::unique_ptr<ares_channeldata, ChannelDeleter>;
-
-absl::Status StatusOf(int error) {
-  if (error == ARES_ENODATA) return absl::NotFoundError("the name has no address");
-  if (error == ARES_ENOTFOUND) return absl::NotFoundError("the name does not exist");
-  return absl::UnavailableError(ares_strerror(error));
-}
-
-int SetServers(ares_channel channel, const std::vector<SocketAddress>& servers) {
-  std::vector<ares_addr_port_node> nodes;
-  for (const SocketAddress& server : servers) {
-    ares_addr_port_node node = {};
-    node.family = server.family();
-    node.udp_port = node.tcp_port = server.port();
-    if (server.family() == AF_INET) {
-      node.addr.addr4 = reinterpret_cast<const sockaddr_in*>(server.get())->sin_addr;
-    } else if (server.family() == AF_INET6) {
-      memcpy(&node.addr.addr6, &reinterpret_cast<const sockaddr_in6*>(server.get())->sin6_addr,
-             sizeof(node.addr.addr6));
-    } else {
-      return ARES_EBADNAME;
-    }
-    nodes.push_back(node);
-  }
-  for (size_t i = 1; i < nodes.size(); ++i) nodes[i - 1].next = &nodes[i];
-  return ares_set_servers_ports(channel, nodes.data());
-}
-
-// One question, with a channel of its own: it is read from the files of the moment, ends when it is
-// destroyed, and shares no socket with another.
-template <typename Answer>
-class CaresQuery : public DnsQuery {
+// A question that waits its turn.
+class CaresClient::Asker {
  public:
-  using OnDone = absl::AnyInvocable<void(absl::StatusOr<Answer>) &&>;
+  virtual ~Asker() = default;
+  virtual void Begin(CaresChannel* channel) = 0;
+  virtual void Fail(const absl::Status& status) = 0;
+};
 
-  CaresQuery(EventLoop* loop, const DnsSettings& settings, OnDone done)
-      : loop_(loop),
+// c-ares takes no question back: one that nobody waits for any more goes on without its Query.
+template <typename Answer>
+class CaresClient::Query final : public DnsQuery, private CaresClient::Asker {
+ public:
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Answer>) &&>;
+  using Ask = absl::AnyInvocable<void(CaresChannel*, Done)>;
+
+  Query(CaresClient* client, Ask ask, Done done)
+      : client_(client),
+        ask_(std::move(ask)),
         done_(std::move(done)),
         timer_(
-            loop, [this] { OnTimer(); }, Timer::Of::kService) {
-    // A second round waits twice as long.
-    constexpr int kRounds = 2;
-    ares_options options = {};
-    options.timeout = std::max(1, static_cast<int>(settings.timeout / absl::Milliseconds(4)));
-    options.tries = kRounds;
-    options.sock_state_cb = &OnSocketState;
-    options.sock_state_cb_data = this;
-    ares_channel channel = nullptr;
-    int error = ares_init_options(&channel, &options,
-                                  ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-    if (error != ARES_SUCCESS) {
-      Finish(StatusOf(error));
-      return;
-    }
-    channel_.reset(channel);
-    deadline_ = loop->now() + settings.timeout;
-    if (settings.servers.empty()) return;
-    error = SetServers(channel, settings.servers);
-    if (error != ARES_SUCCESS) Finish(StatusOf(error));
+            client->loop_, [this] { Answer_(); }, Timer::Of::kService) {
+    client_->waiting_.push_back(this);
+    client_->PumpSoon();
+  }
+  ~Query() override {
+    *self_ = nullptr;
+    client_->waiting_.remove(this);
   }
 
- protected:
-  ares_channel channel() const { return channel_.get(); }
-  bool finished() const { return result_.has_value(); }
-
-  // The last statement of whatever may change what c-ares waits for.
-  void SetTimer() {
-    if (finished()) return timer_.ArmAfter(absl::ZeroDuration());
-    timeval left;
-    absl::Time at = deadline_;
-    if (ares_timeout(channel(), nullptr, &left) != nullptr) {
-      at = std::min(at, loop_->now() + absl::DurationFromTimeval(left));
-    }
-    timer_.ArmAt(at);
+ private:
+  void Begin(CaresChannel* channel) override {
+    channel_ = channel;
+    timer_.ArmAfter(client_->settings_.timeout);
+    ++client_->open_;
+    ask_(channel, [client = client_, self = self_](absl::StatusOr<Answer> answer) {
+      --client->open_;
+      client->PumpSoon();
+      if (*self != nullptr) (*self)->Finish(std::move(answer));
+    });
   }
+
+  void Fail(const absl::Status& status) override { Finish(status); }
 
   void Finish(absl::StatusOr<Answer> result) {
-    if (finished()) return;
+    channel_ = nullptr;
+    if (result_.has_value()) return;
     result_.emplace(std::move(result));
     timer_.ArmAfter(absl::ZeroDuration());
   }
 
- private:
-  void OnTimer() {
-    closed_.clear();
-    if (!finished() && loop_->now() < deadline_) {
-      ares_process_fd(channel(), ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-      return SetTimer();
+  // It has been answered, or its time is over.
+  void Answer_() {
+    if (!result_.has_value()) {
+      const absl::Status& trouble = channel_->trouble();
+      result_.emplace(trouble.ok() ? absl::DeadlineExceededError("no name server answers")
+                                   : trouble);
     }
-    if (!finished()) result_.emplace(absl::DeadlineExceededError("no name server answers"));
-    channel_.reset();
-    closed_.clear();
-    OnDone done = std::exchange(done_, nullptr);
+    *self_ = nullptr;
+    Done done = std::exchange(done_, nullptr);
     std::move(done)(*std::move(result_));
   }
 
-  static void OnSocketState(void* self, ares_socket_t fd, int readable, int writable) {
-    static_cast<CaresQuery*>(self)->Watch(fd, readable != 0, writable != 0);
-  }
-
-  void Watch(int fd, bool readable, bool writable) {
-    // c-ares calls from inside the old event's callback, so that it must live on for a while.
-    const auto old = events_.find(fd);
-    if (old != events_.end()) {
-      old->second->Disable();
-      closed_.push_back(std::move(old->second));
-      events_.erase(old);
-    }
-    if (!readable && !writable) return;
-    const FdEvent::For what = !writable   ? FdEvent::For::kReading
-                              : !readable ? FdEvent::For::kWriting
-                                          : FdEvent::For::kBoth;
-    events_[fd] = std::make_unique<FdEvent>(
-        loop_, fd,
-        [this, fd, readable, writable] {
-          ares_process_fd(channel(), readable ? fd : ARES_SOCKET_BAD,
-                          writable ? fd : ARES_SOCKET_BAD);
-          SetTimer();
-        },
-        what);
-    if (const int error = events_[fd]->Enable(); error != 0) {
-      Finish(WatchError("a name server's socket", error));
-    }
-  }
-
-  EventLoop* const loop_;  // Not owned.
-  OnDone done_;
-  absl::Time deadline_;
+  CaresClient* const client_;  // Not owned.
+  Ask ask_;
+  Done done_;
+  CaresChannel* channel_ = nullptr;  // while it is open there
   std::optional<absl::StatusOr<Answer>> result_;
+  const std::shared_ptr<Query*> self_ = std::make_shared<Query*>(this);
   Timer timer_;
-  std::map<int, std::unique_ptr<FdEvent>> events_;
-  std::vector<std::unique_ptr<FdEvent>> closed_;
-  ChannelPtr channel_;  // last: while it dies it tells of sockets and of its query
 };
 
-class AddressQuery final : public CaresQuery<AddressAnswer> {
- public:
-  AddressQuery(EventLoop* loop, const DnsSettings& settings, const std::string& host, uint16_t port,
-               OnDone done)
-      : CaresQuery(loop, settings, std::move(done)) {
-    if (finished()) return;
-    ares_addrinfo_hints hints = {};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = ARES_AI_NUMERICSERV;
-    ares_getaddrinfo(channel(), host.c_str(), absl::StrCat(port).c_str(), &hints, &OnAnswer, this);
-    SetTimer();
-  }
+CaresClient::CaresClient(EventLoop* loop, const DnsSettings& settings)
+    : loop_(loop),
+      settings_(settings),
+      pump_(
+          loop, [this] { Pump(); }, Timer::Of::kService) {}
 
- private:
-  static void OnAnswer(void* self, int error, int, ares_addrinfo* info) {
-    const std::unique_ptr<ares_addrinfo, void (*)(ares_addrinfo*)> owner(info, ares_freeaddrinfo);
-    if (error == ARES_EDESTRUCTION) return;
-    auto* query = static_cast<AddressQuery*>(self);
-    if (error != ARES_SUCCESS) return query->Finish(StatusOf(error));
-    AddressAnswer answer;
-    answer.ttl = absl::InfiniteDuration();
-    for (const ares_addrinfo_node* node = info->nodes; node != nullptr; node = node->ai_next) {
-      answer.addresses.push_back(SocketAddress::From(node->ai_addr, node->ai_addrlen));
-      answer.ttl = std::min(answer.ttl, absl::Seconds(std::max(node->ai_ttl, 0)));
-    }
-    if (answer.addresses.empty()) return query->Finish(StatusOf(ARES_ENODATA));
-    query->Finish(std::move(answer));
-  }
-};
-
-class ServiceQuery final : public CaresQuery<SrvAnswer> {
- public:
-  ServiceQuery(EventLoop* loop, const DnsSettings& settings, const std::string& name, OnDone done)
-      : CaresQuery(loop, settings, std::move(done)) {
-    if (finished()) return;
-    ares_search(channel(), name.c_str(), ns_c_in, ns_t_srv, &OnAnswer, this);
-    SetTimer();
-  }
-
- private:
-  static void OnAnswer(void* self, int error, int, unsigned char* bytes, int length) {
-    if (error == ARES_EDESTRUCTION) return;
-    auto* query = static_cast<ServiceQuery*>(self);
-    if (error != ARES_SUCCESS) return query->Finish(StatusOf(error));
-    query->Finish(ParseSrvAnswer({bytes, static_cast<size_t>(std::max(length, 0))}));
-  }
-};
-
-}  // namespace
+CaresClient::~CaresClient() = default;
 
 std::unique_ptr<DnsQuery> CaresClient::LookUpAddresses(const std::string& host, uint16_t port,
                                                        OnAddresses done) {
-  return std::make_unique<AddressQuery>(loop_, settings_, host, port, std::move(done));
+  return std::make_unique<Query<AddressAnswer>>(
+      this,
+      [host, port](CaresChannel* channel, OnAddresses answered) {
+        channel->LookUpAddresses(host, port, std::move(answered));
+      },
+      std::move(done));
 }
 
 std::unique_ptr<DnsQuery> CaresClient::LookUpServices(const std::string& name, OnServices done) {
-  return std::make_unique<ServiceQuery>(loop_, settings_, name, std::move(done));
+  return std::make_unique<Query<SrvAnswer>>(
+      this,
+      [name](CaresChannel* channel, OnServices answered) {
+        channel->LookUpServices(name, std::move(answered));
+      },
+      std::move(done));
+}
+
+void CaresClient::Pump() {
+  while (!waiting_.empty() && open_ < kMostOpen) {
+    const absl::StatusOr<CaresChannel*> channel = FreshChannel();
+    Asker* const next = waiting_.front();
+    waiting_.pop_front();
+    if (channel.ok()) {
+      next->Begin(*channel);
+    } else {
+      next->Fail(channel.status());
+    }
+  }
+  channels_.remove_if([](const Channel& c) { return c.channel->open() == 0; });
+}
+
+absl::StatusOr<CaresChannel*> CaresClient::FreshChannel() {
+  const absl::Time now = loop_->now();
+  if (!channels_.empty() && now - channels_.back().made_at < kFresh) {
+    return channels_.back().channel.get();
+  }
+  auto channel = CaresChannel::Create(loop_, settings_);
+  if (!channel.ok()) return channel.status();
+  channels_.push_back({*std::move(channel), now});
+  return channels_.back().channel.get();
 }
 
 }  // namespace tlsbridge

@@ -33,6 +33,7 @@ HealthChecker::HealthChecker(EventLoop* loop, LiveCounters* live, const Route& r
       live_(live),
       route_(route.name),
       settings_(route.health),
+      send_proxy_(route.send_proxy),
       pool_(std::move(pool)),
       tls_(std::move(tls)),
       random_(static_cast<std::minstd_rand::result_type>(seed)) {
@@ -85,8 +86,8 @@ std::unique_ptr<ProbeTalk> HealthChecker::MakeTalk(const Check& check) {
 void HealthChecker::Start(Check* check) {
   check->began = loop_->now();
   check->probe = std::make_unique<HealthProbe>(
-      loop_, live_, check->addresses, MakeTalk(*check), settings_.timeout,
-      [this, check](const absl::Status& status) { OnResult(check, status); });
+      loop_, live_, check->addresses, BehindProxyHeader(send_proxy_, MakeTalk(*check)),
+      settings_.timeout, [this, check](const absl::Status& status) { OnResult(check, status); });
 }
 
 void HealthChecker::OnResult(Check* check, const absl::Status& status) {

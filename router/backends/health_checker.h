@@ -4,7 +4,8 @@
 // first one: replicas and endpoints are spread over time. One check at a time for each endpoint;
 // one that takes longer than the interval delays the next. An endpoint is healthy until enough
 // checks in a row say otherwise. Each change is logged. A check that this machine could not make,
-// for want of descriptors or the like, says neither.
+// for want of descriptors or the like, says neither. A backend that gets PROXY headers gets one
+// from each check.
 //
 // Thread: the control loop's. Owner: the router, beside the route; loop and counters outlive it.
 // Failure: never.
@@ -56,9 +57,9 @@ class HealthChecker {
   void Sync();
   // The same checks, of another pool's endpoints from now on; those that stay are not disturbed.
   void Adopt(std::shared_ptr<BackendPool> pool);
-  bool ChecksBy(const HealthCheck& settings,
-                const std::shared_ptr<const tls::BackendContext>& tls) const {
-    return settings_ == settings && tls_ == tls;
+  // Whether it checks as `route` wants it.
+  bool ChecksBy(const Route& route, const std::shared_ptr<const tls::BackendContext>& tls) const {
+    return settings_ == route.health && send_proxy_ == route.send_proxy && tls_ == tls;
   }
 
   size_t endpoints() const { return checks_.size(); }
@@ -74,6 +75,7 @@ class HealthChecker {
   LiveCounters* const live_;  // Not owned.
   const std::string route_;
   const HealthCheck settings_;
+  const ProxyProtocol send_proxy_;
   std::shared_ptr<BackendPool> pool_;
   const std::shared_ptr<const tls::BackendContext> tls_;
   std::minstd_rand random_;

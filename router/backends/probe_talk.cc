@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "bridge/proxy_protocol/encoder.h"
 #include "tls/backend_session.h"
 
 namespace tlsbridge {
@@ -96,6 +97,24 @@ class Tls final : public ProbeTalk {
   const std::unique_ptr<tls::Session> session_;
 };
 
+class BehindHeader final : public ProbeTalk {
+ public:
+  BehindHeader(std::string header, std::unique_ptr<ProbeTalk> talk)
+      : header_(std::move(header)), talk_(std::move(talk)) {}
+
+  ProbeStep Begin() override {
+    ProbeStep step = talk_->Begin();
+    step.output.insert(0, header_);
+    return step;
+  }
+  ProbeStep Receive(absl::Span<const uint8_t> bytes) override { return talk_->Receive(bytes); }
+  ProbeStep ReceiveEnd() override { return talk_->ReceiveEnd(); }
+
+ private:
+  const std::string header_;
+  const std::unique_ptr<ProbeTalk> talk_;
+};
+
 }  // namespace
 
 std::unique_ptr<ProbeTalk> ConnectTalk() { return std::make_unique<Connect>(); }
@@ -107,6 +126,20 @@ std::unique_ptr<ProbeTalk> SendExpectTalk(std::string send, std::string expect) 
 std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::BackendContext> context,
                                    tls::Staging* staging, const std::string& backend) {
   return std::make_unique<Tls>(std::move(context), staging, backend);
+}
+
+std::unique_ptr<ProbeTalk> BehindProxyHeader(ProxyProtocol version,
+                                             std::unique_ptr<ProbeTalk> talk) {
+  switch (version) {
+    case ProxyProtocol::kNone:
+      return talk;
+    case ProxyProtocol::kV1:
+      return std::make_unique<BehindHeader>(proxy_protocol::EncodeLine({}, {}), std::move(talk));
+    case ProxyProtocol::kV2:
+      return std::make_unique<BehindHeader>(proxy_protocol::EncodeBinary({.local = true}).bytes,
+                                            std::move(talk));
+  }
+  return talk;
 }
 
 }  // namespace tlsbridge

@@ -43,4 +43,11 @@ std::unique_ptr<ProbeTalk> SendExpectTalk(std::string send, std::string expect);
 std::unique_ptr<ProbeTalk> TlsTalk(std::shared_ptr<const tls::BackendContext> context,
                                    tls::Staging* staging, const std::string& backend);
 
+// The same, behind the PROXY header of a connection that is nobody's: what takes the header from
+// clients' connections demands it of checks, too. Version 2 has the command LOCAL for it (section
+// 2.2 names health checks), version 1 only UNKNOWN (section 2.1): either way the receiver goes by
+// the connection's own addresses.
+std::unique_ptr<ProbeTalk> BehindProxyHeader(ProxyProtocol version,
+                                             std::unique_ptr<ProbeTalk> talk);
+
 }  // namespace tlsbridge

@@ -2,16 +2,14 @@
 
 #include <utility>
 
-#include "router/backends/cares_client.h"
-
 namespace tlsbridge {
 
-RouteResolver::RouteResolver(EventLoop* loop, const DnsSettings& settings,
-                             absl::AnyInvocable<void()> on_change)
+RouteResolver::RouteResolver(EventLoop* loop, std::unique_ptr<DnsClient> client,
+                             const DnsSettings& settings, absl::AnyInvocable<void()> on_change)
     : loop_(loop),
       settings_(settings),
       on_change_(std::move(on_change)),
-      client_(std::make_unique<CaresClient>(loop, settings)),
+      client_(std::move(client)),
       random_(std::random_device()()) {}
 
 void RouteResolver::Adopt(const Route& route, std::shared_ptr<BackendPool> pool) {

@@ -24,8 +24,10 @@ namespace tlsbridge {
 
 class RouteResolver {
  public:
-  // `on_change` is called after each change of the pool, never before this returns.
-  RouteResolver(EventLoop* loop, const DnsSettings& settings, absl::AnyInvocable<void()> on_change);
+  // `client` asks as `settings` say. `on_change` is called after each change of the pool, never
+  // before this returns.
+  RouteResolver(EventLoop* loop, std::unique_ptr<DnsClient> client, const DnsSettings& settings,
+                absl::AnyInvocable<void()> on_change);
 
   // Watches the names of `route`, and no others. `pool` is made for `route`.
   void Adopt(const Route& route, std::shared_ptr<BackendPool> pool);

@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "router/backends/cares_client.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -48,13 +49,29 @@ void BackendWatch::Update(const LiveRoute& route, Watched* watched) {
   UpdateChecks(route, watched);
 }
 
+std::unique_ptr<DnsClient> BackendWatch::MakeDnsClient(const DnsSettings& settings) {
+  if (dns_ == nullptr) {
+    auto dns = DnsThread::Create();
+    if (!dns.ok()) {
+      LogEvent(LogLevel::kWarning, "dns_without_thread")
+          .Text("error", dns.status().message())
+          .Text("message", "names are looked up by the loop that accepts clients");
+      return std::make_unique<CaresClient>(loop_, settings);
+    }
+    dns_ = *std::move(dns);
+  }
+  return dns_->MakeClient(loop_, settings);
+}
+
 void BackendWatch::UpdateNames(const LiveRoute& route, Watched* watched) {
   const Route& settings = *route.settings;
   if (!HasNames(settings)) return watched->resolver.reset();
   if (watched->resolver == nullptr || !(watched->resolver->settings() == settings.dns)) {
-    watched->resolver = std::make_unique<RouteResolver>(loop_, settings.dns, [watched] {
-      if (watched->checker != nullptr) watched->checker->Sync();
-    });
+    watched->resolver = std::make_unique<RouteResolver>(loop_, MakeDnsClient(settings.dns),
+                                                        settings.dns, [watched] {
+                                                          if (watched->checker != nullptr)
+                                                            watched->checker->Sync();
+                                                        });
   }
   watched->resolver->Adopt(settings, route.backends);
 }
@@ -73,7 +90,7 @@ void BackendWatch::UpdateChecks(const LiveRoute& route, Watched* watched) {
     watched->checker.reset();
     return route.backends->ForgetHealth();
   }
-  if (watched->checker != nullptr && watched->checker->ChecksBy(settings, tls)) {
+  if (watched->checker != nullptr && watched->checker->ChecksBy(*route.settings, tls)) {
     return watched->checker->Adopt(route.backends);
   }
   watched->checker = std::make_unique<HealthChecker>(loop_, live_, *route.settings, route.backends,

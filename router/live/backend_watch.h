@@ -2,6 +2,7 @@
 // are well.
 //
 // It outlives configurations: checks and lookups that the next one has as well go on undisturbed.
+// Lookups have a thread of their own, one for all routes.
 //
 // Thread: the control loop's. Owner: the router. The loop and the counters outlive it. Failure:
 // never; see RouteResolver and HealthChecker.
@@ -13,6 +14,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/live_counters.h"
+#include "router/backends/dns_client.h"
+#include "router/backends/dns_thread.h"
 #include "router/backends/health_checker.h"
 #include "router/backends/route_resolver.h"
 #include "router/live/live_config.h"
@@ -38,11 +41,13 @@ class BackendWatch {
   };
 
   void Update(const LiveRoute& route, Watched* watched);
+  std::unique_ptr<DnsClient> MakeDnsClient(const DnsSettings& settings);
   void UpdateNames(const LiveRoute& route, Watched* watched);
   void UpdateChecks(const LiveRoute& route, Watched* watched);
 
-  EventLoop* const loop_;     // Not owned.
-  LiveCounters* const live_;  // Not owned.
+  EventLoop* const loop_;           // Not owned.
+  LiveCounters* const live_;        // Not owned.
+  std::unique_ptr<DnsThread> dns_;  // null until a backend has a name
   absl::flat_hash_map<std::string, std::unique_ptr<Watched>> routes_;
 };
 

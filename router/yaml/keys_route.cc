@@ -69,7 +69,11 @@ TypePtr<Ejection> EjectionKeys() {
       Key::At<&Ejection::longest>("longest", DurationType(kLeast), "what that grows to at most"),
       Key::At<&Ejection::keep_fraction>(
           "keep_fraction", NumberType(0, 1),
-          "none is taken out when fewer than this share of the backends would be left"),
+          "none is taken out when fewer than this share of the backends would be left; where "
+          "checks "
+          "leave fewer than that healthy, they are ignored and all are used, and so is an "
+          "unhealthy "
+          "one when the healthy have been tried; 0 obeys checks always"),
   });
 }
 
@@ -202,11 +206,13 @@ TypePtr<Route> RouteKeys() {
                                   "a backend that comes back gets its full share only after this"),
       Key::At<&Route::dns>("dns", DnsKeys(), "lookups of dns: and srv: backends"),
       Key::Group("backend_tls", BackendTlsKeys(), "TLS with backends, for terminate-and-reencrypt"),
-      Key::At<&Route::send_proxy>("send_proxy_protocol",
-                                  EnumType<ProxyProtocol>({{"none", ProxyProtocol::kNone},
-                                                           {"v1", ProxyProtocol::kV1},
-                                                           {"v2", ProxyProtocol::kV2}}),
-                                  "PROXY protocol header in front of what backends get"),
+      Key::At<&Route::send_proxy>(
+          "send_proxy_protocol",
+          EnumType<ProxyProtocol>({{"none", ProxyProtocol::kNone},
+                                   {"v1", ProxyProtocol::kV1},
+                                   {"v2", ProxyProtocol::kV2}}),
+          "PROXY protocol header in front of what backends get; checks of their "
+          "health send one, too, which names nobody"),
       Key::Group("timeouts", TimeoutKeys(), "how long things may take"),
       Key::Group("tcp", TcpKeys(), "socket options, of both sides"),
       Key::At<&Route::keep_alive>("keep_alive", KeepAliveKeys(), "treatment of idle connections"),

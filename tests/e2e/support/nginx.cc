@@ -15,7 +15,7 @@
 namespace tlsbridge::e2e {
 namespace {
 
-// $0: the folder, $1: the address. One process, which ends with our
+// $0: the folder, $1: the address, $2: terms. One process, which ends with our
 // signal. Its user is root where we are: in Bazel's sandbox there is no other.
 constexpr char kConfiguration[] = R"(
 user root;
@@ -34,7 +34,7 @@ http {
   scgi_temp_path $0/scgi;
   keepalive_timeout 60s;
   server {
-    listen $1;
+    listen $1 $2;
     root $0/www;
   }
 }
@@ -74,15 +74,16 @@ class Readiness {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Nginx>> Nginx::Start(const TempDir& dir, absl::string_view listen) {
+absl::StatusOr<std::unique_ptr<Nginx>> Nginx::Start(const TempDir& dir, absl::string_view listen,
+                                                    absl::string_view terms) {
   std::error_code ignored;
   std::filesystem::create_directory(dir.PathOf("www"), ignored);
   absl::Status failure;
   for (int attempt = 0; attempt < 5; ++attempt) {
     std::unique_ptr<Nginx> nginx(
         new Nginx(dir, listen.empty() ? FreeAddress() : std::string(listen)));
-    const std::string file =
-        dir.WriteFile("nginx.conf", absl::Substitute(kConfiguration, dir.path(), nginx->address_));
+    const std::string file = dir.WriteFile(
+        "nginx.conf", absl::Substitute(kConfiguration, dir.path(), nginx->address_, terms));
     auto readiness = std::make_shared<Readiness>();
     auto process = Process::Start({
         .argv = {"/usr/sbin/nginx", "-c", file, "-p", dir.path(), "-e", "stderr"},

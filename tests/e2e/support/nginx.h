@@ -18,9 +18,11 @@ namespace tlsbridge::e2e {
 
 class Nginx {
  public:
-  // Listens on a free port of 127.0.0.1, or on `listen` as our configuration would say it.
+  // Listens on a free port of 127.0.0.1, or on `listen` as our configuration would say it. `terms`
+  // are nginx's own: parameters of the listener, and more lines of the server.
   static absl::StatusOr<std::unique_ptr<Nginx>> Start(const TempDir& dir,
-                                                      absl::string_view listen = "");
+                                                      absl::string_view listen = "",
+                                                      absl::string_view terms = "");
 
   const std::string& address() const { return address_; }
   void AddFile(absl::string_view name, absl::string_view content) const;

@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <iterator>
 #include <optional>
 
 #include "bridge/event/clock.h"
 #include "bridge/event/timer.h"
 #include "tests/router/backends/dns_responder.h"
+#include "tests/support/few_descriptors.h"
 
 namespace tlsbridge {
 namespace {
@@ -51,6 +54,21 @@ class CaresClientTest : public ::testing::Test {
     return **result;
   }
 
+  // n0.internal, n1.internal, ... each asked for; those that are answered are counted.
+  void AskForMany(CaresClient* client, int names) {
+    for (int i = 0; i < names; ++i) {
+      const std::string name = "n" + std::to_string(i) + ".internal";
+      server_.SetAddresses(name, {"10.0.0.1"}, 42);
+      queries_.push_back(client->LookUpAddresses(
+          name, 8080, [this](const auto& answer) { answered_ += answer.ok() ? 1 : 0; }));
+    }
+  }
+
+  static int OpenDescriptors() {
+    const std::filesystem::directory_iterator files("/proc/self/fd");
+    return static_cast<int>(std::distance(begin(files), end(files)));
+  }
+
   static std::vector<std::string> Texts(const AddressAnswer& answer) {
     std::vector<std::string> texts;
     for (const SocketAddress& address : answer.addresses) texts.push_back(address.ToString());
@@ -61,6 +79,8 @@ class CaresClientTest : public ::testing::Test {
   std::unique_ptr<EventLoop> loop_;
   DnsResponder server_;
   DnsSettings settings_;
+  std::vector<std::unique_ptr<DnsQuery>> queries_;
+  int answered_ = 0;
 };
 
 TEST_F(CaresClientTest, FindsAddressesOfBothFamiliesWithPortAndTtl) {
@@ -149,6 +169,68 @@ TEST_F(CaresClientTest, AQueryThatDiesIsNeverAnswered) {
   EXPECT_TRUE(Addresses("orders.internal").ok());
   EXPECT_FALSE(called);
   EXPECT_EQ(loop_->service_timers().armed(), 0u);
+}
+
+TEST_F(CaresClientTest, ThreeHundredNamesShareASocket) {
+  CaresClient client(loop_.get(), settings_);
+  const int before = OpenDescriptors();
+  AskForMany(&client, 300);
+  int most = 0;
+  const absl::Time deadline = clock_.Monotonic() + absl::Seconds(30);
+  while (answered_ < 300 && clock_.Monotonic() < deadline) {
+    loop_->Turn(/*wait=*/true);
+    most = std::max(most, OpenDescriptors() - before);
+  }
+  EXPECT_EQ(answered_, 300);
+  EXPECT_LE(most, 2);
+  for (int i = 0; i < 10; ++i) loop_->Turn(/*wait=*/false);  // the channel is given up
+  EXPECT_EQ(OpenDescriptors(), before);
+  queries_.clear();
+  EXPECT_EQ(loop_->service_timers().armed(), 0u);
+}
+
+TEST_F(CaresClientTest, SoManyAreAskedAtOnceAndTheNextWhenTheirTimeIsOver) {
+  server_.set_mode(DnsResponder::Mode::kSilent);
+  CaresClient client(loop_.get(), settings_);
+  AskForMany(&client, 3 * CaresClient::kMostOpen);
+  while (server_.udp_questions() < 2 * CaresClient::kMostOpen) loop_->Turn(/*wait=*/true);
+  for (int i = 0; i < 100; ++i) loop_->Turn(/*wait=*/false);
+  EXPECT_EQ(server_.udp_questions(), 2 * CaresClient::kMostOpen) << "one for each family";
+  server_.set_mode(DnsResponder::Mode::kAnswer);
+  // Those that nobody waits for any more make room as well.
+  queries_.erase(queries_.begin(), queries_.begin() + CaresClient::kMostOpen);
+  const absl::Time deadline = clock_.Monotonic() + absl::Seconds(30);
+  while (answered_ < 2 * CaresClient::kMostOpen && clock_.Monotonic() < deadline) {
+    loop_->Turn(/*wait=*/true);
+  }
+  EXPECT_EQ(answered_, 2 * CaresClient::kMostOpen);
+  queries_.clear();
+}
+
+TEST_F(CaresClientTest, WantOfDescriptorsIsToldAsThat) {
+  server_.SetAddresses("orders.internal", {"10.0.0.1"}, 42);
+  {
+    const testing::FewDescriptors none(0);
+    EXPECT_THAT(std::string(Addresses("orders.internal").status().message()),
+                ::testing::HasSubstr("Too many open files"));
+    EXPECT_THAT(std::string(Services("_http._tcp.orders.internal").status().message()),
+                ::testing::HasSubstr("Too many open files"));
+  }
+  EXPECT_TRUE(Addresses("orders.internal").ok());
+}
+
+TEST_F(CaresClientTest, WantOfADescriptorForTcpIsToldAsThat) {
+  server_.SetAddresses("orders.internal", {"10.0.0.1"}, 42);
+  server_.set_mode(DnsResponder::Mode::kTruncateUdp);
+  CaresClient client(loop_.get(), settings_);
+  std::optional<absl::StatusOr<AddressAnswer>> result;
+  const auto query = client.LookUpAddresses(
+      "orders.internal", 80,
+      [&result](absl::StatusOr<AddressAnswer> answer) { result = std::move(answer); });
+  while (server_.udp_questions() == 0) loop_->Turn(/*wait=*/true);
+  const testing::FewDescriptors none(0);
+  EXPECT_EQ(WaitFor(&result).status().message(),
+            "cannot open a socket to a name server: Too many open files");
 }
 
 }  // namespace

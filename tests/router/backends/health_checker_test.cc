@@ -189,6 +189,18 @@ TEST_F(HealthCheckerTest, ComparesTheAnswer) {
   EXPECT_TRUE(Healthy(bad.name()));
 }
 
+TEST_F(HealthCheckerTest, SendsTheHeaderThatTrafficSends) {
+  FakeBackend backend(loop_.get(), "+PONG\r\n");
+  route_.backends = {BackendAt(backend.name())};
+  route_.send_proxy = ProxyProtocol::kV1;
+  Start();
+  Advance(absl::Seconds(6));
+  EXPECT_EQ(backend.received(), "PROXY UNKNOWN\r\n");
+  EXPECT_TRUE(checker_->ChecksBy(route_, nullptr));
+  route_.send_proxy = ProxyProtocol::kV2;
+  EXPECT_FALSE(checker_->ChecksBy(route_, nullptr)) << "a reload may change it";
+}
+
 TEST_F(HealthCheckerTest, HasOneCheckAtATimeInFlight) {
   FakeBackend silent(loop_.get(), "");
   route_.backends = {BackendAt(silent.name())};

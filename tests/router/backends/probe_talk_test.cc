@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "bridge/proxy_protocol/decoder.h"
 #include "tls/certificates/development_ca.h"
 #include "tls/client_session.h"
 #include "tls/server_context.h"
@@ -53,6 +54,44 @@ TEST(SendExpectTalk, ExpectingNothingPassesOnceSent) {
   EXPECT_EQ(begin.output, "hello");
 }
 
+// What a backend reads that takes the header off its connections.
+struct Taken {
+  proxy_protocol::Header header;
+  std::string rest;
+};
+Taken TakeHeader(const std::string& output) {
+  proxy_protocol::Decoder decoder;
+  const auto result = decoder.Feed(Bytes(output));
+  EXPECT_EQ(result.progress, proxy_protocol::Decoder::Progress::kWhole);
+  return {decoder.header(), output.substr(std::min(result.consumed_bytes, output.size()))};
+}
+
+TEST(BehindProxyHeader, TheHeaderComesFirstAndNamesNobody) {
+  for (const ProxyProtocol version : {ProxyProtocol::kV1, ProxyProtocol::kV2}) {
+    auto talk = BehindProxyHeader(version, SendExpectTalk("PING\r\n", "+PONG"));
+    const ProbeStep begin = talk->Begin();
+    EXPECT_EQ(begin.judgement, Judgement::kMore);
+    const Taken taken = TakeHeader(begin.output);
+    EXPECT_EQ(taken.header.source.family(), AF_UNSPEC);
+    EXPECT_EQ(taken.header.local, version == ProxyProtocol::kV2) << "section 2.2: health checks";
+    EXPECT_EQ(taken.rest, "PING\r\n");
+    EXPECT_EQ(talk->Receive(Bytes("+PONG")).judgement, Judgement::kPassed);
+    EXPECT_EQ(talk->ReceiveEnd().judgement, Judgement::kFailed);
+  }
+  EXPECT_EQ(BehindProxyHeader(ProxyProtocol::kV1, ConnectTalk())->Begin().output,
+            "PROXY UNKNOWN\r\n");
+}
+
+TEST(BehindProxyHeader, ACheckThatOnlyConnectsSendsItToo) {
+  const ProbeStep begin = BehindProxyHeader(ProxyProtocol::kV2, ConnectTalk())->Begin();
+  EXPECT_EQ(begin.judgement, Judgement::kPassed);
+  EXPECT_EQ(TakeHeader(begin.output).rest, "");
+}
+
+TEST(BehindProxyHeader, NoneWhereTrafficHasNone) {
+  EXPECT_EQ(BehindProxyHeader(ProxyProtocol::kNone, ConnectTalk())->Begin().output, "");
+}
+
 class TlsTalkTest : public ::testing::Test {
  protected:
   TlsTalkTest() {
@@ -90,6 +129,16 @@ TEST_F(TlsTalkTest, PassesWhenTheHandshakeIsDoneAndSaysGoodbye) {
   Server(step.output);
   EXPECT_TRUE(server_->handshake_done());
   EXPECT_TRUE(server_->close_notify_received());
+}
+
+TEST_F(TlsTalkTest, TheProxyHeaderComesBeforeTheHandshakeOnce) {
+  auto talk = BehindProxyHeader(ProxyProtocol::kV2, std::move(talk_));
+  ProbeStep step = talk->Begin();
+  step.output = TakeHeader(step.output).rest;
+  for (int i = 0; i < 4 && step.judgement == Judgement::kMore; ++i) {
+    step = talk->Receive(Bytes(Server(step.output)));
+  }
+  EXPECT_EQ(step.judgement, Judgement::kPassed) << step.why;
 }
 
 TEST_F(TlsTalkTest, FailsAtABackendThatSpeaksNoTls) {

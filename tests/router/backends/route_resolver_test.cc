@@ -9,6 +9,7 @@
 
 #include "bridge/event/clock.h"
 #include "bridge/event/timer.h"
+#include "router/backends/cares_client.h"
 #include "tests/router/backends/dns_responder.h"
 #include "tests/router/backends/routes.h"
 
@@ -31,7 +32,9 @@ class RouteResolverTest : public ::testing::Test {
 
   void Start() {
     pool_ = testing::MakePool(route_, loop_->now());
-    resolver_ = std::make_unique<RouteResolver>(loop_.get(), route_.dns, [this] { ++changes_; });
+    resolver_ = std::make_unique<RouteResolver>(
+        loop_.get(), std::make_unique<CaresClient>(loop_.get(), route_.dns), route_.dns,
+        [this] { ++changes_; });
     resolver_->Adopt(route_, pool_);
     EXPECT_EQ(changes_, 0);
   }

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -118,7 +121,7 @@ TEST_F(BackendWatchTest, NamesAreNotAskedForAgainByEachReload) {
   main().backends = {BackendNamed("orders.internal", 80)};
   main().dns.servers = {server.address()};
   Serve();
-  for (int i = 0; i < 2000 && Endpoints().empty(); ++i) loop_->Turn(/*wait=*/false);
+  while (Endpoints().empty()) loop_->Turn(/*wait=*/true);
   ASSERT_EQ(Endpoints().size(), 2u);
   const int asked = server.udp_questions();
   for (int i = 1; i <= 10; ++i) {
@@ -128,6 +131,44 @@ TEST_F(BackendWatchTest, NamesAreNotAskedForAgainByEachReload) {
     for (int turn = 0; turn < 20; ++turn) loop_->Turn(/*wait=*/false);
   }
   EXPECT_EQ(server.udp_questions(), asked);
+}
+
+int Entries(const char* folder) {
+  const std::filesystem::directory_iterator entries(folder);
+  return static_cast<int>(std::distance(begin(entries), end(entries)));
+}
+
+TEST_F(BackendWatchTest, TwoHundredNamesOfTwentyRoutesShareOneThreadAndOneSocket) {
+  DnsResponder server(loop_.get());
+  config_.routes.clear();
+  for (int i = 0; i < 20; ++i) {
+    Route& route = config_.routes.emplace_back();
+    route.name = "route" + std::to_string(i);
+    route.tls_mode = TlsMode::kPassthrough;
+    route.dns.servers = {server.address()};
+    for (int k = 0; k < 10; ++k) {
+      const std::string name = "n" + std::to_string(k) + "." + route.name + ".internal";
+      server.SetAddresses(name, {"127.0.0.1"}, 3600);
+      route.backends.push_back(BackendNamed(name, 80));
+    }
+  }
+  const int threads = Entries("/proc/self/task");
+  const int descriptors = Entries("/proc/self/fd");
+  Serve();
+  const auto resolved = [this] {
+    size_t endpoints = 0;
+    for (const auto& route : live_->routes()) {
+      endpoints += route->backends->Endpoints(loop_->now()).size();
+    }
+    return endpoints;
+  };
+  int most = 0;
+  while (resolved() < 200) {
+    loop_->Turn(/*wait=*/true);
+    most = std::max(most, Entries("/proc/self/fd") - descriptors);
+  }
+  EXPECT_EQ(Entries("/proc/self/task"), threads + 1);
+  EXPECT_LE(most, 8) << "the thread's loop, a file that it reads, a name server's socket";
 }
 
 }  // namespace
