@@ -91,6 +91,17 @@ absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
   return cidr;
 }
 
+Cidr Cidr::Around(const SocketAddress& address, int bits_of_v4, int bits_of_v6) {
+  Cidr cidr;
+  if (!ToIpBytes(address, &cidr.prefix_)) return cidr;
+  cidr.length_ = IsMapped(cidr.prefix_) ? kMappedBits + bits_of_v4 : bits_of_v6;
+  for (size_t i = 0; i < cidr.prefix_.size(); ++i) {
+    const int kept = std::clamp(cidr.length_ - static_cast<int>(i) * 8, 0, 8);
+    cidr.prefix_[i] &= static_cast<uint8_t>(0xff00 >> kept);
+  }
+  return cidr;
+}
+
 bool Cidr::Contains(const IpBytes& address) const {
   const auto whole = static_cast<size_t>(length_ / 8);
   if (!std::equal(prefix_.begin(), prefix_.begin() + whole, address.begin())) return false;

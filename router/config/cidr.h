@@ -27,6 +27,9 @@ class Cidr {
   // A prefix with bits set behind its length is refused: it is a mistake more often than not.
   static absl::StatusOr<Cidr> Parse(absl::string_view text);
 
+  // The one around `address`, of so many bits; for what is no IP address, all there are.
+  static Cidr Around(const SocketAddress& address, int bits_of_v4, int bits_of_v6);
+
   bool Contains(const IpBytes& address) const;
   bool Contains(const SocketAddress& address) const;
 

@@ -2,12 +2,14 @@
 
 #include <string.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "router/config/cidr.h"
 #include "tls/client_session.h"
 #include "tls/version_name.h"
 
@@ -44,6 +46,43 @@ std::string KindOf(const End& end) {
   const absl::string_view reason = TerminationReasonName(end.reason);
   if (end.failure.detail == tls::FailureDetail::kNone) return std::string(reason);
   return absl::StrCat(reason, " (", tls::Describe(end.failure), ")");
+}
+
+// What the operator has decided about this client, rather than what went wrong.
+bool IsByPolicy(const End& end) {
+  return end.reason == TerminationReason::kDenied ||
+         end.failure.detail == tls::FailureDetail::kNoClientCert ||
+         end.failure.detail == tls::FailureDetail::kBadClientCert;
+}
+
+RefusalFolder::Refusal RefusalOf(const ConnectionRecord& record, std::string kind,
+                                 absl::string_view subject) {
+  RefusalFolder::Refusal refusal = {.what = std::move(kind),
+                                    .route = record.routed ? record.route->name : "",
+                                    .client = "unix:",
+                                    .block = "unix:",
+                                    .subject = std::string(subject)};
+  if (record.peer.is_unix()) return refusal;
+  // As limits count them: a host has a whole /64 of IPv6.
+  const std::string client = Cidr::Around(record.peer, 32, 64).ToString();
+  refusal.client = client.substr(0, client.rfind("/32"));
+  refusal.block = Cidr::Around(record.peer, 16, 32).ToString();
+  return refusal;
+}
+
+void TellRefusals(const RefusalFolder::Refusal& who, RefusalFolder::Told told, int64_t more) {
+  using Told = RefusalFolder::Told;
+  LogEvent event(LogLevel::kWarning, "folded");
+  event.Text("kind", who.what);
+  if (!who.route.empty()) event.Text("route", who.route);
+  if (!who.client.empty()) event.Text("client", who.client);
+  if (!who.subject.empty()) event.Text("refused_client", who.subject);
+  absl::string_view whose;
+  if (told == Told::kOtherSubjects) whose = ", with other certificates";
+  if (told == Told::kBlock) whose = ", of other clients there";
+  if (told == Told::kRest) whose = ", of other clients";
+  event.Number("more", more)
+      .Text("message", absl::StrCat("and ", more, " more like it in 60 s", whose));
 }
 
 std::string VersionNames(const std::vector<uint16_t>& versions) {
@@ -91,17 +130,23 @@ ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
           loop, [this] { Flush(); }, Timer::Of::kService) {}
 
 bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, std::string kind,
-                                absl::string_view backend, LogLevel level) {
+                                absl::string_view backend, absl::string_view subject,
+                                LogLevel level) {
   if (!LogEnabled(level)) return false;
   if (level != LogLevel::kWarning) return true;
-  const bool write = folder_->ShouldWrite(
-      {std::move(kind), record.routed ? record.route->name : "", std::string(backend)},
-      loop_->common_now());
+  const absl::Time now = loop_->common_now();
+  const bool write =
+      IsByPolicy(record.end)
+          ? folder_->refusals().ShouldWrite(RefusalOf(record, std::move(kind), subject), now)
+          : folder_->ShouldWrite(
+                {std::move(kind), record.routed ? record.route->name : "", std::string(backend)},
+                now);
   SetFlushTimer();
   return write;
 }
 
 void ConnectionLog::FlushUntil(absl::Time time) {
+  folder_->refusals().Flush(time, &TellRefusals);
   folder_->Flush(time, [](const FailureFolder::Kind& kind, int64_t more) {
     LogEvent event(LogLevel::kWarning, "folded");
     event.Text("kind", kind.what);
@@ -117,7 +162,7 @@ void ConnectionLog::Flush() {
 }
 
 void ConnectionLog::SetFlushTimer() {
-  const absl::Time next = folder_->next_flush();
+  const absl::Time next = std::min(folder_->next_flush(), folder_->refusals().next_flush());
   if (next == absl::InfiniteFuture() || flush_timer_.armed()) return;
   flush_timer_.ArmAfter(next - loop_->common_now());
 }
@@ -129,7 +174,7 @@ void ConnectionLog::Finish() {
 
 void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
   const LogLevel level = LevelOf(record.end);
-  if (!ShouldWrite(record, KindOf(record.end), /*backend=*/"", level)) return;
+  if (!ShouldWrite(record, KindOf(record.end), /*backend=*/"", /*subject=*/"", level)) return;
   LogEvent event(level, "connection_end");
   event.Number("id", record.id)
       .Text("peer", record.peer.ToString())
@@ -147,9 +192,11 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   if (malformed != proxy_protocol::Malformed::kNone) {
     absl::StrAppend(&kind, " (", proxy_protocol::MalformedName(malformed), ")");
   }
-  if (!ShouldWrite(record, std::move(kind), connection.backend(), level)) return;
-
   const Bridge& bridge = connection.bridge();
+  const tls::ClientSession* const client = bridge.client_tls();
+  const absl::string_view subject = client == nullptr ? "" : client->refused_identity();
+  if (!ShouldWrite(record, std::move(kind), connection.backend(), subject, level)) return;
+
   LogEvent event(level, "connection_end");
   event.Number("id", record.id).Text("peer", record.peer.ToString());
   if (record.proxied != nullptr) event.Text("proxied_by", record.proxied->by.ToString());
@@ -168,9 +215,9 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   if (const Greeting::Offer* offer = connection.offer(); offer != nullptr) {
     event.Text("alpn_offered", offer->alpn).Text("versions_offered", VersionNames(offer->versions));
   }
-  if (const tls::ClientSession* session = bridge.client_tls(); session != nullptr) {
-    AppendClient(*session, &event);
-    if (session->handshake_done()) {
+  if (client != nullptr) {
+    AppendClient(*client, &event);
+    if (client->handshake_done()) {
       event.Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
     }
   }

@@ -1,7 +1,8 @@
 // The line that each connection leaves behind when it ends.
 //
 // Orderly ends are always written. Failures of one kind, at one route and backend, are written a
-// few times a minute and then counted; a TCP probe is a matter for the debug log.
+// few times a minute and then counted; refusals by policy are counted by client, so that each is
+// named (RefusalFolder); a TCP probe is a matter for the debug log.
 //
 // Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
 #pragma once
@@ -30,8 +31,9 @@ class ConnectionLog {
   void Finish();
 
  private:
+  // Of a failure; `subject` is whom the client's certificate names.
   bool ShouldWrite(const ConnectionRecord& record, std::string kind, absl::string_view backend,
-                   LogLevel level);
+                   absl::string_view subject, LogLevel level);
   void Flush();
   void FlushUntil(absl::Time time);
   void SetFlushTimer();

@@ -205,6 +205,12 @@ std::string DescribeChanges(const Config& before, const Config& after) {
   if (before.admin != after.admin) changes.emplace_back("~admin");
   if (before.workers != after.workers) changes.emplace_back("~workers");
   if (!(before.log == after.log)) changes.emplace_back("~log");
+  constexpr size_t kMost = 100;
+  if (changes.size() > kMost) {
+    const size_t more = changes.size() - kMost;
+    changes.resize(kMost);
+    changes.push_back(absl::StrCat("and ", more, " more"));
+  }
   return absl::StrJoin(changes, " ");
 }
 

@@ -127,7 +127,7 @@ class Reloader {
 };
 
 // What a reload changes, for the log: "+orders", "-billing", "~search(limits)" for routes and
-// listeners, sorted; empty if nothing has changed.
+// listeners, sorted; empty if nothing has changed. A hundred at most, and how many more there are.
 std::string DescribeChanges(const Config& before, const Config& after);
 
 }  // namespace tlsbridge

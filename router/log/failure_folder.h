@@ -5,6 +5,8 @@
 // does not hide what fails elsewhere. No peer can make this grow: of kMostKinds, the next are told
 // apart by the entry only.
 //
+// Refusals by policy are folded by client instead (RefusalFolder).
+//
 // Thread: any; locked. One serves all workers. Owner: the router. Failure: none.
 #pragma once
 
@@ -17,6 +19,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "router/log/refusal_folder.h"
 
 namespace tlsbridge {
 
@@ -49,6 +52,8 @@ class FailureFolder {
   // When Flush() next has something to do; infinite future for never.
   absl::Time next_flush() const;
 
+  RefusalFolder& refusals() { return refusals_; }
+
  private:
   struct Count {
     absl::Time window_ends;
@@ -57,6 +62,7 @@ class FailureFolder {
 
   mutable std::mutex mutex_;
   absl::flat_hash_map<Kind, Count> kinds_;
+  RefusalFolder refusals_;
 };
 
 }  // namespace tlsbridge

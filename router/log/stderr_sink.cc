@@ -55,6 +55,7 @@ void StderrSink::TellLosses() {
   const auto tell = [this](uint64_t lines, int error) {
     const std::string text = queue_.describe_loss(lines, error);
     Append({"tlsbridge", spdlog::level::warn, spdlog::string_view_t(text.data(), text.size())});
+    telling_.push_back({.ends = waiting_.size(), .lines = lines, .error = error});
   };
   const uint64_t overrun = queue_.overrun();
   if (overrun > overrun_told_) tell(overrun - std::exchange(overrun_told_, overrun), 0);
@@ -71,8 +72,9 @@ void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
 }
 
 void StderrSink::WriteWaiting() {
-  Write(waiting_);
+  CountLosses(Write(waiting_));
   waiting_.clear();
+  telling_.clear();
   waiting_lines_ = 0;
 }
 
@@ -82,7 +84,25 @@ void StderrSink::Rest() {
   stopping_ = poll(&stop, 1, kRestMilliseconds) == 1;
 }
 
-void StderrSink::Write(std::string_view text) {
+// What was to be told and was not is lost still, and its line is none of those that count.
+void StderrSink::CountLosses(size_t written) {
+  if (written == waiting_.size()) return;
+  unwritten_ += static_cast<uint64_t>(
+      std::count(waiting_.begin() + static_cast<ptrdiff_t>(written), waiting_.end(), '\n'));
+  for (const Told& told : telling_) {
+    if (told.ends <= written) continue;
+    --unwritten_;
+    if (told.error == 0) {
+      overrun_told_ -= told.lines;
+    } else {
+      unwritten_ += told.lines;
+    }
+  }
+}
+
+// Says how much of it was written.
+size_t StderrSink::Write(std::string_view text) {
+  const size_t size = text.size();
   bool inside_line = false;
   int error = 0;
   while (!text.empty() && error == 0 && WaitForReader()) {
@@ -95,10 +115,11 @@ void StderrSink::Write(std::string_view text) {
       text.remove_prefix(static_cast<size_t>(n));
     }
   }
-  if (text.empty()) return;
-  cut_ = cut_ || inside_line;
-  unwritten_ += static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
-  unwritten_error_ = error;
+  if (!text.empty()) {
+    cut_ = cut_ || inside_line;
+    unwritten_error_ = error;
+  }
+  return size - text.size();
 }
 
 bool StderrSink::WaitForReader() {

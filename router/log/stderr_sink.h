@@ -16,6 +16,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tlsbridge {
 
@@ -38,13 +39,21 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   void sink_it_(const spdlog::details::log_msg& message) override;
   void flush_() override { WriteWaiting(); }
   void WriteWaiting();
-  void Write(std::string_view text);
+  size_t Write(std::string_view text);
+  void CountLosses(size_t written);
   void Append(const spdlog::details::log_msg& message);
   void TellLosses();
   void Rest();
   bool WaitForReader();
 
   const Queue queue_;
+  // Lines of waiting_ that tell of losses.
+  struct Told {
+    size_t ends;  // in waiting_
+    uint64_t lines;
+    int error;
+  };
+  std::vector<Told> telling_;
   uint64_t overrun_told_ = 0;
   uint64_t unwritten_ = 0;  // lines, not yet told
   int unwritten_error_ = 0;

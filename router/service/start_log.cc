@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "router/log/few_lines.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -27,14 +28,16 @@ void LogRoutes(const Config& config) {
 // A UNIX socket cannot be reset: its peer reads the same end, cut short or not, unless it had sent
 // something that was still unread.
 void LogUnixBackends(const Config& config) {
+  FewLines lines(LogLevel::kInfo, "unix_backend_cannot_see_truncation");
   for (const Route& route : config.routes) {
     if (route.bridge.accept_truncation || route.tls_mode != TlsMode::kTerminate) continue;
     for (const Backend& backend : route.backends) {
       if (!backend.address.socket.is_unix()) continue;
-      LogEvent(LogLevel::kInfo, "unix_backend_cannot_see_truncation")
-          .Text("backend", backend.address.socket.ToString())
-          .Text("hint",
-                "where the backend must tell a request cut short from a whole one, use TCP");
+      lines.Tell([&backend](LogEvent& event) {
+        event.Text("backend", backend.address.socket.ToString())
+            .Text("hint",
+                  "where the backend must tell a request cut short from a whole one, use TCP");
+      });
     }
   }
 }

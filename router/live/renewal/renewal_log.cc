@@ -8,30 +8,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "router/live/tls_warnings.h"
+#include "router/log/few_lines.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
 namespace {
 
-// Of each kind.
-constexpr int kMostLines = 100;
-
-// Lines of one event, and how many more there would have been.
-class Lines {
+class Lines : public FewLines {
  public:
-  Lines(LogLevel level, const char* event) : level_(level), event_(event) {}
+  using FewLines::FewLines;
   void Tell(const LiveRoute& route, absl::string_view key, absl::string_view text) {
-    if (++count_ > kMostLines) return;
-    LogEvent(level_, event_).Text("route", route.settings->name).Text(key, text);
+    FewLines::Tell(
+        [&](LogEvent& event) { event.Text("route", route.settings->name).Text(key, text); });
   }
-  ~Lines() {
-    if (count_ > kMostLines) LogEvent(level_, event_).Number("more", count_ - kMostLines);
-  }
-
- private:
-  const LogLevel level_;
-  const char* const event_;
-  int count_ = 0;
 };
 
 std::string NamesOf(const FileSetState& set) { return absl::StrJoin(set.paths, " "); }

@@ -1,0 +1,76 @@
+#include "router/log/refusal_folder.h"
+
+#include <algorithm>
+
+namespace tlsbridge {
+
+bool RefusalFolder::ShouldWrite(const Refusal& refusal, absl::Time now) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Window& window = windows_[refusal.what];
+  if (window.counts.empty()) window.ends = now + kWindow;
+  Count* const count = Find(&window, refusal);
+  ++count->seen;
+  int64_t& written = window.written[refusal.route];
+  if (count->seen > 1 && written >= kWrittenPerWindow) return false;
+  ++written;
+  ++count->written;
+  return true;
+}
+
+// As exactly as there is room.
+RefusalFolder::Count* RefusalFolder::Find(Window* window, const Refusal& refusal) {
+  const auto find = [window](Told told, const std::string& route, const std::string& where,
+                             const std::string& subject, bool room, size_t* used) -> Count* {
+    const Key key(route, told, where, subject);
+    const auto it = window->counts.find(key);
+    if (it != window->counts.end()) return &it->second;
+    if (!room) return nullptr;
+    ++*used;
+    return &window->counts[key];
+  };
+  const bool room = window->clients < kMostClients;
+  const bool room_for_subject = room && Subjects(*window, refusal) < kMostSubjects;
+  Count* count = find(Told::kClient, refusal.route, refusal.client, refusal.subject,
+                      room_for_subject, &window->clients);
+  if (count != nullptr) return count;
+  count = find(Told::kOtherSubjects, refusal.route, refusal.client, "", room, &window->clients);
+  if (count != nullptr) return count;
+  count = find(Told::kBlock, refusal.route, refusal.block, "", window->blocks < kMostBlocks,
+               &window->blocks);
+  return count != nullptr ? count : &window->counts[Key("", Told::kRest, "", "")];
+}
+
+// How many certificates of that address are told apart.
+size_t RefusalFolder::Subjects(const Window& window, const Refusal& refusal) {
+  size_t subjects = 0;
+  auto it = window.counts.lower_bound(Key(refusal.route, Told::kClient, refusal.client, ""));
+  for (; it != window.counts.end() && subjects < kMostSubjects; ++it, ++subjects) {
+    const auto& [route, told, client, subject] = it->first;
+    if (route != refusal.route || told != Told::kClient || client != refusal.client) break;
+  }
+  return subjects;
+}
+
+void RefusalFolder::Flush(absl::Time now, Report report) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto it = windows_.begin(); it != windows_.end();) {
+    const auto current = it++;
+    if (current->second.ends > now) continue;
+    for (const auto& [key, count] : current->second.counts) {
+      const auto& [route, told, where, subject] = key;
+      if (count.seen == count.written) continue;
+      report({.what = current->first, .route = route, .client = where, .subject = subject}, told,
+             count.seen - count.written);
+    }
+    windows_.erase(current);
+  }
+}
+
+absl::Time RefusalFolder::next_flush() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [what, window] : windows_) next = std::min(next, window.ends);
+  return next;
+}
+
+}  // namespace tlsbridge
