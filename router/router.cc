@@ -12,6 +12,12 @@
 
 namespace tlsbridge {
 
+namespace {
+
+int Workers(const Config& config) { return config.workers > 0 ? config.workers : UsableCores(); }
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, Files files,
                                                        const Clock* clock) {
   const uint64_t stamp = StampOf(files.of_source);
@@ -21,7 +27,9 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
     live = source(nullptr, clock);
   }
   if (!live.ok()) return live.status();
-  std::unique_ptr<Router> router(new Router((*live)->config(), ClaimBudget()));
+  const Config& config = (*live)->config();
+  std::unique_ptr<Router> router(
+      new Router(config, ClaimBudget(OtherDescriptors(config, Workers(config)))));
   absl::Status status = router->Start(
       {std::move(source), std::move(files.of_source), stamp, files.watched}, *live, clock);
   if (!status.ok()) return status;
@@ -30,7 +38,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
 
 Router::Router(const Config& config, Budget budget)
     : budget_(budget),
-      worker_count_(config.workers > 0 ? config.workers : UsableCores()),
+      worker_count_(Workers(config)),
       admission_(config.limits, budget.connections),
       handshake_limit_(config.limits, worker_count_) {}
 
@@ -52,9 +60,9 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
 
   lifecycle_ = std::make_unique<Lifecycle>(loop_.get(), listeners_.get(), workers_, &admission_,
                                            [this] { loop_->Stop(); });
-  auto reloads = Reloads::Create(
-      {loop_.get(), lifecycle_.get(), listeners_.get(), workers_, &admission_, &handshake_limit_},
-      std::move(source), std::move(live));
+  auto reloads = Reloads::Create({loop_.get(), lifecycle_.get(), listeners_.get(), workers_,
+                                  &admission_, &handshake_limit_, budget_},
+                                 std::move(source), std::move(live));
   if (!reloads.ok()) return reloads.status();
   reloads_ = *std::move(reloads);
   answers_ = std::make_unique<Answers>(loop_.get(), lifecycle_.get(), reloads_.get(), workers_);

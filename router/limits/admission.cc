@@ -25,7 +25,15 @@ Admission::Admission(const Limits& limits)
     : Admission(limits, std::numeric_limits<int64_t>::max(), TerminationReason::kRouteLimit) {}
 
 Admission::Admission(const Limits& limits, int64_t budget, TerminationReason over_limit)
-    : budget_(budget), over_limit_(over_limit) {
+    : over_limit_(over_limit), budget_(budget) {
+  SetLimits(limits);
+}
+
+void Admission::SetLimits(const Limits& limits, int64_t budget) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    budget_ = budget;
+  }
   SetLimits(limits);
 }
 

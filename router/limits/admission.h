@@ -63,6 +63,8 @@ class Admission {
 
   // Applies to whoever comes from now on. Clients are counted from when their limits are set.
   void SetLimits(const Limits& limits);
+  // Of the whole program.
+  void SetLimits(const Limits& limits, int64_t budget);
 
   int64_t connections() const;
   int64_t limit() const;
@@ -88,10 +90,10 @@ class Admission {
   bool WithinRate(Client* client, absl::Time now) const;
   void Release(const std::string& key);
 
-  const int64_t budget_;
   const TerminationReason over_limit_;
 
   mutable std::mutex mutex_;  // guards all below
+  int64_t budget_;
   int64_t limit_ = 0;
   TerminationReason limit_reason_ = TerminationReason::kNone;
   int64_t per_ip_ = 0;

@@ -4,6 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "router/limits/control_groups.h"
 
@@ -31,17 +35,47 @@ int64_t Memory() {
 
 }  // namespace
 
-int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes) {
-  const int64_t by_descriptors = (descriptors - kReservedDescriptors) / 2;
+int64_t OtherDescriptors(const Config& config, int workers) {
+  // epoll twice, an eventfd, and a pipe of libevent's.
+  constexpr int64_t kOfLoop = 5;
+  // What /etc/resolv.conf names at most, as resolv.conf(5) has it.
+  constexpr size_t kServers = 3;
+  // By UDP and TCP, of a c-ares channel and of the one before it.
+  constexpr int64_t kOfServer = 4;
+  constexpr int64_t kOfFile = 1;
+  int64_t others = kReservedDescriptors + workers * kOfLoop;
+  others += static_cast<int64_t>(config.listeners.size());
+  std::set<std::vector<std::string>> asked;  // lookups at the same servers share their sockets
+  for (const Route& route : config.routes) {
+    for (const Backend& backend : route.backends) {
+      const bool named = backend.address.kind != BackendAddress::Kind::kSocket;
+      // Both families of a name may be tried at once.
+      if (route.health.kind != HealthCheck::Kind::kNone) others += named ? 2 : 1;
+      if (!named) continue;
+      std::vector<std::string> servers;
+      for (const SocketAddress& server : route.dns.servers) servers.push_back(server.ToString());
+      asked.insert(std::move(servers));
+    }
+  }
+  if (!asked.empty()) others += kOfLoop + kOfFile;
+  for (const auto& servers : asked) {
+    others += kOfServer * static_cast<int64_t>(servers.empty() ? kServers : servers.size());
+  }
+  return others;
+}
+
+int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes, int64_t others) {
+  const int64_t kept = std::min(others, std::max(kReservedDescriptors, descriptors / 4));
+  const int64_t by_descriptors = (descriptors - kept) / 2;
   const int64_t by_memory = memory_bytes / 4 * 3 / kBytesPerConnection;
   return std::max<int64_t>(1, std::min(by_descriptors, by_memory));
 }
 
-Budget ClaimBudget() {
+Budget ClaimBudget(int64_t others) {
   Budget budget;
   budget.descriptors = RaiseDescriptorLimit();
   budget.memory_bytes = Memory();
-  budget.connections = ConnectionBudget(budget.descriptors, budget.memory_bytes);
+  budget.connections = ConnectionBudget(budget.descriptors, budget.memory_bytes, others);
   return budget;
 }
 

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "router/config/config.h"
+
 namespace tlsbridge {
 
 struct Budget {
@@ -13,7 +15,8 @@ struct Budget {
   int64_t connections = 0;
 };
 
-// Descriptors kept for listeners, logs, files that are reloaded and names that are looked up.
+// Descriptors kept for the standard streams, the log, signals, files that are reloaded and watched,
+// the control loop, and clients of the admin server.
 inline constexpr int64_t kReservedDescriptors = 64;
 
 // What a connection can be made to hold: tests/router/limits/worst_case_test.cc measures it.
@@ -36,10 +39,17 @@ inline constexpr int64_t kKernelBytes = 6 * 1024;
 inline constexpr int64_t kBytesPerConnection =
     2 * (kQueueBytes + kSessionBytes) + kConnectionBytes + kKernelBytes;
 
-// A connection takes two descriptors; three quarters of memory may go to connections.
-int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes);
+// Descriptors that `config` needs beside those of connections: the reserved ones, and those of
+// workers, listeners, lookups and checks of backends.
+int64_t OtherDescriptors(const Config& config, int workers);
+
+// A connection takes two descriptors; three quarters of memory may go to connections. `others` may
+// take a quarter of the descriptors, or what is reserved where that is more: checks, for one, need
+// theirs only while backends do not answer.
+int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes,
+                         int64_t others = kReservedDescriptors);
 
 // Raises the soft limit of descriptors to the hard one, a million at most, and works out the rest.
-Budget ClaimBudget();
+Budget ClaimBudget(int64_t others = kReservedDescriptors);
 
 }  // namespace tlsbridge

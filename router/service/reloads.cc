@@ -85,7 +85,10 @@ void Reloads::LookAfter() {
 
 void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
   const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
-  parts_.admission->SetLimits(config().limits);
+  const Budget& budget = parts_.budget;
+  const int64_t others = OtherDescriptors(config(), static_cast<int>(parts_.workers.size()));
+  parts_.admission->SetLimits(config().limits,
+                              ConnectionBudget(budget.descriptors, budget.memory_bytes, others));
   parts_.handshake_limit->SetLimits(config().limits);
   for (const auto& route : live_->routes()) {
     route->state->admission.SetLimits(route->settings->limits);

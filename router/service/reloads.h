@@ -21,6 +21,7 @@
 #include "bridge/live_counters.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/limits/admission.h"
+#include "router/limits/budget.h"
 #include "router/listeners/listeners.h"
 #include "router/live/backend_watch.h"
 #include "router/live/live_config.h"
@@ -42,6 +43,7 @@ class Reloads {
     absl::Span<const std::unique_ptr<Worker>> workers;
     Admission* admission;
     HandshakeLimit* handshake_limit;
+    Budget budget;
   };
   struct Source {
     Reloader::Source make;

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <string>
 
 #include "gtest/gtest.h"
 
@@ -36,6 +37,44 @@ TEST(ConnectionBudget, IsNeverLessThanOne) {
 
 TEST(ConnectionBudget, DoesNotOverflow) {
   EXPECT_GT(ConnectionBudget(INT64_MAX, INT64_MAX), 1'000'000);
+}
+
+Config NamesOf(int routes, const std::string& server) {
+  Config config;
+  for (int i = 0; i < routes; ++i) {
+    Route& route = config.routes.emplace_back();
+    route.backends.resize(2);
+    for (Backend& backend : route.backends) backend.address.kind = BackendAddress::Kind::kDns;
+    if (!server.empty()) route.dns.servers = {*SocketAddress::Parse(server)};
+  }
+  return config;
+}
+
+TEST(OtherDescriptors, LookupsAreCountedByNameServersAndNotByNames) {
+  const int64_t none = OtherDescriptors(Config(), 1);
+  const int64_t one = OtherDescriptors(NamesOf(1, "127.0.0.1:53"), 1);
+  EXPECT_GT(one, none);
+  EXPECT_LT(one, none + 20);
+  EXPECT_EQ(OtherDescriptors(NamesOf(200, "127.0.0.1:53"), 1), one);
+  EXPECT_GT(OtherDescriptors(NamesOf(1, ""), 1), one) << "as many as /etc/resolv.conf may name";
+}
+
+TEST(OtherDescriptors, ChecksListenersAndWorkersAreCounted) {
+  Config config;
+  config.routes.resize(1);
+  config.routes[0].backends.resize(100);
+  const int64_t unchecked = OtherDescriptors(config, 1);
+  config.routes[0].health.kind = HealthCheck::Kind::kTcp;
+  EXPECT_EQ(OtherDescriptors(config, 1), unchecked + 100);
+  config.listeners.resize(7);
+  EXPECT_EQ(OtherDescriptors(config, 1), unchecked + 107);
+  EXPECT_GT(OtherDescriptors(config, 2), unchecked + 107);
+}
+
+TEST(ConnectionBudget, WhatElseIsNeededIsLeft) {
+  EXPECT_EQ(ConnectionBudget(10'000, kPlenty, 1000), 4500);
+  EXPECT_EQ(ConnectionBudget(1000, kPlenty, 100'000), 375) << "a quarter at most";
+  EXPECT_EQ(ConnectionBudget(100, kPlenty, 100'000), 18) << "but what is reserved";
 }
 
 TEST(ClaimBudget, RaisesTheSoftLimitOfDescriptorsToTheHardOne) {
