@@ -36,11 +36,11 @@ void WarnOfNames(const Route& route, const RouteFiles& files, std::vector<RouteF
                              [&domain](const std::string& name) { return Fits(name, domain); });
         });
     if (fits) continue;
-    warnings->push_back({absl::StrCat("match.domains[", i, "]"),
-                         absl::StrCat("no certificate of this route is for ", domain, " (",
-                                      files.certificates.front().content->name,
-                                      " is presented), so that clients will refuse the one that "
-                                      "they get")});
+    warnings->push_back(
+        {absl::StrCat("match.domains[", i, "]"),
+         absl::StrCat("no certificate on this route covers ", domain,
+                      "; clients asking for it will reject ",
+                      files.certificates.front().content->name, ", which they are served")});
   }
 }
 

@@ -75,9 +75,10 @@ class ConfigChecks {
     const bool is_address = reading_->Sound("admin.address");
     check("admin.address", *config_.admin);
     if (is_address && !config_.admin->is_loopback()) {
-      Add("admin.address", absl::StrCat(config_.admin->ToString(),
-                                        " is not allowed: it asks nobody who they are; use a "
-                                        "loopback address, unix:/PATH or unix:@NAME"));
+      Add("admin.address",
+          absl::StrCat(config_.admin->ToString(),
+                       " is not allowed: the admin interface has no authentication; use a "
+                       "loopback address, unix:/PATH or unix:@NAME"));
     }
   }
 

@@ -205,9 +205,10 @@ std::variant<NodePtr, LoadError> Load(absl::string_view text) {
     return LoadError{ToMark(e.mark), e.msg};
   } catch (const YAML::Exception& e) {
     if (std::optional<LoadError> variable = FindBareVariable(text)) return *std::move(variable);
-    return LoadError{e.mark.is_null() ? Mark() : ToMark(e.mark), absl::StrCat("no YAML: ", e.msg)};
+    return LoadError{e.mark.is_null() ? Mark() : ToMark(e.mark),
+                     absl::StrCat("invalid YAML: ", e.msg)};
   } catch (const std::exception& e) {
-    return LoadError{Mark(), absl::StrCat("no YAML: ", e.what())};
+    return LoadError{Mark(), absl::StrCat("invalid YAML: ", e.what())};
   }
   if (builder.root() == nullptr || builder.root()->kind == Node::Kind::kNull) {
     return LoadError{Mark(), "the file is empty; it needs 'listeners' and 'routes'"};

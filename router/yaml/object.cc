@@ -44,7 +44,7 @@ void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* re
     const auto [first, is_first] = lines.emplace(key->name, entry.mark.line);
     if (!is_first) {
       reading->Add(entry.mark, prefix + key->name,
-                   absl::StrCat("given a second time; the first is on line ", first->second));
+                   absl::StrCat("duplicate key, first set on line ", first->second));
       continue;
     }
     read(*key, entry);

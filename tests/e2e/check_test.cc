@@ -180,9 +180,9 @@ TEST_F(CheckTest, ACertificateThatCannotFitItsRouteIsOdd) {
   EXPECT_EQ(warnings("a.wild.internal"), "");
   EXPECT_EQ(warnings("*.wild.internal"), "");
   EXPECT_EQ(warnings("*"), "");
-  EXPECT_THAT(warnings("a.b.wild.internal"), HasSubstr("is for a.b.wild.internal"));
-  EXPECT_THAT(warnings("wild.internal"), HasSubstr("is for wild.internal"));
-  EXPECT_THAT(warnings("*.other.internal"), HasSubstr("is for *.other.internal"));
+  EXPECT_THAT(warnings("a.b.wild.internal"), HasSubstr("covers a.b.wild.internal;"));
+  EXPECT_THAT(warnings("wild.internal"), HasSubstr("covers wild.internal;"));
+  EXPECT_THAT(warnings("*.other.internal"), HasSubstr("covers *.other.internal;"));
 }
 
 TEST_F(CheckTest, FilesMayBeNamedByTheEnvironment) {

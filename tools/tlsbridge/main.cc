@@ -24,14 +24,15 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kHelp[] =
-    "tlsbridge fronts internal services with TLS: it ends TLS and bridges each client to its\n"
+    "tlsbridge fronts internal services with TLS: it terminates TLS and bridges each client to "
+    "its\n"
     "backend.\n"
     "\n"
     "Commands:\n"
     "  tlsbridge demo       try it out: a certificate, a backend and a listener of its own\n"
-    "  tlsbridge sidecar    one service behind TLS, told by flags\n"
-    "  tlsbridge run        several services, told by a configuration file\n"
-    "  tlsbridge check      tells every mistake in a configuration file; prints its reference\n"
+    "  tlsbridge sidecar    one service behind TLS, configured by flags\n"
+    "  tlsbridge run        several services, configured by a file\n"
+    "  tlsbridge check      lists every mistake in a configuration file; prints its reference\n"
     "  tlsbridge explain    tells whether a client's certificate would be let in, and why\n"
     "\n"
     "  tlsbridge COMMAND --help lists the flags of a command.\n"
