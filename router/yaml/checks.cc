@@ -94,6 +94,20 @@ class ConfigChecks {
       Add(path + ".proxy_protocol_from_unix",
           "the listener is no UNIX socket; list the peers in proxy_protocol_from");
     }
+    // Which of them got which port nobody knows, and so whose header is to be believed.
+    if (listener.address.is_unix() || listener.address.port() != 0) return;
+    for (size_t other = 0; other < index; ++other) {
+      const Listener& before = config_.listeners[other];
+      if (!(before.address == listener.address) ||
+          before.proxy_protocol_from == listener.proxy_protocol_from) {
+        continue;
+      }
+      Add(path + ".address",
+          absl::StrCat(
+              "is that of ", Indexed("listeners", other),
+              ", whose proxy_protocol_from differs: they cannot be told apart; name a port"));
+      return;
+    }
   }
 
   void CheckNames() {

@@ -1,6 +1,8 @@
 // Every timeout flag bites. The timeouts are real and short; the tests wait for what they cause.
 
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <future>
 #include <string>
@@ -192,6 +194,40 @@ TEST_F(TimeoutsTest, TcpKeepaliveIsSetOnBothSides) {
   for (const std::string& filter : {"sport = :" + listener_port, "dport = :" + backend_port}) {
     EXPECT_TRUE(ListsTimer(filter, "timer:(keepalive,1min1")) << filter;
   }
+}
+
+TEST_F(TimeoutsTest, TcpOptionsOfARouteReachItsClientsAlsoThoseThatAReloadBrings) {
+  // The second route: what the first one has is not for its clients.
+  const auto yaml = [this](const std::string& second) {
+    std::string text = "listeners: [{address: \"127.0.0.1:0\"}]\nworkers: 1\nroutes:\n";
+    for (const std::string name : {"other.test", "localhost"}) {
+      const std::string idle = name == "localhost" ? second : "90s";
+      absl::StrAppend(&text, "  - name: ", name, "\n    match: {domains: [", name,
+                      "]}\n    tcp: {keepalive_idle: ", idle,
+                      "}\n    tls: {certificates: [{cert: localhost.crt, key: localhost.key}]}\n"
+                      "    backends: [{address: \"",
+                      backend_.address(), "\"}]\n");
+    }
+    return text;
+  };
+  ASSERT_NO_FATAL_FAILURE(StartRun(yaml("77s")));
+  const auto expect = [this](TlsClient& client, const std::string& timer) {
+    sockaddr_in own = {};
+    socklen_t length = sizeof(own);
+    ASSERT_EQ(getsockname(client.socket().fd(), reinterpret_cast<sockaddr*>(&own), &length), 0);
+    EXPECT_TRUE(ListsTimer(
+        absl::StrCat("sport = :", tlsbridge().Port(), " and dport = :", ntohs(own.sin_port)),
+        timer))
+        << timer;
+  };
+  TlsClient before = Open();
+  ExchangeAByte(before);
+  expect(before, "timer:(keepalive,1min1");
+  ASSERT_EQ(ReloadWith(yaml("770s"))["event"], "reloaded");
+  TlsClient after = Open();
+  ExchangeAByte(after);
+  expect(after, "timer:(keepalive,12min");
+  expect(before, "timer:(keepalive,1min1");
 }
 
 TEST_F(TimeoutsTest, TcpUserTimeoutEndsAConnectionWhoseClientTakesNothing) {

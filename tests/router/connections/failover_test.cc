@@ -1,8 +1,10 @@
 // Several backends: those that cannot be reached cost the client time, but not its connection.
 
+#include <set>
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/support/log_capture.h"
 #include "tests/support/router_fixture.h"
 
 namespace tlsbridge::testing {
@@ -83,6 +85,28 @@ TEST_F(Failover, NoMoreBackendsAreTriedThanTheRouteSays) {
   ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
   EXPECT_EQ(Ended(Reason::kEconnrefused), 1u);
   EXPECT_EQ(backend_->Accept(), nullptr);
+}
+
+TEST_F(Failover, AThousandDeadBackendsAreTriedInTurnAndOnlyAFewByEach) {
+  LogCapture log;
+  for (int port = 1; port <= 1000; ++port) {
+    Add(*SocketAddress::Parse("127.0.0.9:" + std::to_string(port)));
+  }
+  route_.ejection = {.after_failures = 1, .keep_fraction = 0};  // each attempt leaves a line
+  StartRouter();
+  constexpr int kClients = 4;
+  for (int i = 0; i < kClients; ++i) {
+    client_ = ConnectTls();
+    ASSERT_TRUE(Until([this] { return client_->end() != StreamEnd::kOpen; }));
+    client_->socket().Fin();
+    ASSERT_TRUE(Until([this] { return live_connections() == 0; }));
+  }
+  EXPECT_EQ(Ended(Reason::kEconnrefused), static_cast<uint64_t>(kClients));
+  std::set<std::string> tried;
+  const auto attempts = log.Events("backend_ejected");
+  for (const auto& attempt : attempts) tried.insert(attempt["backend"].get<std::string>());
+  EXPECT_EQ(attempts.size(), static_cast<size_t>(kClients * route_.timeouts.connect_attempts));
+  EXPECT_EQ(tried.size(), attempts.size()) << "nobody's turn comes twice";
 }
 
 TEST_F(Failover, HoweverManyThereAreEachHasASecond) {
