@@ -28,7 +28,7 @@ class CaresClient::Query final : public DnsQuery, private CaresClient::Asker {
         ask_(std::move(ask)),
         done_(std::move(done)),
         timer_(
-            client->loop_, [this] { Answer_(); }, Timer::Of::kService) {
+            client->loop_, [this] { Conclude(); }, Timer::Of::kService) {
     client_->waiting_.push_back(this);
     client_->PumpSoon();
   }
@@ -59,7 +59,7 @@ class CaresClient::Query final : public DnsQuery, private CaresClient::Asker {
   }
 
   // It has been answered, or its time is over.
-  void Answer_() {
+  void Conclude() {
     if (!result_.has_value()) {
       const absl::Status& trouble = channel_->trouble();
       result_.emplace(trouble.ok() ? absl::DeadlineExceededError("no name server answers")
