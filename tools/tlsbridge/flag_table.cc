@@ -103,6 +103,7 @@ const std::map<absl::string_view, absl::string_view>& OwnHelp() {
 // Flags that are no keys by themselves.
 std::vector<KeyFlag> Only(std::vector<Flag> flags) {
   std::vector<KeyFlag> only;
+  only.reserve(flags.size());
   for (Flag& flag : flags) only.push_back({std::move(flag), ""});
   return only;
 }
