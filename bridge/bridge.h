@@ -64,6 +64,9 @@ class Bridge final : private Endpoint::Owner {
     // The client's handshake can go on, which may cost a signature: StepHandshake() is due, now or
     // later.
     virtual void OnHandshakeInput() = 0;
+    // A step of the handshake has left it to the client, who owes us bytes: OnHandshakeInput()
+    // follows when they come. Not while a signature is awaited, which is ours to make.
+    virtual void OnClientsTurn() = 0;
     // The client is ready to be served: ConnectBackend() or Cleanup() is due, now or later.
     virtual void OnClientReady() = 0;
     virtual void OnBackendConnected() = 0;
@@ -214,6 +217,7 @@ class Bridge final : private Endpoint::Owner {
   bool Peek(Read* read);
   void ContinueSigned();
   void GoOnWith(const std::string& bytes);
+  void TellWhoseTurn();
   void KeepFirstBytes(const Read& read);
   void LeftEarly(int error);
 

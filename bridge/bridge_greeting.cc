@@ -31,9 +31,13 @@ void Bridge::StepHandshake() {
   Enter(BridgeStep::kHandshaking);
   Resume(incoming_, Endpoint::kAwaitsTurn);
   if (ended()) return;
-  if (opening_ == nullptr || opening_->first_bytes.empty()) return PumpFrom(incoming_);
-  const std::unique_ptr<Opening> opening = std::move(opening_);
-  GoOnWith(opening->first_bytes);
+  if (opening_ == nullptr || opening_->first_bytes.empty()) {
+    PumpFrom(incoming_);
+  } else {
+    const std::unique_ptr<Opening> opening = std::move(opening_);
+    GoOnWith(opening->first_bytes);
+  }
+  TellWhoseTurn();
 }
 
 void Bridge::ContinueSigned() {
@@ -41,12 +45,19 @@ void Bridge::ContinueSigned() {
   const Event event(this);
   Enter(BridgeStep::kHandshaking);
   Resume(incoming_, Endpoint::kAwaitsTurn);
-  if (!ended()) GoOnWith({});
+  if (ended()) return;
+  GoOnWith({});
+  TellWhoseTurn();
 }
 
 // With bytes that were read before their turn.
 void Bridge::GoOnWith(const std::string& bytes) {
   Take(incoming_, incoming_.DecryptAndAnswer({.bytes = AsBytes(bytes)}));
+}
+
+// Also where our flight is still queued: it is the client who does not take it.
+void Bridge::TellWhoseTurn() {
+  if (step_ == BridgeStep::kHandshaking) observer_->OnClientsTurn();
 }
 
 void Bridge::PassThrough() {

@@ -82,6 +82,7 @@ constexpr std::array<Row, kTerminationReasons> kTable = {{
     {Reason::kRouteLimit, "route_limit", kNeverServed},
     {Reason::kRateLimit, "rate_limit", kNeverServed},
     {Reason::kHandshakeLimit, "handshake_limit", kNeverServed},
+    {Reason::kIpHandshakeLimit, "ip_handshake_limit", kNeverServed},
     {Reason::kFdLimit, "fd_limit", kNeverServed},
     {Reason::kLocalError, "local_error", kLost},
     {Reason::kDenied, "denied", kRefused},

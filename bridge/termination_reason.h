@@ -56,7 +56,8 @@ enum class TerminationReason : uint8_t {
   kIpLimit,
   kRouteLimit,
   kRateLimit,
-  kHandshakeLimit,  // too many handshakes in progress
+  kHandshakeLimit,    // too many handshakes wait for us
+  kIpHandshakeLimit,  // too many unfinished ones of one address
   kFdLimit,
   kLocalError,  // this machine is out of ports, memory or the like; errno says of what
   kDenied,

@@ -39,8 +39,8 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
 Router::Router(const Config& config, Budget budget)
     : budget_(budget),
       worker_count_(Workers(config)),
-      admission_(config.limits, budget.connections),
-      handshake_limit_(config.limits, worker_count_) {}
+      admission_(HandshakeLimit::WithDefault(config.limits, worker_count_), budget.connections),
+      handshake_limit_(HandshakeLimit::WithDefault(config.limits, worker_count_).handshakes) {}
 
 absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
                            const Clock* clock) {
@@ -129,6 +129,7 @@ absl::Status Router::Run() {
                                 .workers = worker_count_,
                                 .connections = admission_.limit(),
                                 .handshakes = handshake_limit_.limit(),
+                                .handshakes_per_ip = admission_.handshakes_per_ip(),
                                 .descriptors = budget_.descriptors});
   loop_->Run();
   for (auto& worker : workers_) worker->Join();

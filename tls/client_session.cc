@@ -29,9 +29,10 @@ struct ClientSession::KeyMethod {
   static DelegatedSignature* Of(SSL* ssl) {
     return static_cast<ClientSession*>(Staging::CallerOf(ssl))->signature_.get();
   }
-  static ssl_private_key_result_t Sign(SSL* ssl, uint8_t*, size_t*, size_t, uint16_t algorithm,
-                                       const uint8_t* in, size_t in_length) {
-    return Of(ssl)->Begin(algorithm, absl::MakeConstSpan(in, in_length));
+  static ssl_private_key_result_t Sign(SSL* ssl, uint8_t* out, size_t* out_length, size_t max_out,
+                                       uint16_t algorithm, const uint8_t* in, size_t in_length) {
+    return Of(ssl)->Begin(algorithm, absl::MakeConstSpan(in, in_length),
+                          absl::MakeSpan(out, max_out), out_length);
   }
   static ssl_private_key_result_t Complete(SSL* ssl, uint8_t* out, size_t* out_length,
                                            size_t max_out) {

@@ -37,7 +37,8 @@ class ClientSession final : public Session {
   // Receive() is due, with nothing, when set_on_signed() says that the signature is there, and not
   // before.
   bool awaits_signature() const override;
-  // Called from the signer's turn. Not after the session is destroyed.
+  // Called from the signer's turn, or amid Receive() if the signature is there at once, where
+  // nothing is due. Not after the session is destroyed.
   void set_on_signed(absl::AnyInvocable<void()> on_signed);
 
   // The client's certificate: who it is for (the name that the rule matched, where it matched one),

@@ -6,12 +6,13 @@
 namespace tlsbridge::tls {
 
 ssl_private_key_result_t DelegatedSignature::Begin(uint16_t algorithm,
-                                                   absl::Span<const uint8_t> input) {
+                                                   absl::Span<const uint8_t> input,
+                                                   absl::Span<uint8_t> room, size_t* length) {
   job_ = std::make_shared<SigningJob>(bssl::UpRef(key_), algorithm, input, [this] {
     if (on_signed_) on_signed_();
   });
   signer_->Sign(job_);
-  return ssl_private_key_retry;
+  return Complete(room, length);
 }
 
 ssl_private_key_result_t DelegatedSignature::Complete(absl::Span<uint8_t> room, size_t* length) {

@@ -29,13 +29,15 @@ class DelegatedSignature {
     if (job_ != nullptr) job_->Abandon();
   }
 
-  // Called from the signer's turn, when a signature is there.
+  // Called from the signer's turn, when a signature is there. Also amid Begin(), if the signer has
+  // made it by then.
   void set_on_signed(absl::AnyInvocable<void()> on_signed) { on_signed_ = std::move(on_signed); }
 
   bool is_pending() const { return job_ != nullptr; }
 
   // What an SSL_PRIVATE_KEY_METHOD is asked.
-  ssl_private_key_result_t Begin(uint16_t algorithm, absl::Span<const uint8_t> input);
+  ssl_private_key_result_t Begin(uint16_t algorithm, absl::Span<const uint8_t> input,
+                                 absl::Span<uint8_t> room, size_t* length);
   ssl_private_key_result_t Complete(absl::Span<uint8_t> room, size_t* length);
 
  private:

@@ -57,7 +57,7 @@ class SigningJob {
 
 class Signer {
  public:
-  // Runs the job, and finishes it on this thread after this call has returned.
+  // Runs the job, and finishes it on this thread, perhaps before this call has returned.
   virtual void Sign(std::shared_ptr<SigningJob> job) = 0;
 
  protected:

@@ -59,16 +59,19 @@ struct KeepAlive {
 };
 
 // ---- How many there may be. Zero means no limit, except for `connections` of the whole program,
-// where it means what descriptors and memory allow, and for `handshakes`.
+// where it means what descriptors and memory allow, and for handshakes.
 
 struct Limits {
   int64_t connections = 0;
-  // Off by default: behind a gateway or another proxy all clients share one address.
+  // These two are off by default: behind a gateway or another proxy all clients share one address.
   int64_t connections_per_ip = 0;
   int64_t new_per_ip_per_minute = 0;
-  // In progress at a time; of the whole program only. Zero: HandshakeLimit::kDefaultPerWorker for
-  // each worker.
+  // Of the whole program only: handshakes that wait for us at a time. Zero:
+  // HandshakeLimit::kDefaultPerWorker for each worker.
   int64_t handshakes = 0;
+  // Likewise: those of one client address that are not finished, whoever they wait for. Zero: half
+  // of what there may be, as Admission says.
+  int64_t handshakes_per_ip = 0;
 
   bool operator==(const Limits&) const = default;
 };

@@ -13,6 +13,7 @@
 #include "tls/alert_record.h"
 #include "tls/backend_session.h"
 #include "tls/client_session.h"
+#include "tls/signing.h"
 
 namespace tlsbridge {
 namespace {
@@ -121,27 +122,48 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
   if (choice.credential == nullptr) {
     return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
   }
-  handshake_place_ = manager_->TakeHandshakePlace();
+  handshake_place_ = manager_->handshake_limit().Take();
   if (!handshake_place_) {
     return Refuse(TerminationReason::kHandshakeLimit, tls::kInternalErrorAlert);
   }
   credential_ = choice.credential;
   staple_ = choice.staple;
+  // One that resumes needs no signature. That is tried at once, since what it asks for shows only
+  // then; if it is nothing, it waits for the signer like the others, with its first step done.
+  needs_signer_ = tls::IsSlowToSign(credential_->key.get()) && !hello.resumption_offered;
   bridge_.AwaitTurn();
 }
 
 void Connection::OnHandshakeInput() {
   if (greeting_ != nullptr) greeting_->ReleaseBytes();  // the bridge has them
-  manager_->handshakes().Add(this);
+  if (!handshake_place_) handshake_place_ = manager_->handshake_limit().TakeAgain();
+  AwaitTurn(needs_signer_ ? HandshakeQueue::Needs::kSigner : HandshakeQueue::Needs::kNothing);
+}
+
+void Connection::OnClientsTurn() { handshake_place_.GiveBack(); }
+
+void Connection::AwaitTurn(HandshakeQueue::Needs needs) {
+  manager_->handshakes().Add(this, route_->state.get(), needs);
+}
+
+// The signer's, which has room for few at a time.
+void Connection::Sign(std::shared_ptr<tls::SigningJob> job) {
+  needs_signer_ = true;
+  if (manager_->signer().has_room()) return manager_->signer().Sign(std::move(job));
+  unsigned_ = std::move(job);
+  AwaitTurn(HandshakeQueue::Needs::kSigner);
 }
 
 void Connection::TakeTurn() {
+  if (unsigned_ != nullptr) {
+    if (bridge_.ClientStays()) manager_->signer().Sign(std::move(unsigned_));
+    return;
+  }
   if (bridge_.state() == BridgeState::kPeeking) {
     if (!bridge_.ClientStays()) return;
     manager_->handshakes().CountBegun();
-    bridge_.Terminate(tls::ClientSession::Accept(*route_->tls.server,
-                                                 {.credential = credential_, .staple = staple_},
-                                                 &memory_->tls, &manager_->signer()));
+    bridge_.Terminate(tls::ClientSession::Accept(
+        *route_->tls.server, {.credential = credential_, .staple = staple_}, &memory_->tls, this));
   }
   bridge_.StepHandshake();
 }
@@ -174,6 +196,7 @@ void Connection::StopWatching() {
   timer_.Cancel();
   if (redial_ != nullptr) redial_->Cancel();
   manager_->handshakes().Remove(this);
+  unsigned_.reset();
 }
 
 void Connection::MeetDeadlines() {
@@ -299,6 +322,7 @@ std::string Connection::backend() const {
 
 void Connection::OnClientReady() {
   handshake_place_.GiveBack();
+  token_.FinishHandshake();
   record_.client_ready_at = record_.connecting_since = loop_->now();
   BackendPool::Lease lease = NextBackend();
   if (!lease) return Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);

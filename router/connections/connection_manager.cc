@@ -20,7 +20,7 @@ ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Adm
       loop_(loop),
       memory_(memory),
       signer_(loop),
-      handshakes_(loop, &signer_),
+      handshakes_(loop, [this] { return signer_.has_room(); }),
       log_(loop, folder),
       walk_(loop, &connections_),
       random_(std::random_device()()),

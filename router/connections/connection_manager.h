@@ -25,6 +25,7 @@
 #include "router/connections/connection_walk.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/handshakes/handshake_queue.h"
+#include "router/handshakes/signing_thread.h"
 #include "router/limits/admission.h"
 #include "router/live/live_config.h"
 #include "router/stats/route_stats.h"
@@ -70,10 +71,10 @@ class ConnectionManager {
   TerminationReason NameClient(const SocketAddress& client, Admission::Token* token);
   // Its own reference to a route: workers do not write to one cache line at each connection.
   std::shared_ptr<const LiveRoute> Own(const std::shared_ptr<const LiveRoute>& route);
-  HandshakeLimit::Place TakeHandshakePlace() { return handshake_limit_->Take(); }
+  HandshakeLimit& handshake_limit() { return *handshake_limit_; }
   uint64_t Random() { return random_(); }
   HandshakeQueue& handshakes() { return handshakes_; }
-  tls::Signer& signer() { return signer_; }
+  SigningThread& signer() { return signer_; }
   const HandshakeQueue& handshakes() const { return handshakes_; }
 
   size_t GetConnectionCount() const { return connections_.size(); }

@@ -2,15 +2,20 @@
 
 namespace tlsbridge {
 
+Limits HandshakeLimit::WithDefault(Limits limits, int workers) {
+  if (limits.handshakes == 0) limits.handshakes = kDefaultPerWorker * workers;
+  return limits;
+}
+
 HandshakeLimit::Place HandshakeLimit::Take() {
-  if (in_progress_.fetch_add(1, std::memory_order_relaxed) < limit()) return Place(this);
+  if (waiting_.fetch_add(1, std::memory_order_relaxed) < limit()) return Place(this);
   Release();
   return {};
 }
 
-void HandshakeLimit::SetLimits(const Limits& limits) {
-  limit_.store(limits.handshakes > 0 ? limits.handshakes : kDefaultPerWorker * workers_,
-               std::memory_order_relaxed);
+HandshakeLimit::Place HandshakeLimit::TakeAgain() {
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  return Place(this);
 }
 
 }  // namespace tlsbridge

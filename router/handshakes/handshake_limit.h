@@ -1,10 +1,16 @@
-// How many handshakes may be in progress in all: begun, or waiting for their turn.
+// How many handshakes may wait for us at a time: for their turn, or for a signature.
 //
 // A handshake costs a signature, and one that waits too long is lost when its turn comes: its
 // client has given up. Refusing at once those who would wait in vain is kinder to them, who can try
 // elsewhere, and leaves the time to those who were first.
 //
-// Thread: any; a counter that is taken from once a handshake. Owner: the router; it outlives its
+// A handshake that waits for its client has no place, or clients that say nothing would hold all:
+// it gives its place back with each answer, and takes one again when the client's next bytes come.
+// It is not refused then, since most of its work is done: it queues with the others, and while
+// there are more than may be, those that begin are refused. Who owes us bytes is bounded by
+// Admission, for each address, and by the handshake timeout.
+//
+// Thread: any; a counter that is written some times a handshake. Owner: the router; it outlives its
 // places. Failure: no place.
 #pragma once
 
@@ -19,7 +25,7 @@ namespace tlsbridge {
 
 class HandshakeLimit {
  public:
-  // Held by a handshake in progress; given back when it dies.
+  // Held by a handshake that waits for us; given back when it dies.
   class Place {
    public:
     Place() = default;
@@ -46,26 +52,30 @@ class HandshakeLimit {
   // an RSA-2048 key and without a core to itself: who comes behind so many is too late.
   static constexpr int64_t kDefaultPerWorker = 5000;
 
-  HandshakeLimit(const Limits& limits, int workers) : workers_(workers) { SetLimits(limits); }
+  // `limits` of the whole program, its `handshakes` filled in where it is zero.
+  static Limits WithDefault(Limits limits, int workers);
+
+  explicit HandshakeLimit(int64_t limit) : limit_(limit) {}
   HandshakeLimit(const HandshakeLimit&) = delete;
   HandshakeLimit& operator=(const HandshakeLimit&) = delete;
 
-  // An empty one if there are as many as there may be.
+  // For a handshake that begins: an empty one if there are as many as there may be.
   Place Take();
+  // For one that goes on. Never empty.
+  Place TakeAgain();
 
   // Applies to whoever comes from now on.
-  void SetLimits(const Limits& limits);
+  void SetLimit(int64_t limit) { limit_.store(limit, std::memory_order_relaxed); }
 
-  int64_t in_progress() const { return in_progress_.load(std::memory_order_relaxed); }
+  int64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   int64_t limit() const { return limit_.load(std::memory_order_relaxed); }
 
  private:
-  void Release() { in_progress_.fetch_sub(1, std::memory_order_relaxed); }
+  void Release() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
 
-  const int64_t workers_;
-  std::atomic<int64_t> limit_{0};
+  std::atomic<int64_t> limit_;
   // On a cache line of its own: written by all workers.
-  alignas(64) std::atomic<int64_t> in_progress_{0};
+  alignas(64) std::atomic<int64_t> waiting_{0};
 };
 
 }  // namespace tlsbridge

@@ -4,34 +4,37 @@
 
 namespace tlsbridge {
 
-HandshakeQueue::HandshakeQueue(EventLoop* loop, const SigningThread* signer)
-    : loop_(loop), signer_(signer) {
+HandshakeQueue::HandshakeQueue(EventLoop* loop, absl::AnyInvocable<bool() const> signer_has_room)
+    : loop_(loop), signer_has_room_(std::move(signer_has_room)) {
   loop_->set_chore([this] { return Serve(); });
 }
 
 HandshakeQueue::~HandshakeQueue() { loop_->set_chore(nullptr); }
 
-void HandshakeQueue::Add(Waiter* waiter) {
-  waiter->place_ = waiters_.insert(waiters_.end(), waiter);
-  waiter->waits_ = true;
-}
-
-void HandshakeQueue::Remove(Waiter* waiter) {
-  if (std::exchange(waiter->waits_, false)) waiters_.erase(waiter->place_);
+void HandshakeQueue::Add(Waiter* waiter, const void* route, Needs needs) {
+  (needs == Needs::kSigner ? for_signer_ : for_worker_).Add(waiter, route);
 }
 
 // True if some are left for the next turn. Where the signer is full, its next signature wakes the
 // loop.
 bool HandshakeQueue::Serve() {
-  if (waiters_.empty()) return false;
+  Turns* next = Next();
+  if (next == nullptr) return false;
   const absl::Time start = loop_->clock().Monotonic();
-  while (!waiters_.empty() && !signer_->full()) {
-    Waiter* const next = waiters_.front();
-    Remove(next);
-    next->TakeTurn();
-    if (loop_->clock().Monotonic() - start >= kTimePerTurn) break;
-  }
-  return !waiters_.empty() && !signer_->full();
+  do {
+    signers_turn_ = next != &for_signer_;
+    static_cast<Waiter*>(next->Next())->TakeTurn();
+    next = Next();
+  } while (next != nullptr && loop_->clock().Monotonic() - start < kTimePerTurn);
+  return next != nullptr;
+}
+
+// Null if nobody can go on.
+Turns* HandshakeQueue::Next() {
+  const bool worker = !for_worker_.empty();
+  const bool signer = !for_signer_.empty() && signer_has_room_();
+  if (signer && (signers_turn_ || !worker)) return &for_signer_;
+  return worker ? &for_worker_ : nullptr;
 }
 
 }  // namespace tlsbridge

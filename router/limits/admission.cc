@@ -1,21 +1,30 @@
 #include "router/limits/admission.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
 namespace tlsbridge {
 
 Admission::Token::Token(Token&& other) noexcept
-    : admission_(std::exchange(other.admission_, nullptr)), client_(std::move(other.client_)) {}
+    : admission_(std::exchange(other.admission_, nullptr)),
+      client_(std::move(other.client_)),
+      handshaking_(other.handshaking_) {}
 
 Admission::Token& Admission::Token::operator=(Token&& other) noexcept {
   std::swap(admission_, other.admission_);
   std::swap(client_, other.client_);
+  std::swap(handshaking_, other.handshaking_);
   return *this;
 }
 
 Admission::Token::~Token() {
-  if (admission_ != nullptr) admission_->Release(client_);
+  if (admission_ != nullptr) admission_->Release(*this);
+}
+
+void Admission::Token::FinishHandshake() {
+  if (!std::exchange(handshaking_, false) || client_.empty()) return;
+  admission_->FinishHandshake(client_);
 }
 
 Admission::Admission(const Limits& limits, int64_t budget)
@@ -44,6 +53,15 @@ void Admission::SetLimits(const Limits& limits) {
   limit_reason_ = limited ? over_limit_ : TerminationReason::kFdLimit;
   per_ip_ = limits.connections_per_ip;
   per_ip_per_minute_ = limits.new_per_ip_per_minute;
+  if (per_ip_per_minute_ == 0) {
+    for (const std::string& key : idle_) clients_.erase(key);
+    idle_.clear();
+  }
+  handshakes_per_ip_ = limits.handshakes_per_ip;
+  if (handshakes_per_ip_ == 0 && limits.handshakes > 0) {
+    const int64_t half = std::min(limits.handshakes, limit_) / 2;
+    handshakes_per_ip_ = std::max(kLeastHandshakesPerIp, half);
+  }
 }
 
 TerminationReason Admission::Admit(const SocketAddress& peer, absl::Time now, Token* token) {
@@ -80,10 +98,13 @@ TerminationReason Admission::AdmitClient(const std::string& key, absl::Time now)
   TerminationReason refusal = TerminationReason::kNone;
   if (per_ip_ > 0 && client.connections >= per_ip_) {
     refusal = TerminationReason::kIpLimit;
+  } else if (handshakes_per_ip_ > 0 && client.handshaking >= handshakes_per_ip_) {
+    refusal = TerminationReason::kIpHandshakeLimit;
   } else if (per_ip_per_minute_ > 0 && !WithinRate(&client, now)) {
     refusal = TerminationReason::kRateLimit;
   } else {
     if (client.connections++ == 0) idle_.erase(client.idle);
+    ++client.handshaking;
     ++client.new_in_minute;
   }
   if (idle_.size() > kMaxIdleClients) {
@@ -111,13 +132,24 @@ bool Admission::WithinRate(Client* client, absl::Time now) const {
   return recent < static_cast<double>(per_ip_per_minute_);
 }
 
-void Admission::Release(const std::string& key) {
+void Admission::FinishHandshake(const std::string& key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  --clients_.find(key)->second.handshaking;
+}
+
+void Admission::Release(const Token& token) {
   std::lock_guard<std::mutex> lock(mutex_);
   --connections_;
-  if (key.empty()) return;  // clients were not counted when it came
-  const auto it = clients_.find(key);
-  if (--it->second.connections > 0) return;
-  it->second.idle = idle_.insert(idle_.end(), key);
+  if (token.client_.empty()) return;  // clients were not counted when it came
+  const auto it = clients_.find(token.client_);
+  Client& client = it->second;
+  if (token.handshaking_) --client.handshaking;
+  if (--client.connections > 0) return;
+  if (per_ip_per_minute_ == 0) {
+    clients_.erase(it);
+  } else {
+    client.idle = idle_.insert(idle_.end(), token.client_);
+  }
 }
 
 int64_t Admission::connections() const {
@@ -128,6 +160,11 @@ int64_t Admission::connections() const {
 int64_t Admission::limit() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return limit_;
+}
+
+int64_t Admission::handshakes_per_ip() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return handshakes_per_ip_;
 }
 
 size_t Admission::clients() const {

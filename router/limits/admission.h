@@ -1,9 +1,14 @@
 // Decides whether a new connection may come in: how many there are in all, per client address and
-// per minute.
+// per minute, and how many of an address have not finished their handshakes.
+//
+// The last is on by default in the whole program: whoever says nothing after we have answered owes
+// us bytes, and holds a connection until the handshake timeout. With half of what there may be, no
+// address holds all, and a gateway behind whose address all clients come has room enough: what
+// waits for us is finished in milliseconds.
 //
 // Clients are counted as SocketAddress::ClientKey() says. The table of clients is bounded: an
-// address without a live connection is forgotten, the longest idle first, when there are more than
-// kMaxIdleClients of them.
+// address without a live connection is kept only for its rate, and forgotten, the longest idle
+// first, when there are more than kMaxIdleClients of them.
 //
 // Thread: any; locked. Asked once a connection, never while bytes move. Owner: the router; it
 // outlives its tokens. Failure: a reason for refusing.
@@ -34,17 +39,21 @@ class Admission {
     ~Token();
     void swap(Token& other) noexcept { std::swap(*this, other); }
 
+    // The client's handshake is done: it owes nothing that we wait for.
+    void FinishHandshake();
+
    private:
     friend class Admission;
     Token(Admission* admission, std::string client)
         : admission_(admission), client_(std::move(client)) {}
 
     Admission* admission_ = nullptr;  // Not owned.
-    std::string client_;
+    std::string client_;              // empty: not counted by its address
+    bool handshaking_ = true;         // where it is
   };
 
   // Of the whole program. `budget` is what descriptors and memory allow; it bounds
-  // limits.connections.
+  // limits.connections. `limits.handshakes` is filled in (HandshakeLimit::WithDefault).
   Admission(const Limits& limits, int64_t budget);
   // Of one route.
   explicit Admission(const Limits& limits);
@@ -69,12 +78,18 @@ class Admission {
   int64_t connections() const;
   int64_t limit() const;
   size_t clients() const;
+  // Of one address; 0 is no limit.
+  int64_t handshakes_per_ip() const;
 
   static constexpr size_t kMaxIdleClients = 65536;
+  // The least that limits.handshakes_per_ip is by default: who opens one connection behind the
+  // other has some that are not finished at our end yet.
+  static constexpr int64_t kLeastHandshakesPerIp = 4;
 
  private:
   struct Client {
     int64_t connections = 0;
+    int64_t handshaking = 0;  // of them
     // A sliding minute: what came in this one and in the one before.
     int64_t minute = 0;
     int64_t new_in_minute = 0;
@@ -84,11 +99,14 @@ class Admission {
 
   Admission(const Limits& limits, int64_t budget, TerminationReason over_limit);
 
-  bool counts_clients() const { return per_ip_ > 0 || per_ip_per_minute_ > 0; }
+  bool counts_clients() const {
+    return per_ip_ > 0 || per_ip_per_minute_ > 0 || handshakes_per_ip_ > 0;
+  }
   // With the lock held.
   TerminationReason AdmitClient(const std::string& key, absl::Time now);
   bool WithinRate(Client* client, absl::Time now) const;
-  void Release(const std::string& key);
+  void FinishHandshake(const std::string& key);
+  void Release(const Token& token);
 
   const TerminationReason over_limit_;
 
@@ -98,6 +116,7 @@ class Admission {
   TerminationReason limit_reason_ = TerminationReason::kNone;
   int64_t per_ip_ = 0;
   int64_t per_ip_per_minute_ = 0;
+  int64_t handshakes_per_ip_ = 0;
   int64_t connections_ = 0;
   absl::flat_hash_map<std::string, Client> clients_;
   std::list<std::string> idle_;  // longest idle first

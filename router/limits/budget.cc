@@ -38,12 +38,13 @@ int64_t Memory() {
 int64_t OtherDescriptors(const Config& config, int workers) {
   // epoll twice, an eventfd, and a pipe of libevent's.
   constexpr int64_t kOfLoop = 5;
+  constexpr int64_t kOfSigner = 1;
   // What /etc/resolv.conf names at most, as resolv.conf(5) has it.
   constexpr size_t kServers = 3;
   // By UDP and TCP, of a c-ares channel and of the one before it.
   constexpr int64_t kOfServer = 4;
   constexpr int64_t kOfFile = 1;
-  int64_t others = kReservedDescriptors + workers * kOfLoop;
+  int64_t others = kReservedDescriptors + workers * (kOfLoop + kOfSigner);
   others += static_cast<int64_t>(config.listeners.size());
   std::set<std::vector<std::string>> asked;  // lookups at the same servers share their sockets
   for (const Route& route : config.routes) {

@@ -86,10 +86,12 @@ void Reloads::LookAfter() {
 void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
   const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
   const Budget& budget = parts_.budget;
-  const int64_t others = OtherDescriptors(config(), static_cast<int>(parts_.workers.size()));
-  parts_.admission->SetLimits(config().limits,
+  const int workers = static_cast<int>(parts_.workers.size());
+  const int64_t others = OtherDescriptors(config(), workers);
+  const Limits limits = HandshakeLimit::WithDefault(config().limits, workers);
+  parts_.admission->SetLimits(limits,
                               ConnectionBudget(budget.descriptors, budget.memory_bytes, others));
-  parts_.handshake_limit->SetLimits(config().limits);
+  parts_.handshake_limit->SetLimit(limits.handshakes);
   for (const auto& route : live_->routes()) {
     route->state->admission.SetLimits(route->settings->limits);
   }

@@ -49,6 +49,7 @@ void LogReady(const Config& config, const Capacity& capacity) {
       .Number("workers", capacity.workers)
       .Number("max_connections", capacity.connections)
       .Number("max_handshakes", capacity.handshakes)
+      .Number("max_handshakes_per_ip", capacity.handshakes_per_ip)
       .Number("descriptors", capacity.descriptors);
   constexpr int64_t kFew = 100;
   const int64_t wanted = config.limits.connections;

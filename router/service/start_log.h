@@ -22,6 +22,7 @@ struct Capacity {
   int64_t workers = 0;
   int64_t connections = 0;
   int64_t handshakes = 0;
+  int64_t handshakes_per_ip = 0;
   int64_t descriptors = 0;
 };
 // The line "ready", and a warning if fewer connections fit than are wanted.

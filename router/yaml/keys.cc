@@ -84,7 +84,14 @@ TypePtr<Limits> ProgramLimitKeys() {
   std::vector<Key> keys = LimitKeys("is what descriptors and memory allow");
   keys.push_back(Key::At<&Limits::handshakes>(
       "handshakes", CountType("handshakes", 0, kMost, "is 5000 for each worker"),
-      "how many may be in progress at a time, waiting ones included; one more is refused at once"));
+      "how many may wait for their turn or for a signature at a time; further new ones are refused "
+      "immediately, those waiting for their client do not count"));
+  keys.push_back(Key::At<&Limits::handshakes_per_ip>(
+      "handshakes_per_ip",
+      CountType("handshakes", 0, kMost,
+                "is half of handshakes or of connections, whichever is less"),
+      "how many unfinished ones a client address may have (IPv6: one /64), including those waiting "
+      "for their client"));
   return Object<Limits>(std::move(keys));
 }
 

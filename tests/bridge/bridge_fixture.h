@@ -30,6 +30,7 @@ class Witness final : public Bridge::Observer {
 
   absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override { return bytes; }
   void OnHandshakeInput() override {}
+  void OnClientsTurn() override {}
   void OnClientReady() override { Note("ready", &on_ready); }
   void OnBackendConnected() override { Note("connected", &on_connected); }
   void OnConnectFailed(int error, const tls::Failure&) override {

@@ -125,8 +125,15 @@ class Case final : public Bridge::Observer {
     }
     return bytes;
   }
-  void OnHandshakeInput() override { turn_is_due_ = true; }
-  void OnClientReady() override { ready_ = true; }
+  void OnHandshakeInput() override { turn_is_due_ = waits_for_us_ = true; }
+  void OnClientsTurn() override {
+    EXPECT_EQ(bridge_->state(), BridgeState::kHandshaking);
+    EXPECT_TRUE(std::exchange(waits_for_us_, false)) << "told twice";
+  }
+  void OnClientReady() override {
+    ready_ = true;
+    waits_for_us_ = false;
+  }
   void OnBackendConnected() override { EXPECT_FALSE(std::exchange(connected_, true)); }
   void OnConnectFailed(int error, const tls::Failure&) override {
     EXPECT_NE(error, 0);
@@ -354,6 +361,7 @@ class Case final : public Bridge::Observer {
     EXPECT_LE(bridge_->queued_to_backend(), 4 * Endpoint::kHighMarkOfBytes + 64 * 1024);
     EXPECT_LE(bridge_->queued_to_client(), 2 * Endpoint::kHighMarkOfBytes);
     EXPECT_EQ(bridge_->state() == BridgeState::kHalfClosed, half_closed_);
+    EXPECT_EQ(waits_for_us_, turn_is_due_) << "each step ends with the client's turn, or the last";
     if (!half_closed_) return;
     if (world_.clock.Monotonic() < bridge_->last_activity() + kHalfClose) return;
     if (bridge_->LookForProgress()) return bridge_->NoteActivity();
@@ -466,7 +474,7 @@ class Case final : public Bridge::Observer {
   End end_;
   std::vector<const char*> story_;
   int tries_ = 0;
-  bool ready_ = false, settled_ = false, turn_is_due_ = false;
+  bool ready_ = false, settled_ = false, turn_is_due_ = false, waits_for_us_ = false;
   bool connected_ = false, half_closed_ = false;
   bool ended_ = false, given_up_ = false, closed_ = false;
 };

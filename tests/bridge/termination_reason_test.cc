@@ -61,6 +61,7 @@ TEST(TerminationReason, TheListIsClosed) {
                                           "route_limit",
                                           "rate_limit",
                                           "handshake_limit",
+                                          "ip_handshake_limit",
                                           "fd_limit",
                                           "local_error",
                                           "denied",

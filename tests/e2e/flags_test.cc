@@ -78,6 +78,7 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--max-connections-per-ip", "-1"},
       {"--max-new-per-ip-per-minute", "-1"},
       {"--max-handshakes", "-1"},
+      {"--max-handshakes-per-ip", "-1"},
       {"--drain-delay", "-1s"},
       {"--drain-timeout", "-1s"},
       {"--workers", "-1"},

@@ -146,7 +146,7 @@ TEST_F(ListedFlagsTest, TakeTheirLargestValues) {
     arguments.push_back(absl::StrCat("--", flag, "=87600h"));
   }
   for (const char* flag : {"max-connections", "max-connections-per-ip", "max-new-per-ip-per-minute",
-                           "max-handshakes"}) {
+                           "max-handshakes", "max-handshakes-per-ip"}) {
     arguments.push_back(absl::StrCat("--", flag, "=9223372036854775807"));
   }
   arguments.insert(arguments.end(), {"--keep-alive=extended", "--keep-alive-multiplier=1000"});

@@ -1,6 +1,9 @@
 // Every limit flag bites, and lets in again what it refused.
 
+#include <signal.h>
+
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -65,28 +68,71 @@ TEST_F(LimitsTest, MaxNewPerIpPerMinuteRefusesOneMoreHoweverManyHaveEnded) {
   EXPECT_TRUE(refused);
 }
 
-TEST_F(LimitsTest, MaxHandshakesRefusesOneMoreUntilOneIsDone) {
+TEST_F(LimitsTest, MaxHandshakesRefusesOneMoreThanMayWaitForTheirTurns) {
   const TcpBackend greeter([](Socket& connection) {
     (void)connection.Write("!");
     (void)connection.ReadToEnd();
   });
-  ASSERT_NO_FATAL_FAILURE(StartSidecar(greeter.address(), {"--max-handshakes=1"}));
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(greeter.address(), {"--max-handshakes=1", "--workers=1"}));
   EXPECT_EQ((*tlsbridge().WaitForEvent("ready"))["max_handshakes"], 1);
   auto established = Open();
   // A client of TLS 1.3 is done before the server is, which dials the backend then.
   ASSERT_TRUE(established.ok() && established->ReadExactly(1).ok());
-  auto half_way = TlsClient::Connect(tlsbridge().address());
-  ASSERT_TRUE(half_way.ok() && half_way->SendClientHello().ok());
-  ASSERT_TRUE(half_way->socket().ReadSome().ok()) << "it has been answered, so it is in progress";
-  auto refused = TlsClient::Connect(tlsbridge().address());
-  ASSERT_TRUE(refused.ok());
-  EXPECT_FALSE(refused->Handshake().ok());
-  EXPECT_EQ(refused->alert(), SSL_AD_INTERNAL_ERROR);
-  EXPECT_EQ(FirstEnd()["reason"], "handshake_limit");
-  EXPECT_EQ(FirstEnd()["sni"], "localhost");
-  half_way->socket().Close();
-  ASSERT_EQ(tlsbridge().WaitForConnections(2).size(), 2u);
+  // Whoever comes while the program is stopped is heard in one turn, before any handshake goes on.
+  tlsbridge().process().SendSignal(SIGSTOP);
+  std::vector<TlsClient> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(*TlsClient::Connect(tlsbridge().address()));
+    ASSERT_TRUE(clients.back().SendClientHello().ok());
+  }
+  tlsbridge().process().SendSignal(SIGCONT);
+  int served = 0;
+  for (TlsClient& client : clients) {
+    if (client.Handshake().ok()) {
+      ++served;
+    } else {
+      EXPECT_EQ(client.alert(), SSL_AD_INTERNAL_ERROR);
+    }
+    client.socket().Close();
+  }
+  EXPECT_EQ(served, 1);
+  const auto refused = tlsbridge().WaitForEvent(
+      "connection_end", [](const auto& event) { return event["reason"] == "handshake_limit"; });
+  ASSERT_TRUE(refused);
+  EXPECT_EQ((*refused)["sni"], "localhost");
   EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(LimitsTest, AStrangerThatSaysNothingMoreLeavesRoomForOthers) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--max-handshakes=30"}));
+  EXPECT_EQ((*tlsbridge().WaitForEvent("ready"))["max_handshakes_per_ip"], 15);
+  std::vector<TlsClient> silent;
+  for (int i = 0; i < 60; ++i) {
+    auto client = TlsClient::Connect(tlsbridge().address(), {.source = "127.0.0.2"});
+    ASSERT_TRUE(client.ok()) << client.status();
+    (void)client->SendClientHello();  // or it has been refused already
+    silent.push_back(*std::move(client));
+  }
+  for (int i = 0; i < 5; ++i) {
+    auto honest = Open();
+    ASSERT_TRUE(honest.ok()) << honest.status();
+    EXPECT_TRUE(honest->Write("x").ok());
+  }
+  EXPECT_EQ(tlsbridge().Dump()["live"]["records"], 20);
+  silent.clear();
+  EXPECT_EQ(tlsbridge().Stop(), 0);
+  EXPECT_EQ(tlsbridge().summary()["reasons"]["ip_handshake_limit"], 45);
+  EXPECT_EQ(tlsbridge().summary()["reasons"].value("handshake_limit", 0), 0);
+}
+
+TEST_F(LimitsTest, MaxHandshakesPerIpIsForThoseThatAreNotFinished) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--max-handshakes-per-ip=4"}));
+  std::vector<TlsClient> clients;
+  for (int i = 0; i < 12; ++i) {
+    auto client = Open();
+    ASSERT_TRUE(client.ok()) << i << ": " << client.status();
+    clients.push_back(*std::move(client));
+  }
 }
 
 TEST_F(LimitsTest, ARefusedClientNeverReachesTheBackend) {

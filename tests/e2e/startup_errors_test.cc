@@ -217,6 +217,7 @@ TEST_F(StartupErrorsTest, AValueThatIsNotAllowedIsNamedWithThoseThatAre) {
       {"--max-connections-per-ip", "-1", "0 or more"},
       {"--max-new-per-ip-per-minute", "1.5", "number of connections, 0 or more"},
       {"--max-handshakes", "-1", "0 or more"},
+      {"--max-handshakes-per-ip", "-1", "0 or more"},
       {"--log-level", "chatty", "warning"},
       {"--log-format", "xml", "text or json"},
       {"--unsafe-backend", "perhaps", "true or false"},

@@ -59,13 +59,15 @@ void RouterFixture::StartRouter() {
   std::vector<RouteTls> tls(config_.routes.size());
   for (size_t i = 0; i < tls.size(); ++i) {
     const TlsMode mode = config_.routes[i].tls_mode;
-    if (mode != TlsMode::kPassthrough) tls[i].server = tls_;
+    const auto& server = i < route_tls_.size() ? route_tls_[i] : tls_;
+    if (mode != TlsMode::kPassthrough) tls[i].server = server;
     if (mode == TlsMode::kTerminateAndReencrypt) tls[i].backend = backend_tls_;
   }
   auto live = LiveConfig::Assemble(config_, std::move(tls), /*previous=*/nullptr, loop_->now());
   ASSERT_TRUE(live.ok()) << live.status();
-  admission_ = std::make_unique<Admission>(config_.limits, budget_);
-  handshake_limit_ = std::make_unique<HandshakeLimit>(config_.limits, /*workers=*/1);
+  const Limits limits = HandshakeLimit::WithDefault(config_.limits, /*workers=*/1);
+  admission_ = std::make_unique<Admission>(limits, budget_);
+  handshake_limit_ = std::make_unique<HandshakeLimit>(limits.handshakes);
   manager_ = std::make_unique<ConnectionManager>(*live, admission_.get(), handshake_limit_.get(),
                                                  &folder_, loop_.get(), &memory_);
   auto listener = ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"));
@@ -88,7 +90,7 @@ void RouterFixture::StopRouter() {
   EXPECT_EQ(manager_->live().sockets, 0);
   EXPECT_EQ(manager_->live_timers(), 0u);
   EXPECT_EQ(admission_->connections(), 0);
-  EXPECT_EQ(handshake_limit_->in_progress(), 0);
+  EXPECT_EQ(handshake_limit_->waiting(), 0);
   manager_.reset();
 }
 

@@ -73,6 +73,8 @@ class RouterFixture : public ::testing::Test {
   Route& route_ = config_.routes.front();
   SocketAddress backend_address_;
   std::shared_ptr<const tls::ServerContext> tls_;
+  // Of the first routes, where they have others.
+  std::vector<std::shared_ptr<const tls::ServerContext>> route_tls_;
   std::shared_ptr<const tls::BackendContext> backend_tls_;  // of routes that encrypt anew
   int64_t budget_ = 10000;  // connections that descriptors and memory allow
   std::unique_ptr<Admission> admission_;

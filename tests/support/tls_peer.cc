@@ -30,6 +30,7 @@ TlsPeer::TlsPeer(std::unique_ptr<Peer> socket, const Options& options)
   BIO_set_mem_eof_return(SSL_get_rbio(ssl_.get()), -1);
   if (options.certificate == nullptr) {
     SSL_set_tlsext_host_name(ssl_.get(), options.server_name.c_str());
+    if (options.session != nullptr) SSL_set_session(ssl_.get(), options.session);
     SSL_set_connect_state(ssl_.get());
   } else {
     EXPECT_EQ(SSL_use_certificate(ssl_.get(), options.certificate), 1);

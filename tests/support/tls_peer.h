@@ -31,6 +31,7 @@ class TlsPeer {
     size_t allowance = std::numeric_limits<size_t>::max();
     // Anything else about the client, before its session is made.
     std::function<void(SSL_CTX*)> configure = [](SSL_CTX*) {};
+    SSL_SESSION* session = nullptr;  // to resume. Not owned.
     // Make it a server with this certificate. Not owned.
     X509* certificate = nullptr;
     EVP_PKEY* key = nullptr;

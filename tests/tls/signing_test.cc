@@ -24,6 +24,15 @@ absl::Span<const uint8_t> Bytes(const std::string& text) {
   return absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
 }
 
+// Signs at once, as a worker does whose thread does not come to run.
+class PromptSigner final : public Signer {
+ public:
+  void Sign(std::shared_ptr<SigningJob> job) override {
+    job->Run();
+    job->Finish();
+  }
+};
+
 class HeldSigner final : public Signer {
  public:
   void Sign(std::shared_ptr<SigningJob> job) override { jobs.push_back(std::move(job)); }
@@ -120,6 +129,17 @@ TEST_P(SigningTest, ASessionThatIsGoneIsNeitherSignedForNorTold) {
   EXPECT_TRUE(signer_.jobs[0]->signature().empty());
   signer_.jobs[0]->Finish();
   EXPECT_EQ(times_told_, 0);
+}
+
+TEST_P(SigningTest, ASignatureThatIsThereAtOnceIsNotWaitedFor) {
+  PromptSigner prompt;
+  session_ = ClientSession::Accept(RsaContext(), RsaContext().Default(), &staging_, &prompt);
+  Receive(client_.TakeOutput());
+  EXPECT_FALSE(session_->awaits_signature());
+  EXPECT_FALSE(output_.empty()) << "the answer is there";
+  FinishHandshake();
+  EXPECT_TRUE(client_.handshake_done());
+  session_.reset();  // before its signer
 }
 
 TEST_P(SigningTest, AKeyThatSignsQuicklyNeedsNobody) {

@@ -128,6 +128,7 @@ TEST(SidecarFlags, EveryOtherOneMakesTheSameAsItsKey) {
                         "--max-connections-per-ip=20",
                         "--max-new-per-ip-per-minute=21",
                         "--max-handshakes=25",
+                        "--max-handshakes-per-ip=26",
                         "--workers=24",
                         "--drain-delay=22s",
                         "--drain-timeout=23s",
@@ -161,7 +162,7 @@ routes:
     keep_alive: {treatment: extended, multiplier: 1.5, warning: 15m}
     tcp: {keepalive_idle: 11s, user_timeout: 14s}
 admin: {address: "127.0.0.1:9901"}
-limits: {connections: 19, connections_per_ip: 20, rate_per_ip_per_minute: 21, handshakes: 25}
+limits: {connections: 19, connections_per_ip: 20, rate_per_ip_per_minute: 21, handshakes: 25, handshakes_per_ip: 26}
 shutdown: {drain_delay: 22s, drain_timeout: 23s}
 workers: 24
 log: {level: warning, format: json}

@@ -117,6 +117,10 @@ uint8_t TakeExtension(uint16_t type, CBS extension, ClientHello* hello, const ch
     case TLSEXT_TYPE_supported_groups:
       *malformed = "malformed supported_groups";
       return TakeU16List(extension, &hello->groups);
+    case TLSEXT_TYPE_session_ticket:  // empty, it only asks for one
+    case TLSEXT_TYPE_pre_shared_key:
+      hello->resumption_offered = hello->resumption_offered || CBS_len(&extension) > 0;
+      return kFine;
     default:
       return kFine;
   }

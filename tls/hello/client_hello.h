@@ -26,6 +26,9 @@ struct ClientHello {
   std::vector<uint16_t> signature_algorithms;
   std::vector<uint16_t> groups;
   bool ocsp_wanted = false;  // in the handshake, stapled (RFC 6066 section 8)
+  // A ticket of TLS 1.2 or 1.3, whatever it is worth (RFC 5077 section 3.2, RFC 8446 section
+  // 4.2.11).
+  bool resumption_offered = false;
 };
 
 // Parses the body of a ClientHello message (RFC 8446 section 4.1.2), without the message's header.

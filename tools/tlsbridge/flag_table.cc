@@ -60,6 +60,7 @@ constexpr Alias kAliases[] = {
     {"limits.connections_per_ip", "max-connections-per-ip"},
     {"limits.rate_per_ip_per_minute", "max-new-per-ip-per-minute"},
     {"limits.handshakes", "max-handshakes"},
+    {"limits.handshakes_per_ip", "max-handshakes-per-ip"},
     {"shutdown.drain_delay", "drain-delay"},
     {"shutdown.drain_timeout", "drain-timeout"},
     {"admin.address", "admin-listen"},

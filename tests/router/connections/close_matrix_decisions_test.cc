@@ -218,26 +218,35 @@ TEST_P(CloseMatrixDecisions, TheLimitOfTheRouteBites) {
 TEST_P(CloseMatrixDecisions, TheLimitOfHandshakesBites) {
   config_.limits.handshakes = 1;
   Connect();
-  EXPECT_EQ(handshake_limit_->in_progress(), 0) << "whose handshake is done does not count";
-  auto half_way = ConnectTls(Tls());
-  ASSERT_TRUE(Until([this] { return handshake_limit_->in_progress() == 1; }));
-  Settle();  // the rest of its handshake depends on it alone, which nobody steps
-  auto refused = ConnectTls(Tls());
-  ASSERT_TRUE(Until([&refused] {
-    refused->Step();
-    return refused->end() != StreamEnd::kOpen;
+  EXPECT_EQ(handshake_limit_->waiting(), 0) << "whose handshake is done does not count";
+  // Both are heard in one turn, before any handshake goes on: one of them waits for us.
+  std::unique_ptr<TlsPeer> clients[] = {ConnectTls(Tls()), ConnectTls(Tls())};
+  ASSERT_TRUE(Until([&] {
+    for (auto& client : clients) client->Step();
+    return Ended(Reason::kHandshakeLimit) == 1 || clients[0]->end() != StreamEnd::kOpen ||
+           clients[1]->end() != StreamEnd::kOpen;
   }));
-  EXPECT_EQ(refused->end(), StreamEnd::kFin);
-  EXPECT_EQ(refused->alert_received(), SSL_AD_INTERNAL_ERROR);
-  refused->socket().Fin();
+  TlsPeer& refused = clients[0]->end() != StreamEnd::kOpen ? *clients[0] : *clients[1];
+  TlsPeer& served = clients[0]->end() != StreamEnd::kOpen ? *clients[1] : *clients[0];
+  ASSERT_TRUE(Until([&] { return refused.Step(), refused.end() != StreamEnd::kOpen; }));
+  EXPECT_EQ(refused.end(), StreamEnd::kFin);
+  EXPECT_EQ(refused.alert_received(), SSL_AD_INTERNAL_ERROR);
+  refused.socket().Fin();
   EXPECT_TRUE(Until([this] { return Ended(Reason::kHandshakeLimit) == 1; }));
-  half_way->socket().Reset();
-  ASSERT_TRUE(UntilWithTime([this] { return handshake_limit_->in_progress() == 0; }));
+  ASSERT_TRUE(Until([&] { return served.Step(), served.handshake_done(); }));
   auto next = ConnectTls(Tls());
-  ASSERT_TRUE(Until([&next] {
-    next->Step();
-    return next->handshake_done();
-  }));
+  ASSERT_TRUE(Until([&] { return next->Step(), next->handshake_done(); }));
+}
+
+TEST_P(CloseMatrixDecisions, TheLimitOfUnfinishedHandshakesOfOneAddressBites) {
+  config_.limits.handshakes_per_ip = 1;
+  Connect();
+  auto half_way = ConnectTls(Tls());
+  Settle();  // the rest of its handshake depends on it alone, which nobody steps
+  ExpectRefused(Reason::kIpHandshakeLimit);
+  half_way->socket().Reset();
+  ASSERT_TRUE(UntilWithTime([this] { return live_connections() == 1; }));
+  ExpectRoomAfterwards();
 }
 
 TEST_P(CloseMatrixDecisions, TheRateOfOneAddressBitesAlsoAfterTheConnectionHasGone) {

@@ -1,16 +1,20 @@
 #include "router/handshakes/signing_thread.h"
 
+#include <openssl/engine.h>
 #include <openssl/nid.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "bridge/event/clock.h"
 #include "gtest/gtest.h"
+#include "router/handshakes/processor_use.h"
 
 namespace tlsbridge {
 namespace {
@@ -36,54 +40,44 @@ EVP_PKEY* Key() {
 
 class SigningThreadTest : public ::testing::Test {
  protected:
-  std::shared_ptr<tls::SigningJob> MakeJob() {
+  std::shared_ptr<tls::SigningJob> MakeJob(EVP_PKEY* key = Key()) {
     static constexpr uint8_t kInput[] = {1, 2, 3};
     return std::make_shared<tls::SigningJob>(
-        bssl::UpRef(Key()), SSL_SIGN_RSA_PSS_RSAE_SHA256, absl::MakeConstSpan(kInput), [this] {
+        bssl::UpRef(key), SSL_SIGN_RSA_PSS_RSAE_SHA256, absl::MakeConstSpan(kInput), [this] {
           ++done_;
           on_loop_ = on_loop_ && std::this_thread::get_id() == loop_thread_;
         });
   }
-  // The loop sleeps until it is woken, by its alarm at the latest.
+  // The loop sleeps until it is woken.
   void AwaitDone(int jobs) {
     for (int i = 0; i < 10'000 && done_ < jobs; ++i) loop_->Turn(/*wait=*/true);
     ASSERT_EQ(done_, jobs);
   }
 
-  SystemClock clock_{};
-  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
+  ManualClock manual_clock_;
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&manual_clock_);
   const std::thread::id loop_thread_ = std::this_thread::get_id();
   int done_ = 0;
   bool on_loop_ = true;
 };
 
 // The first, since the stack of a thread that has ended would do for the next.
-TEST_F(SigningThreadTest, WithoutAThreadTheWorkerSignsWhenItsPatienceIsOverAndThenAtItsPace) {
+TEST_F(SigningThreadTest, WithoutAThreadTheWorkerSignsAtOnce) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer does not outlive a failed mmap()";
   rlimit before;
   ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
-  ManualClock clock;
-  const std::unique_ptr<EventLoop> loop = *EventLoop::Create(&clock);
-  SigningThread signer(loop.get());
-  const auto first = MakeJob();
-  const auto second = MakeJob();
+  SigningThread signer(loop_.get());
+  const auto job = MakeJob();
   const rlimit none = {1 << 20, before.rlim_max};  // no room for a thread's stack
   ASSERT_EQ(setrlimit(RLIMIT_AS, &none), 0);
-  signer.Sign(first);
-  signer.Sign(second);
+  signer.Sign(job);
   ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
-  const auto done_after = [&](absl::Duration time) {
-    clock.Advance(time);
-    loop->Turn(/*wait=*/false);
-    return done_;
-  };
-  constexpr absl::Duration kTick = absl::Milliseconds(2);
-  EXPECT_EQ(done_after(SigningThread::kPatience - kTick), 0);
-  EXPECT_EQ(done_after(2 * kTick), 1);
-  EXPECT_EQ(done_after(SigningThread::kPace - kTick), 1);
-  EXPECT_EQ(done_after(2 * kTick), 2);
-  EXPECT_EQ(first->signature().size(), 256u);
-  EXPECT_EQ(second->signature().size(), 256u);
+  EXPECT_EQ(done_, 1);
+  EXPECT_EQ(job->signature().size(), 256u);
+  EXPECT_TRUE(signer.has_room());
+  signer.Sign(MakeJob());
+  EXPECT_EQ(done_, 1) << "with a thread it is that one's";
+  AwaitDone(2);
 }
 
 TEST_F(SigningThreadTest, SignsAndTellsOnTheLoopsThread) {
@@ -96,20 +90,132 @@ TEST_F(SigningThreadTest, SignsAndTellsOnTheLoopsThread) {
   EXPECT_EQ(job->signature().size(), 256u);
 }
 
-TEST_F(SigningThreadTest, IsFullWithOneJobInHandAndOneNext) {
+TEST_F(SigningThreadTest, HasRoomForOneJobInHandAndOneNext) {
   SigningThread signer(loop_.get());
   signer.Sign(MakeJob());
-  EXPECT_FALSE(signer.full());
+  EXPECT_TRUE(signer.has_room());
   signer.Sign(MakeJob());
-  EXPECT_TRUE(signer.full());
+  EXPECT_FALSE(signer.has_room());
   AwaitDone(2);
-  EXPECT_FALSE(signer.full());
+  EXPECT_TRUE(signer.has_room());
+}
+
+TEST_F(SigningThreadTest, SignsOneAfterTheOtherForAsLongAsThereIsRoom) {
+  SigningThread signer(loop_.get());
+  constexpr int kJobs = 200;
+  int given = 0;
+  for (int i = 0; i < 100'000 && done_ < kJobs; ++i) {
+    while (given < kJobs && signer.has_room()) {
+      signer.Sign(MakeJob());
+      ++given;
+    }
+    loop_->Turn(/*wait=*/true);
+  }
+  EXPECT_EQ(done_, kJobs);
+  EXPECT_TRUE(on_loop_);
+}
+
+// ---- Where worker and thread have work, and others have the processor.
+
+// The test's thread has the first job and gets no further, without using the processor, until it is
+// let go; the time is the test's.
+class StarvedThread : public SigningThreadTest {
+ protected:
+  static constexpr absl::Duration kTick = absl::Milliseconds(2);
+
+  void SetUp() override {
+    go_on_ = false;
+    has_begun_ = false;
+    signer_ = std::make_unique<SigningThread>(loop_.get());
+    signer_->Sign(MakeJob(HeldKey()));
+    while (!has_begun_) std::this_thread::yield();
+  }
+  void TearDown() override {
+    LetGo();
+    signer_.reset();
+  }
+  void LetGo() {
+    go_on_ = true;
+    go_on_.notify_all();
+  }
+  void Advance(absl::Duration time) {
+    manual_clock_.Advance(time);
+    loop_->Turn(/*wait=*/false);
+  }
+
+  // A key whose signatures wait for the test.
+  static EVP_PKEY* HeldKey() {
+    static EVP_PKEY* const key = [] {
+      static RSA_METHOD method = {};
+      method.common.is_static = 1;
+      method.private_transform = [](RSA*, uint8_t*, const uint8_t*, size_t) {
+        nice_ = getpriority(PRIO_PROCESS, 0);  // of this thread
+        has_begun_ = true;
+        go_on_.wait(false);
+        return 0;
+      };
+      ENGINE* const engine = ENGINE_new();
+      EXPECT_EQ(ENGINE_set_RSA_method(engine, &method, sizeof(method)), 1);
+      RSA* const rsa = RSA_new_method(engine);
+      const RSA* const real = EVP_PKEY_get0_RSA(Key());
+      RSA_set0_key(rsa, BN_dup(RSA_get0_n(real)), BN_dup(RSA_get0_e(real)),
+                   BN_dup(RSA_get0_d(real)));
+      EVP_PKEY* const made = EVP_PKEY_new();
+      EVP_PKEY_assign_RSA(made, rsa);
+      return made;
+    }();
+    return key;
+  }
+
+  static inline std::atomic<bool> go_on_{false};
+  static inline std::atomic<bool> has_begun_{false};
+  static inline std::atomic<int> nice_{-1};
+  std::unique_ptr<SigningThread> signer_;
+};
+
+TEST_F(StarvedThread, AnotherOneSignsWhatItDoesNotComeTo) {
+  signer_->Sign(MakeJob());
+  EXPECT_FALSE(signer_->has_room());
+  Advance(SigningThread::kLook - kTick);
+  Advance(2 * kTick);
+  AwaitDone(1);
+  EXPECT_TRUE(signer_->has_room());
+}
+
+TEST_F(StarvedThread, ForAWhileAnEqualSignsAndThenTheOneThatYieldsIsTriedAgain) {
+  const int own = getpriority(PRIO_PROCESS, 0);
+  EXPECT_EQ(nice_, std::min(own + SigningThread::kNicer, 19));
+  Advance(SigningThread::kLook + kTick);
+  LetGo();
+  AwaitDone(1);
+  signer_->Sign(MakeJob(HeldKey()));
+  AwaitDone(2);
+  EXPECT_EQ(nice_, own);
+  Advance(SigningThread::kNeighbourStays);
+  signer_->Sign(MakeJob(HeldKey()));
+  AwaitDone(3);
+  EXPECT_EQ(nice_, std::min(own + SigningThread::kNicer, 19));
+}
+
+TEST_F(StarvedThread, AWorkerThatHasTheProcessorLooksForNoOther) {
+  signer_->Sign(MakeJob());
+  // As much time as the worker has really worked, so that nobody else had the processor.
+  ProcessorUse use;
+  use.Attach();
+  for (int i = 0; i < 10; ++i) {
+    const absl::Duration until = use.so_far() + absl::Milliseconds(5);
+    while (use.so_far() < until) continue;
+    Advance(absl::Milliseconds(5));
+  }
+  EXPECT_EQ(done_, 0);
+  LetGo();
+  AwaitDone(2);
 }
 
 TEST_F(SigningThreadTest, MayBeDestroyedWithJobsInHand) {
   for (int i = 0; i < 20; ++i) {
     SigningThread signer(loop_.get());
-    for (int j = 0; j < 3; ++j) signer.Sign(MakeJob());
+    while (signer.has_room()) signer.Sign(MakeJob());
   }
   EXPECT_EQ(done_, 0);
 }

@@ -6,7 +6,9 @@
 #include <malloc.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -147,6 +149,129 @@ TEST_F(AdmissionTest, AttemptsRefusedForTheAddressLimitDoNotCountAgainstTheRate)
   EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit);
 }
 
+// ---- Handshakes that are not finished.
+
+TEST_F(AdmissionTest, AnAddressHasHalfOfTheHandshakesThatThereMayBe) {
+  EXPECT_EQ(Make({.handshakes = 30}).handshakes_per_ip(), 15);
+  EXPECT_EQ(Make({.connections = 20, .handshakes = 30}).handshakes_per_ip(), 10);
+  EXPECT_EQ(Make({.handshakes = 30}, /*budget=*/14).handshakes_per_ip(), 7);
+  EXPECT_EQ(Make({.handshakes = 30, .handshakes_per_ip = 29}).handshakes_per_ip(), 29);
+  EXPECT_EQ(Make({.handshakes = 1}).handshakes_per_ip(), Admission::kLeastHandshakesPerIp);
+  EXPECT_EQ(Make({}).handshakes_per_ip(), 0) << "a route has no limit of handshakes";
+}
+
+TEST_F(AdmissionTest, UnfinishedHandshakesOfOneAddressLeaveRoomForOthers) {
+  Make({.handshakes = 10});
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kIpHandshakeLimit);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Enter("192.0.2.2:1"), Reason::kNone);
+  Leave();
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kIpHandshakeLimit) << "it was another's";
+  tokens_.erase(tokens_.begin());
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+}
+
+TEST_F(AdmissionTest, WhoseHandshakeIsDoneIsNoLongerCountedAmongThem) {
+  Make({.handshakes_per_ip = 2});
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+    tokens_.back().FinishHandshake();
+    tokens_.back().FinishHandshake();
+  }
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kIpHandshakeLimit);
+  LeaveAll();
+  EXPECT_EQ(admission_->clients(), 0u) << "without a rate nothing is remembered of who has gone";
+}
+
+TEST_F(AdmissionTest, ABalancersHandshakesCountByTheClientsThatItNames) {
+  Make({.handshakes_per_ip = 1});
+  for (uint32_t i = 1; i <= 40; ++i) {
+    Admission::Token token;
+    ASSERT_EQ(admission_->AdmitUnnamed(&token), Reason::kNone);
+    ASSERT_EQ(admission_->NameClient(Ipv4(i), now_, &token), Reason::kNone) << i;
+    tokens_.push_back(std::move(token));
+  }
+  Admission::Token unnamed;
+  ASSERT_EQ(admission_->AdmitUnnamed(&unnamed), Reason::kNone);
+  unnamed.FinishHandshake();
+  Admission::Token again;
+  ASSERT_EQ(admission_->AdmitUnnamed(&again), Reason::kNone);
+  EXPECT_EQ(admission_->NameClient(Ipv4(7), now_, &again), Reason::kIpHandshakeLimit);
+}
+
+TEST_F(AdmissionTest, ANewLimitOfHandshakesCountsThoseThatAreThere) {
+  Make({.handshakes_per_ip = 3});
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(Enter(Ipv4(1)), Reason::kNone);
+  admission_->SetLimits({.handshakes_per_ip = 2});
+  EXPECT_EQ(Enter(Ipv4(1)), Reason::kIpHandshakeLimit);
+  admission_->SetLimits({.handshakes_per_ip = 4});
+  EXPECT_EQ(Enter(Ipv4(1)), Reason::kNone);
+  admission_->SetLimits({});
+  EXPECT_EQ(Enter(Ipv4(1)), Reason::kNone);
+  LeaveAll();
+  EXPECT_EQ(admission_->clients(), 0u);
+}
+
+// Clients come, finish, go; limits change, be it on and off. However that goes, the counts are
+// those of who is there, and nothing is left of who is not.
+TEST_F(AdmissionTest, NothingIsLostOrForgottenInAnySequence) {
+  struct Live {
+    uint32_t address;
+    bool finished;
+    bool counted;
+  };
+  for (uint32_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    const auto below = [&random](size_t n) {
+      return std::uniform_int_distribution<size_t>(0, n - 1)(random);
+    };
+    Limits limits = {.connections_per_ip = 6, .handshakes_per_ip = 3};
+    Make(limits);
+    std::vector<Live> live;  // the model; of tokens_
+    const auto count = [&live](uint32_t address, bool unfinished) {
+      return std::count_if(live.begin(), live.end(), [&](const Live& each) {
+        return each.counted && each.address == address && !(unfinished && each.finished);
+      });
+    };
+    for (int step = 0; step < 2000; ++step) {
+      const size_t what = below(10);
+      if (what < 4) {
+        const auto address = static_cast<uint32_t>(below(4));
+        const bool counts = limits.connections_per_ip > 0 || limits.handshakes_per_ip > 0;
+        Reason expected = Reason::kNone;
+        if (limits.handshakes_per_ip > 0 && count(address, true) >= limits.handshakes_per_ip) {
+          expected = Reason::kIpHandshakeLimit;
+        }
+        if (limits.connections_per_ip > 0 && count(address, false) >= limits.connections_per_ip) {
+          expected = Reason::kIpLimit;
+        }
+        ASSERT_EQ(Enter(Ipv4(address)), expected) << "step " << step;
+        if (expected == Reason::kNone) live.push_back({address, false, counts});
+      } else if (what == 4) {
+        limits.connections_per_ip = static_cast<int64_t>(below(7));
+        limits.handshakes_per_ip = static_cast<int64_t>(below(4));
+        admission_->SetLimits(limits);
+      } else if (!live.empty()) {
+        const size_t chosen = below(live.size());
+        if (what < 7) {
+          tokens_[chosen].FinishHandshake();
+          live[chosen].finished = true;
+        } else {
+          tokens_.erase(tokens_.begin() + static_cast<ptrdiff_t>(chosen));
+          live.erase(live.begin() + static_cast<ptrdiff_t>(chosen));
+        }
+      }
+      ASSERT_EQ(admission_->connections(), static_cast<int64_t>(live.size())) << "step " << step;
+    }
+    LeaveAll();
+    EXPECT_EQ(admission_->connections(), 0);
+    EXPECT_EQ(admission_->clients(), 0u);
+  }
+}
+
 // ---- Tokens.
 
 TEST_F(AdmissionTest, AMovedTokenGivesItsPlaceBackOnce) {
@@ -187,7 +312,7 @@ TEST_F(AdmissionTest, RefusedStrangersDoNotGrowTheTableEither) {
 }
 
 TEST_F(AdmissionTest, AnAddressWithALiveConnectionIsNeverForgotten) {
-  Make({.connections_per_ip = 1});
+  Make({.connections_per_ip = 1, .new_per_ip_per_minute = 100});
   ASSERT_EQ(Enter(Ipv4(7)), Reason::kNone);
   for (uint32_t i = 100; i < 200'000; ++i) {
     Admission::Token gone_at_once;

@@ -51,7 +51,7 @@ class ListenersTest : public ::testing::Test {
   ManualClock clock_;
   std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(&clock_);
   Admission admission_{Limits(), /*budget=*/100};
-  HandshakeLimit handshake_limit_{Limits(), /*workers=*/1};
+  HandshakeLimit handshake_limit_{/*limit=*/1000};
   FailureFolder folder_;
   // Never started: whom it is given waits.
   std::unique_ptr<Worker> worker_ =

@@ -52,6 +52,7 @@ class Connected final : private Bridge::Observer {
     return bytes;
   }
   void OnHandshakeInput() override {}
+  void OnClientsTurn() override {}
   void OnClientReady() override { bridge_->ConnectBackend({&backend_, 1}); }
   void OnBackendConnected() override { ready_ = true; }
   void OnConnectFailed(int, const tls::Failure&) override {}
