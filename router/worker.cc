@@ -56,8 +56,9 @@ absl::Status Worker::Start() {
     runs_on_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     loop_->Run();
   });
-  if (thread.ok()) thread_ = *std::move(thread);
-  return thread.status();
+  if (!thread.ok()) return thread.status();
+  thread_ = *std::move(thread);
+  return absl::OkStatus();
 }
 
 void Worker::Accept(int fd, const SocketAddress& peer, const SocketAddress* listener) {

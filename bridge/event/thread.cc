@@ -35,7 +35,7 @@ absl::StatusOr<Thread> Thread::Start(absl::string_view purpose, absl::AnyInvocab
   return thread;
 }
 
-Thread& Thread::operator=(Thread&& other) {
+Thread& Thread::operator=(Thread&& other) noexcept {
   Join();
   end_ = std::move(other.end_);
   thread_ = std::move(other.thread_);

@@ -28,7 +28,7 @@ class Thread {
   // `purpose` is for people: "worker 3".
   static absl::StatusOr<Thread> Start(absl::string_view purpose, absl::AnyInvocable<void()> run);
   Thread(Thread&&) = default;
-  Thread& operator=(Thread&& other);
+  Thread& operator=(Thread&& other) noexcept;
   ~Thread() { Join(); }
 
   bool joinable() const { return thread_.joinable(); }

@@ -24,10 +24,14 @@ void ConnectionWalk::Begin(const IdRange& range, size_t in_a_turn,
 void ConnectionWalk::TakeTurn() {
   Walk walk = std::move(walks_.front());
   walks_.pop_front();
-  const bool over = Step(&walk);
-  if (!over) walks_.push_back(std::move(walk));
+  absl::AnyInvocable<void()> done;
+  if (Step(&walk)) {
+    done = std::move(walk.done);
+  } else {
+    walks_.push_back(std::move(walk));
+  }
   if (!walks_.empty()) turn_.ArmAfter(absl::ZeroDuration());
-  if (over) walk.done();
+  if (done) done();
 }
 
 bool ConnectionWalk::Step(Walk* walk) const {

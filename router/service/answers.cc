@@ -29,7 +29,7 @@ std::string LiveJson(const Worker::Snapshot& s) {
 template <typename Sum, typename Answer>
 void Gather(EventLoop* loop, absl::Span<const std::unique_ptr<Worker>> workers,
             absl::FunctionRef<void(Worker&, absl::AnyInvocable<void(Answer)>)> ask,
-            void (*add)(Sum*, Answer), absl::AnyInvocable<void(Sum)> done) {
+            void (*add)(Sum*, const Answer&), absl::AnyInvocable<void(Sum)> done) {
   struct Progress {
     Sum sum;
     size_t missing;
@@ -40,17 +40,17 @@ void Gather(EventLoop* loop, absl::Span<const std::unique_ptr<Worker>> workers,
   progress->done = std::move(done);
   for (const auto& worker : workers) {
     ask(*worker, [loop, add, progress](Answer answer) {
-      loop->Post([add, progress, answer = std::move(answer)]() mutable {
-        add(&progress->sum, std::move(answer));
+      loop->Post([add, progress, answer = std::move(answer)] {
+        add(&progress->sum, answer);
         if (--progress->missing == 0) progress->done(std::move(progress->sum));
       });
     });
   }
 }
 
-void AddSnapshot(Worker::Snapshot* sum, Worker::Snapshot snapshot) { sum->Add(snapshot); }
+void AddSnapshot(Worker::Snapshot* sum, const Worker::Snapshot& snapshot) { sum->Add(snapshot); }
 
-void AddIds(std::vector<uint64_t>* sum, std::vector<uint64_t> ids) {
+void AddIds(std::vector<uint64_t>* sum, const std::vector<uint64_t>& ids) {
   sum->insert(sum->end(), ids.begin(), ids.end());
 }
 

@@ -57,8 +57,9 @@ TypePtr<Config> AdminKeys() {
   return Object<Config>({
       Key::At<&Config::admin>(
           "address", Optional(AddressType()),
-          "where /live, /ready, /connections, /routes and /certificates are served over HTTP: a "
-          "loopback address, unix:/PATH or unix:@NAME")
+          "where /live, /ready, /accepting, /connections (?limit=N&after=ID for a page), /routes "
+          "and "
+          "/certificates are served over HTTP: a loopback address, unix:/PATH or unix:@NAME")
           .Required(),
   });
 }

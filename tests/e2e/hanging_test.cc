@@ -1,8 +1,11 @@
 // Files, a log or threads that hang or are missing keep the program neither from ending when it is
 // told nor from saying what is wrong.
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,6 +125,29 @@ TEST_F(HangingTest, ALogThatHangsDoesNotKeepItFromEnding) {
   tlsbridge().process().SendSignal(SIGTERM);
   EXPECT_EQ(tlsbridge().process().WaitForExit(), 0);
   ForgetTlsbridge();  // its summary is lost
+}
+
+TEST_F(HangingTest, ALookupThatNobodyAnswersDoesNotKeepItFromEnding) {
+  const UniqueFd server(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(server.get(), generic, length), 0);
+  ASSERT_EQ(getsockname(server.get(), generic, &length), 0);
+  ASSERT_NO_FATAL_FAILURE(
+      StartRun(absl::StrCat("listeners: [{address: \"127.0.0.1:0\"}]\n"
+                            "routes:\n"
+                            "  - name: a\n"
+                            "    tls: {certificates: [{cert: localhost.crt, key: localhost.key}]}\n"
+                            "    backends: [{address: \"dns:nobody.example:80\"}]\n"
+                            "    unsafe_backend: true\n"
+                            "    dns: {servers: [\"127.0.0.1:",
+                            ntohs(address.sin_port), "\"]}\n")));
+  char question[512];
+  ASSERT_GT(recv(server.get(), question, sizeof(question), 0), 0) << "it is under way";
+  EXPECT_EQ(tlsbridge().Stop(), 0);
 }
 
 TEST_F(HangingTest, AStartThatHangsEndsAtOnceWhenItIsTold) {
