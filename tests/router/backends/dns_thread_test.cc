@@ -17,15 +17,22 @@
 namespace {
 
 // Who opens files by name, which is how c-ares reads its own.
+// Made when first asked for: others open files before this program's main().
 std::mutex mutex;
-std::set<std::thread::id> readers;
-std::set<std::string> files;
+std::set<std::thread::id>& Readers() {
+  static auto* const readers = new std::set<std::thread::id>;
+  return *readers;
+}
+std::set<std::string>& Files() {
+  static auto* const files = new std::set<std::string>;
+  return *files;
+}
 
 FILE* Open(const char* function, const char* path, const char* mode) {
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    readers.insert(std::this_thread::get_id());
-    files.insert(path);
+    Readers().insert(std::this_thread::get_id());
+    Files().insert(path);
   }
   return reinterpret_cast<FILE* (*)(const char*, const char*)>(dlsym(RTLD_NEXT, function))(path,
                                                                                            mode);
@@ -49,8 +56,8 @@ class DnsThreadTest : public ::testing::Test {
     client_ = dns_->MakeClient(loop_.get(), settings_);
     server_.SetAddresses("orders.internal", {"10.0.0.1"}, 42);
     const std::lock_guard<std::mutex> lock(mutex);
-    readers.clear();
-    files.clear();
+    Readers().clear();
+    Files().clear();
   }
 
   ManualClock clock_;  // lookups do not wait for it
@@ -71,9 +78,9 @@ TEST_F(DnsThreadTest, TheAnswerComesOnTheAskersThreadAndItsFilesAreReadElsewhere
   while (!answered_on.has_value()) loop_->Turn(/*wait=*/true);
   EXPECT_EQ(*answered_on, std::this_thread::get_id());
   const std::lock_guard<std::mutex> lock(mutex);
-  EXPECT_EQ(files.count("/etc/hosts"), 1u) << "or this test sees nothing";
-  EXPECT_EQ(files.count("/etc/resolv.conf"), 1u);
-  EXPECT_EQ(readers.count(std::this_thread::get_id()), 0u);
+  EXPECT_EQ(Files().count("/etc/hosts"), 1u) << "or this test sees nothing";
+  EXPECT_EQ(Files().count("/etc/resolv.conf"), 1u);
+  EXPECT_EQ(Readers().count(std::this_thread::get_id()), 0u);
 }
 
 TEST_F(DnsThreadTest, ServicesAreFoundAsWell) {
