@@ -1,6 +1,10 @@
 #include "router/backends/route_resolver.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "absl/strings/str_join.h"
+#include "router/log/log.h"
 
 namespace tlsbridge {
 
@@ -14,6 +18,8 @@ RouteResolver::RouteResolver(EventLoop* loop, std::unique_ptr<DnsClient> client,
 
 void RouteResolver::Adopt(const Route& route, std::shared_ptr<BackendPool> pool) {
   pool_ = std::move(pool);
+  loopback_only_ = route.tls_mode == TlsMode::kTerminate && !route.unsafe_backend;
+  left_out_.clear();
   backends_.clear();
   for (const Backend& backend : route.backends) backends_.push_back(backend.address.ToString());
   auto before = std::move(watchers_);
@@ -43,10 +49,40 @@ void RouteResolver::Watch(const BackendAddress& address) {
 }
 
 // A name may stand for several backends of a route.
-void RouteResolver::Tell(const std::string& name, const std::vector<ResolvedEndpoint>& meaning) {
+void RouteResolver::Tell(const std::string& name, std::vector<ResolvedEndpoint> meaning) {
+  if (loopback_only_) KeepLoopback(name, &meaning);
   for (size_t i = 0; i < backends_.size(); ++i) {
     if (backends_[i] == name) pool_->SetEndpoints(i, meaning, loop_->common_now());
   }
+}
+
+void RouteResolver::KeepLoopback(const std::string& name, std::vector<ResolvedEndpoint>* meaning) {
+  constexpr size_t kTold = 10;
+  std::vector<std::string> left_out;
+  for (ResolvedEndpoint& endpoint : *meaning) {
+    auto& addresses = endpoint.addresses;
+    const auto elsewhere =
+        std::stable_partition(addresses.begin(), addresses.end(),
+                              [](const SocketAddress& address) { return address.is_loopback(); });
+    for (auto it = elsewhere; it != addresses.end(); ++it) left_out.push_back(it->ToString());
+    addresses.erase(elsewhere, addresses.end());
+  }
+  meaning->erase(std::remove_if(meaning->begin(), meaning->end(),
+                                [](const ResolvedEndpoint& e) { return e.addresses.empty(); }),
+                 meaning->end());
+  std::sort(left_out.begin(), left_out.end());
+  left_out.erase(std::unique(left_out.begin(), left_out.end()), left_out.end());
+  const size_t count = left_out.size();
+  left_out.resize(std::min(count, kTold));
+  std::string told = absl::StrJoin(left_out, ",");
+  if (std::exchange(left_out_[name], told) == told || told.empty()) return;
+  LogEvent(LogLevel::kError, "plaintext_refused")
+      .Text("name", name)
+      .Text("addresses", told)
+      .Number("count", static_cast<int64_t>(count))
+      .Text("message",
+            "not on this machine, and what goes there would cross the network in the clear")
+      .Text("hint", "encrypt it (terminate-and-reencrypt), or allow it with unsafe_backend");
 }
 
 }  // namespace tlsbridge

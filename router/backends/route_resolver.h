@@ -3,6 +3,9 @@
 // It outlives the pool: when another configuration brings another one, the names that stay are not
 // asked for again, and the new pool learns at once what they mean.
 //
+// Plaintext stays on this machine, unless the route says otherwise: of what a name means, only
+// loopback addresses are used then, and the others are told of.
+//
 // Thread: the control loop's. Owner: the router, beside the route; the loop outlives it. Failure:
 // never; a name that does not resolve has no endpoints until it does.
 #pragma once
@@ -37,7 +40,8 @@ class RouteResolver {
 
  private:
   void Watch(const BackendAddress& address);
-  void Tell(const std::string& name, const std::vector<ResolvedEndpoint>& meaning);
+  void Tell(const std::string& name, std::vector<ResolvedEndpoint> meaning);
+  void KeepLoopback(const std::string& name, std::vector<ResolvedEndpoint>* meaning);
 
   EventLoop* const loop_;  // Not owned.
   const DnsSettings settings_;
@@ -46,6 +50,8 @@ class RouteResolver {
   std::minstd_rand random_;
   std::shared_ptr<BackendPool> pool_;
   std::vector<std::string> backends_;  // of the route, as the pool numbers them
+  bool loopback_only_ = false;
+  absl::flat_hash_map<std::string, std::string> left_out_;  // by name: what was told of last
   // By name. Last, since they ask the client.
   absl::flat_hash_map<std::string, std::unique_ptr<NameWatcher>> watchers_;
 };

@@ -190,9 +190,10 @@ TypePtr<Route> RouteKeys() {
           EnumType<Engine>({{"proxy", Engine::kProxy}, {"nftables", Engine::kNftables}}),
           "who moves the bytes: this program or the kernel (not available in this version)"),
       Key::At<&Route::backends>("backends", ListOf(BackendKeys(), 1), "where connections go"),
-      Key::At<&Route::unsafe_backend>(
-          "unsafe_backend", BoolType(),
-          "allow plaintext to backends that are neither on loopback nor UNIX sockets"),
+      Key::At<&Route::unsafe_backend>("unsafe_backend", BoolType(),
+                                      "allow plaintext to backends that are neither on loopback "
+                                      "nor UNIX sockets; without it only "
+                                      "the loopback addresses of a name are used"),
       Key::At<&Route::balance>("balance",
                                EnumType<Balance>({{"round-robin", Balance::kRoundRobin},
                                                   {"least-connections", Balance::kLeastConnections},

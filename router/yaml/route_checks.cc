@@ -350,12 +350,12 @@ class RouteChecks {
     for (size_t i = 0; i < route_.backends.size(); ++i) {
       const std::string key = absl::StrCat("backends[", i, "].address");
       const BackendAddress& address = route_.backends[i].address;
+      // What a name means is judged when it is known (RouteResolver).
+      if (address.kind != BackendAddress::Kind::kSocket) continue;
       if (!Given(key) || !Sound(key) || address.socket.is_loopback()) continue;
       Wrong(key, absl::StrCat(address.ToString(),
-                              address.kind == BackendAddress::Kind::kSocket
-                                  ? " is not on this machine"
-                                  : " may be on another machine",
-                              ", and what goes to it would cross the network in the clear; use a "
+                              " is not on this machine, and what goes to it would cross the "
+                              "network in the clear; use a "
                               "loopback address or a UNIX socket, ",
                               Reencryption(), ", or allow it with ",
                               Name("unsafe_backend", "unsafe_backend", "true")));

@@ -12,6 +12,7 @@
 #include "router/backends/cares_client.h"
 #include "tests/router/backends/dns_responder.h"
 #include "tests/router/backends/routes.h"
+#include "tests/support/log_capture.h"
 
 namespace tlsbridge {
 namespace {
@@ -119,6 +120,44 @@ TEST_F(RouteResolverTest, AddressesNeedNoResolver) {
   Start();
   EXPECT_FALSE(resolver_->has_names());
   EXPECT_EQ(loop_->service_timers().armed(), 0u);
+}
+
+TEST_F(RouteResolverTest, PlaintextStaysOnThisMachineUnlessTheRouteSaysOtherwise) {
+  testing::LogCapture log;
+  route_.backends = {BackendNamed("orders.internal", 8080)};
+  server_.SetAddresses("orders.internal", {"127.0.0.1", "192.0.2.1", "2001:db8::1"}, 0);
+  Start();
+  ASSERT_TRUE(TurnUntil([this] { return changes_ == 1; }));
+  EXPECT_THAT(Names(), UnorderedElementsAre("127.0.0.1:8080"));
+  const auto refused = log.Events("plaintext_refused");
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0]["name"], "dns:orders.internal:8080");
+  EXPECT_EQ(refused[0]["count"], 2);
+
+  const auto questions = server_.udp_questions();
+  ASSERT_TRUE(TurnUntil([&] { return server_.udp_questions() >= questions + 6; }));
+  EXPECT_EQ(log.Events("plaintext_refused").size(), 1u) << "told once, not at each answer";
+
+  route_.unsafe_backend = true;
+  pool_ = testing::MakePool(route_, loop_->now());
+  resolver_->Adopt(route_, pool_);
+  EXPECT_EQ(Names().size(), 2u) << "one for each address family and place";
+  route_.unsafe_backend = false;
+  route_.tls_mode = TlsMode::kTerminateAndReencrypt;
+  pool_ = testing::MakePool(route_, loop_->now());
+  resolver_->Adopt(route_, pool_);
+  EXPECT_EQ(Names().size(), 2u) << "what is encrypted may go anywhere";
+}
+
+TEST_F(RouteResolverTest, ANameThatIsNowhereOnThisMachineHasNoEndpoint) {
+  route_.backends = {BackendNamed("orders.internal", 8080)};
+  server_.SetAddresses("orders.internal", {"192.0.2.1"}, 0);
+  Start();
+  ASSERT_TRUE(TurnUntil([this] { return changes_ == 1; }));
+  EXPECT_THAT(Names(), IsEmpty());
+  server_.SetAddresses("orders.internal", {"127.0.0.9"}, 0);
+  ASSERT_TRUE(TurnUntil([this] { return changes_ == 2; }));
+  EXPECT_THAT(Names(), UnorderedElementsAre("127.0.0.9:8080"));
 }
 
 TEST_F(RouteResolverTest, DiesInTheMiddleOfAQuestion) {

@@ -191,6 +191,14 @@ TEST(MinimalFile, LeavesAllElseAtTheDefaultsOfTheStructs) {
   EXPECT_TRUE(config == expected);
 }
 
+// Which of the machines that a name stands for may be sent plaintext, is known when it has been
+// resolved (RouteResolver).
+TEST(GoodTest, ANameMayBeSentPlaintext) {
+  const Config config = Parsed("plaintext-to-a-name.yaml").config;
+  ASSERT_EQ(config.routes[0].backends.size(), 2u);
+  EXPECT_FALSE(config.routes[0].unsafe_backend);
+}
+
 TEST(SharedParts, AreTakenOverAndWhatIsGivenWins) {
   const Config config = Parsed("shared-parts.yaml").config;
   ASSERT_EQ(config.routes.size(), 4U);
