@@ -195,7 +195,7 @@ void Connection::StopWatching() {
   handshake_place_.GiveBack();
   timer_.Cancel();
   if (redial_ != nullptr) redial_->Cancel();
-  manager_->handshakes().Remove(this);
+  HandshakeQueue::Remove(this);
   unsigned_.reset();
 }
 
