@@ -179,6 +179,7 @@ void Connection::Enter(std::shared_ptr<const LiveRoute> route) {
   if (!record_.listener->is_unix()) {
     ChangeTcpOptions(bridge_.incoming().fd(), TcpOptions(), route_->settings->bridge.tcp);
   }
+  if (!manager_->Serves(*record_.route)) return Retire();  // the route went after the client came
   MeetDeadlines();
 }
 

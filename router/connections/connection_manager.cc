@@ -80,7 +80,7 @@ void ConnectionManager::Adopt(std::shared_ptr<const LiveConfig> live) {
   route_stats_.Keep([this](absl::string_view route) { return live_->ByName(route) != nullptr; });
   for (Connection* connection : All()) {
     if (!connection->record().routed) continue;
-    if (live_->ByName(connection->record().route->name) == nullptr) connection->Retire();
+    if (!Serves(*connection->record().route)) connection->Retire();
   }
 }
 
@@ -147,8 +147,7 @@ void ConnectionManager::CountEnd(const End& end) {
 
 RouteStats::Counts& ConnectionManager::CountsOf(const ConnectionRecord& record) {
   if (!record.routed) return route_stats_.unrouted();
-  const std::string& route = record.route->name;
-  return live_->ByName(route) != nullptr ? route_stats_.Of(route) : route_stats_.removed();
+  return Serves(*record.route) ? route_stats_.Of(record.route->name) : route_stats_.removed();
 }
 
 // What it has carried since the last time, so that each byte is counted once, whenever that is.

@@ -61,6 +61,8 @@ class ConnectionManager {
   // Counts, logs and destroys a connection whose sockets are gone.
   void Forget(Connection* connection);
 
+  // Whether a route of that name is there now.
+  bool Serves(const Route& route) const { return live_->ByName(route.name) != nullptr; }
   // How long a connection that has to end may go on until it falls idle.
   absl::Duration drain_timeout() const { return live_->config().shutdown.drain_timeout; }
   // When all must have ended; infinite while nobody has told the program to stop.

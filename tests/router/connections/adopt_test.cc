@@ -1,4 +1,5 @@
 // A configuration that takes the place of another while connections are open.
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -46,6 +47,26 @@ TEST_F(Adopt, HalfClosedClientsOfARemovedRouteThatWaitForABackendAllEnd) {
   manager_->Adopt(LiveOf(WithOtherRouteOnly()));
   ASSERT_TRUE(UntilEmpty());
   EXPECT_EQ(Ended(Reason::kRouteRemoved), 40u);
+}
+
+TEST_F(Adopt, AClientWhoseRouteGoesBeforeItHasSaidWhatItWantsDrainsLikeOthers) {
+  config_.shutdown.drain_timeout = absl::Seconds(5);
+  route_.timeouts.max_lifetime = absl::ZeroDuration();
+  StartRouter();
+  client_ = ConnectTls({.allowance = 0});
+  Settle();
+  manager_->Adopt(LiveOf(WithOtherRouteOnly()));
+  client_->Allow(std::numeric_limits<size_t>::max());
+  ASSERT_TRUE(Until([this] {
+    if (backend_peer_ == nullptr) backend_peer_ = backend_->Accept();
+    return backend_peer_ != nullptr && client_->handshake_done();
+  }));
+  client_->Send("an answer to this is never given");
+  Settle();
+  Advance(absl::Seconds(4));
+  EXPECT_EQ(live_connections(), 1u);
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(Ended(Reason::kRouteRemoved), 1u);
 }
 
 TEST_F(Adopt, AConnectionKeepsItsRouteAndNotTheWholeConfiguration) {
