@@ -22,7 +22,8 @@ std::string KeyOf(const SrvRecord& record) { return absl::StrCat(record.target, 
 }  // namespace
 
 NameWatcher::NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
-                         const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning)
+                         const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning,
+                         const NameWatcher* before)
     : loop_(loop),
       client_(client),
       address_(address),
@@ -31,6 +32,12 @@ NameWatcher::NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddres
       on_meaning_(std::move(on_meaning)),
       timer_(
           loop, [this] { Ask(); }, Timer::Of::kService) {
+  if (before != nullptr) {
+    meaning_ = before->meaning_;
+    missing_since_ = before->missing_since_;
+    targets_ = before->targets_;
+    missing_targets_ = before->missing_targets_;
+  }
   Ask();
 }
 

@@ -38,8 +38,10 @@ class NameWatcher {
   static constexpr absl::Duration kRetryLongest = absl::Seconds(30);
 
   // `address` is no socket's. `seed` varies when it asks, so that many processes ask apart.
+  // `before`, which had other settings, may be null; what that knew is kept until DNS says more.
   NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
-              const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning);
+              const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning,
+              const NameWatcher* before = nullptr);
   const BackendAddress& address() const { return address_; }
   // None before the first answer.
   const std::optional<std::vector<ResolvedEndpoint>>& meaning() const { return meaning_; }

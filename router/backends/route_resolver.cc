@@ -9,12 +9,14 @@
 namespace tlsbridge {
 
 RouteResolver::RouteResolver(EventLoop* loop, std::unique_ptr<DnsClient> client,
-                             const DnsSettings& settings, absl::AnyInvocable<void()> on_change)
+                             const DnsSettings& settings, absl::AnyInvocable<void()> on_change,
+                             std::unique_ptr<RouteResolver> before)
     : loop_(loop),
       settings_(settings),
       on_change_(std::move(on_change)),
       client_(std::move(client)),
-      random_(std::random_device()()) {}
+      random_(std::random_device()()),
+      before_(std::move(before)) {}
 
 void RouteResolver::Adopt(const Route& route, std::shared_ptr<BackendPool> pool) {
   pool_ = std::move(pool);
@@ -36,16 +38,23 @@ void RouteResolver::Adopt(const Route& route, std::shared_ptr<BackendPool> pool)
     // It may have changed since the pool was made.
     if (kept->meaning().has_value()) Tell(backends_[i], *kept->meaning());
   }
+  before_.reset();
 }
 
 void RouteResolver::Watch(const BackendAddress& address) {
   const std::string name = address.ToString();
-  watchers_[name] =
-      std::make_unique<NameWatcher>(loop_, client_.get(), address, settings_, random_(),
-                                    [this, name](const std::vector<ResolvedEndpoint>& meaning) {
-                                      Tell(name, meaning);
-                                      if (on_change_ != nullptr) on_change_();
-                                    });
+  const NameWatcher* before = nullptr;
+  if (before_ != nullptr) {
+    const auto known = before_->watchers_.find(name);
+    if (known != before_->watchers_.end()) before = known->second.get();
+  }
+  watchers_[name] = std::make_unique<NameWatcher>(
+      loop_, client_.get(), address, settings_, random_(),
+      [this, name](const std::vector<ResolvedEndpoint>& meaning) {
+        Tell(name, meaning);
+        if (on_change_ != nullptr) on_change_();
+      },
+      before);
 }
 
 // A name may stand for several backends of a route.

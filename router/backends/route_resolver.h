@@ -28,9 +28,11 @@ namespace tlsbridge {
 class RouteResolver {
  public:
   // `client` asks as `settings` say. `on_change` is called after each change of the pool, never
-  // before this returns.
+  // before this returns. `before`, which had other settings, may be null; from it comes what names
+  // mean until they are asked for.
   RouteResolver(EventLoop* loop, std::unique_ptr<DnsClient> client, const DnsSettings& settings,
-                absl::AnyInvocable<void()> on_change);
+                absl::AnyInvocable<void()> on_change,
+                std::unique_ptr<RouteResolver> before = nullptr);
 
   // Watches the names of `route`, and no others. `pool` is made for `route`.
   void Adopt(const Route& route, std::shared_ptr<BackendPool> pool);
@@ -52,6 +54,7 @@ class RouteResolver {
   std::vector<std::string> backends_;  // of the route, as the pool numbers them
   bool loopback_only_ = false;
   absl::flat_hash_map<std::string, std::string> left_out_;  // by name: what was told of last
+  std::unique_ptr<RouteResolver> before_;  // until names have been adopted
   // By name. Last, since they ask the client.
   absl::flat_hash_map<std::string, std::unique_ptr<NameWatcher>> watchers_;
 };

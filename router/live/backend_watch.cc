@@ -67,11 +67,12 @@ void BackendWatch::UpdateNames(const LiveRoute& route, Watched* watched) {
   const Route& settings = *route.settings;
   if (!HasNames(settings)) return watched->resolver.reset();
   if (watched->resolver == nullptr || !(watched->resolver->settings() == settings.dns)) {
-    watched->resolver = std::make_unique<RouteResolver>(loop_, MakeDnsClient(settings.dns),
-                                                        settings.dns, [watched] {
-                                                          if (watched->checker != nullptr)
-                                                            watched->checker->Sync();
-                                                        });
+    watched->resolver = std::make_unique<RouteResolver>(
+        loop_, MakeDnsClient(settings.dns), settings.dns,
+        [watched] {
+          if (watched->checker != nullptr) watched->checker->Sync();
+        },
+        std::move(watched->resolver));
   }
   watched->resolver->Adopt(settings, route.backends);
 }

@@ -2,6 +2,7 @@
 #include "router/live/backend_watch.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -169,6 +170,28 @@ TEST_F(BackendWatchTest, TwoHundredNamesOfTwentyRoutesShareOneThreadAndOneSocket
   }
   EXPECT_EQ(Entries("/proc/self/task"), threads + 1);
   EXPECT_LE(most, 8) << "the thread's loop, a file that it reads, a name server's socket";
+}
+
+TEST_F(BackendWatchTest, ANameThatIsGoneIsForgottenThoughTheSettingsOfDnsChangeMeanwhile) {
+  DnsResponder server(loop_.get());
+  server.SetAddresses("orders.internal", {"127.0.0.1", "127.0.0.2"}, 5);
+  main().backends = {BackendNamed("orders.internal.", 80)};
+  main().dns.servers = {server.address()};
+  main().dns.forget_after = absl::Seconds(20);
+  Serve();
+  while (Endpoints().empty()) loop_->Turn(/*wait=*/true);
+  ASSERT_EQ(Endpoints().size(), 2u);
+  server.SetAddresses("orders.internal", {}, 5);
+  Pass(absl::Seconds(10));
+  main().dns.ttl_ceiling = absl::Seconds(60);
+  Serve();
+  EXPECT_EQ(Endpoints().size(), 2u);
+  // Answers come by a thread.
+  for (int i = 0; i < 3000 && !Endpoints().empty(); ++i) {
+    Pass(absl::Milliseconds(100));
+    poll(nullptr, 0, /*timeout=*/1);
+  }
+  EXPECT_EQ(Endpoints().size(), 0u);
 }
 
 }  // namespace
