@@ -135,7 +135,7 @@ TEST(FullFile, FillsEveryMember) {
   EXPECT_EQ(config.listeners[1].address.ToString(), "unix:@tlsbridge");
   EXPECT_TRUE(config.listeners[1].proxy_protocol_from_unix);
   EXPECT_EQ(config.admin->ToString(), "127.0.0.1:9901");
-  EXPECT_EQ(config.limits, (Limits{19, 20, 21, 25}));
+  EXPECT_EQ(config.limits, (Limits{19, 20, 21, 25, 26}));
   EXPECT_EQ(config.shutdown, (Shutdown{absl::Seconds(22), absl::Seconds(23)}));
   EXPECT_EQ(config.workers, 24);
   EXPECT_EQ(config.log, (LogSettings{LogLevel::kWarning, LogFormat::kJson}));
