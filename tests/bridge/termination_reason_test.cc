@@ -72,6 +72,7 @@ TEST(TerminationReason, TheListIsClosed) {
                                           "backend_tls_failed",
                                           "backend_tls_error",
                                           "proxy_header",
+                                          "route_down",
                                           "route_removed"};
   std::set<std::string> names;
   for (size_t i = 0; i < kTerminationReasons; ++i) names.insert(Name(i));
