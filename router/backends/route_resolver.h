@@ -54,7 +54,7 @@ class RouteResolver {
   std::vector<std::string> backends_;  // of the route, as the pool numbers them
   bool loopback_only_ = false;
   absl::flat_hash_map<std::string, std::string> left_out_;  // by name: what was told of last
-  std::unique_ptr<RouteResolver> before_;  // until names have been adopted
+  std::unique_ptr<RouteResolver> before_;                   // until names have been adopted
   // By name. Last, since they ask the client.
   absl::flat_hash_map<std::string, std::unique_ptr<NameWatcher>> watchers_;
 };

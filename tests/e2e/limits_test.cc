@@ -113,10 +113,12 @@ TEST_F(LimitsTest, AStrangerThatSaysNothingMoreLeavesRoomForOthers) {
     (void)client->SendClientHello();  // or it has been refused already
     silent.push_back(*std::move(client));
   }
+  std::vector<TlsClient> honest;
   for (int i = 0; i < 5; ++i) {
-    auto honest = Open();
-    ASSERT_TRUE(honest.ok()) << honest.status();
-    EXPECT_TRUE(honest->Write("x").ok());
+    auto client = Open();
+    ASSERT_TRUE(client.ok()) << client.status();
+    EXPECT_TRUE(client->Write("x").ok());
+    honest.push_back(*std::move(client));
   }
   EXPECT_EQ(tlsbridge().Dump()["live"]["records"], 20);
   silent.clear();
