@@ -78,10 +78,11 @@ TEST_F(LimitsTest, MaxHandshakesRefusesOneMoreThanMayWaitForTheirTurns) {
   auto established = Open();
   // A client of TLS 1.3 is done before the server is, which dials the backend then.
   ASSERT_TRUE(established.ok() && established->ReadExactly(1).ok());
-  // Whoever comes while the program is stopped is heard in one turn, before any handshake goes on.
+  // Whoever comes while the program is stopped is heard in a turn or two, in which few handshakes
+  // go on.
   tlsbridge().process().SendSignal(SIGSTOP);
   std::vector<TlsClient> clients;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 12; ++i) {
     clients.push_back(*TlsClient::Connect(tlsbridge().address()));
     ASSERT_TRUE(clients.back().SendClientHello().ok());
   }
@@ -95,7 +96,8 @@ TEST_F(LimitsTest, MaxHandshakesRefusesOneMoreThanMayWaitForTheirTurns) {
     }
     client.socket().Close();
   }
-  EXPECT_EQ(served, 1);
+  EXPECT_GE(served, 1);
+  EXPECT_LT(served, 12);
   const auto refused = tlsbridge().WaitForEvent(
       "connection_end", [](const auto& event) { return event["reason"] == "handshake_limit"; });
   ASSERT_TRUE(refused);
@@ -122,6 +124,7 @@ TEST_F(LimitsTest, AStrangerThatSaysNothingMoreLeavesRoomForOthers) {
   }
   EXPECT_EQ(tlsbridge().Dump()["live"]["records"], 20);
   silent.clear();
+  honest.clear();
   EXPECT_EQ(tlsbridge().Stop(), 0);
   EXPECT_EQ(tlsbridge().summary()["reasons"]["ip_handshake_limit"], 45);
   EXPECT_EQ(tlsbridge().summary()["reasons"].value("handshake_limit", 0), 0);

@@ -316,7 +316,10 @@ void Sequence::Reload() {
   std::string before;
   int asked = -1;
   // Bytes may be on their way, and questions.
-  for (int i = 0; i < 200 && (before != seen_.all || asked != dns_.udp_questions()); ++i) {
+  int still = 0;  // for so many looks
+  for (int i = 0; i < 500 && still < 5; ++i) {
+    const bool moved = before != seen_.all || asked != dns_.udp_questions();
+    still = moved ? 0 : still + 1;
     before = seen_.all;
     asked = dns_.udp_questions();
     poll(nullptr, 0, /*timeout=*/1);
