@@ -73,7 +73,8 @@ TEST_F(LimitsTest, MaxHandshakesRefusesOneMoreThanMayWaitForTheirTurns) {
     (void)connection.Write("!");
     (void)connection.ReadToEnd();
   });
-  ASSERT_NO_FATAL_FAILURE(StartSidecar(greeter.address(), {"--max-handshakes=1", "--workers=1"}));
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(
+      greeter.address(), {"--max-handshakes=1", "--max-handshakes-per-ip=100", "--workers=1"}));
   EXPECT_EQ((*tlsbridge().WaitForEvent("ready"))["max_handshakes"], 1);
   auto established = Open();
   // A client of TLS 1.3 is done before the server is, which dials the backend then.
