@@ -48,13 +48,19 @@ constexpr char kHelp[] =
     "says\n"
     "which.\n";
 
+#ifdef __clang__
+constexpr char kCompiler[] = __VERSION__;  // begins with its name
+#else
+constexpr char kCompiler[] = "GCC " __VERSION__;
+#endif
+
 int PrintVersion(absl::Span<char* const> arguments) {
   if (!arguments.empty() && arguments[0] != absl::string_view("--verbose")) {
     return RefuseToStart(absl::InvalidArgumentError(
         absl::StrCat("--version takes only --verbose, not '", arguments[0], "'")));
   }
   printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), LibeventVersion());
-  if (!arguments.empty()) printf("\ncompiled by %s, linked with\n%s", __VERSION__, kLinkedVersions);
+  if (!arguments.empty()) printf("\ncompiled by %s, linked with\n%s", kCompiler, kLinkedVersions);
   return kExitOk;
 }
 
