@@ -17,13 +17,6 @@ namespace {
 
 using ::testing::Contains;
 
-void Echo(Socket& connection) {
-  while (true) {
-    const auto part = connection.ReadSome();
-    if (!part.ok() || part->empty() || !connection.Write(*part).ok()) return;
-  }
-}
-
 class DumpTest : public TlsbridgeTest {
  protected:
   TlsClient Open(const TlsClientOptions& options = {}) {
@@ -45,7 +38,7 @@ class DumpTest : public TlsbridgeTest {
 };
 
 TEST_F(DumpTest, SaysWhatAnIdleConnectionIs) {
-  TcpBackend backend(Echo);
+  TcpBackend backend(EchoBytes);
   ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address()));
   TlsClient client = Open({.server_name = "name.example"});
   ASSERT_TRUE(client.Write("hello").ok());
@@ -138,7 +131,7 @@ TEST_F(DumpTest, ShowsAConnectionInItsHandshakeAndOneThatIsHalfClosed) {
 }
 
 TEST_F(DumpTest, SighupLeavesConnectionsAndListenersAlone) {
-  TcpBackend backend(Echo);
+  TcpBackend backend(EchoBytes);
   ASSERT_NO_FATAL_FAILURE(StartSidecar(backend.address()));
   TlsClient client = Open();
   for (int i = 0; i < 3; ++i) tlsbridge().process().SendSignal(SIGHUP);

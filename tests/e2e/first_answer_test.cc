@@ -18,13 +18,6 @@ namespace {
 
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-void Echo(Socket& connection) {
-  while (true) {
-    const auto part = connection.ReadSome();
-    if (!part.ok() || part->empty() || !connection.Write(*part).ok()) return;
-  }
-}
-
 bssl::UniquePtr<SSL_SESSION>* newest_ticket = nullptr;
 
 class FirstAnswerTest : public TlsbridgeTest,
@@ -52,7 +45,7 @@ class FirstAnswerTest : public TlsbridgeTest,
   }
 
   bssl::UniquePtr<SSL_SESSION> ticket_;
-  TcpBackend backend_{Echo};
+  TcpBackend backend_{EchoBytes};
 };
 
 TEST_P(FirstAnswerTest, DoesNotWaitForTheKernelsDelayedAcknowledgement) {

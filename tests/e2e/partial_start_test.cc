@@ -20,13 +20,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-void Echo(Socket& connection) {
-  while (true) {
-    const auto line = connection.ReadUntil("\n");
-    if (!line.ok() || !connection.Write(*line).ok()) return;
-  }
-}
-
 class PartialStartTest : public TlsbridgeTest {
  protected:
   void SetUp() override {
@@ -62,7 +55,7 @@ class PartialStartTest : public TlsbridgeTest {
     AuthorityFiles(dir(), "ca").Reissue(late_, "20260101000000Z", "20360101000000Z");
   }
 
-  TcpBackend backend_{Echo};
+  TcpBackend backend_{EchoLines};
   CertificateFiles late_;
 };
 

@@ -22,14 +22,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Every line comes back.
-void Echo(Socket& connection) {
-  while (true) {
-    const auto line = connection.ReadUntil("\n");
-    if (!line.ok() || !connection.Write(*line).ok()) return;
-  }
-}
-
 bool RoundTrip(TlsClient& client) {
   return client.Write("hello\n").ok() && client.ReadExactly(6).value_or("") == "hello\n";
 }
@@ -64,7 +56,7 @@ class ReloadTest : public TlsbridgeTest {
 
   const std::string main_ = FreeAddress(1);
   const std::string extra_ = FreeAddress(2);
-  TcpBackend backend_{Echo};
+  TcpBackend backend_{EchoLines};
 };
 
 TEST_F(ReloadTest, AHundredUnderLoadFailNoConnection) {
@@ -193,7 +185,7 @@ TEST_F(ReloadTest, AConnectionOfARemovedRouteEndsAtTheDeadline) {
 }
 
 TEST_F(ReloadTest, AConnectionKeepsTheRouteItStartedOn) {
-  TcpBackend other(Echo);
+  TcpBackend other(EchoLines);
   const auto route = [](const std::string& address, const std::string& more) {
     return absl::StrCat(
         "routes:\n  - name: main\n"
@@ -222,7 +214,7 @@ TEST_F(ReloadTest, AConnectionKeepsTheRouteItStartedOn) {
 }
 
 TEST_F(ReloadTest, ABackendThatDrainsKeepsWhatItHasAndGetsNothingNew) {
-  TcpBackend other(Echo);
+  TcpBackend other(EchoLines);
   const auto route = [&](const std::string& drain) {
     return absl::StrCat(Listeners({main_}),
                         "routes:\n  - name: main\n"

@@ -25,13 +25,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-void Echo(Socket& connection) {
-  while (true) {
-    const auto line = connection.ReadUntil("\n");
-    if (!line.ok() || !connection.Write(*line).ok()) return;
-  }
-}
-
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -114,7 +107,7 @@ class RotationTest : public TlsbridgeTest {
     return tlsbridge().WaitForEvents(event, count).size() >= count;
   }
 
-  TcpBackend backend_{Echo};
+  TcpBackend backend_{EchoLines};
   std::map<std::string, CertificateFiles> made_;
 };
 

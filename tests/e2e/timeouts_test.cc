@@ -18,14 +18,6 @@
 namespace tlsbridge::e2e {
 namespace {
 
-// Sends back what it gets.
-void Echo(Socket& connection) {
-  while (true) {
-    const auto part = connection.ReadSome();
-    if (!part.ok() || part->empty() || !connection.Write(*part).ok()) return;
-  }
-}
-
 class TimeoutsTest : public TlsbridgeTest {
  protected:
   void Start(const std::vector<std::string>& arguments) {
@@ -62,7 +54,7 @@ class TimeoutsTest : public TlsbridgeTest {
     return false;
   }
 
-  TcpBackend backend_{Echo};
+  TcpBackend backend_{EchoBytes};
 };
 
 TEST_F(TimeoutsTest, HandshakeTimeoutEndsASilentClient) {

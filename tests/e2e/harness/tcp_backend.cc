@@ -81,4 +81,18 @@ void TcpBackend::JoinThoseThatAreOver() {
   }
 }
 
+void EchoBytes(Socket& connection) {
+  while (true) {
+    const auto part = connection.ReadSome();
+    if (!part.ok() || part->empty() || !connection.Write(*part).ok()) return;
+  }
+}
+
+void EchoLines(Socket& connection) {
+  while (true) {
+    const auto line = connection.ReadUntil("\n");
+    if (!line.ok() || !connection.Write(*line).ok()) return;
+  }
+}
+
 }  // namespace tlsbridge::e2e

@@ -53,4 +53,8 @@ class TcpBackend {
   std::thread acceptor_;
 };
 
+// Handlers: what comes goes back, as it comes or a line at a time, until the peer has ended.
+void EchoBytes(Socket& connection);
+void EchoLines(Socket& connection);
+
 }  // namespace tlsbridge::e2e
