@@ -66,13 +66,21 @@ def _flaky(attempts):
     return found
 
 
+def _events(lines):
+    """The build events, without what Bazel was writing when it died."""
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
 def seconds_by_target(lines):
     """{target: seconds} of all its attempts and shards."""
     seconds = collections.Counter()
-    for line in lines:
-        if '"testResult"' in line:
-            event = json.loads(line)
-            milliseconds = event.get("testResult", {}).get("testAttemptDurationMillis", 0)
+    for event in _events(lines):
+        if "testResult" in event:
+            milliseconds = event["testResult"].get("testAttemptDurationMillis", 0)
             seconds[event["id"]["testResult"]["label"]] += int(milliseconds) / 1000
     return seconds
 
@@ -82,12 +90,8 @@ def count(lines, read_uri=_read_uri):
     results = {}  # A flaky target has several attempts; the last one counts.
     attempts = collections.defaultdict(list)
     not_built = {}
-    exit_code = None
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # Bazel died while writing it; exit_code stays None.
+    exit_code = None  # It stays so if Bazel died.
+    for event in _events(lines):
         kind, ident = next(iter(event["id"].items()))
         label = ident.get("label", "") if isinstance(ident, dict) else ""
         if "testResult" in event:

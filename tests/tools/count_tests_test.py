@@ -90,7 +90,9 @@ class CountTestsTest(unittest.TestCase):
         slow["testResult"]["testAttemptDurationMillis"] = "2000"
         again["testResult"]["testAttemptDurationMillis"] = "1400"
         quick["testResult"]["testAttemptDurationMillis"] = "10"
-        _, said = self._main([quick, slow, again, _finished()])
+        # Bazel announces results in events of other kinds before they come.
+        announced = {"id": {"progress": {}}, "children": [slow["id"]], "progress": {}}
+        _, said = self._main([announced, quick, slow, again, _finished()])
         self.assertTrue(said.startswith("took 3 s: //a:slow\ntook 0 s: //a:quick\n"), said)
 
     def _main(self, events):
@@ -117,6 +119,12 @@ class CountTestsTest(unittest.TestCase):
     def test_run_without_tests_or_without_end_is_a_failure(self):
         self.assertEqual(_count(_finished(4)), ["failed"])
         self.assertEqual(_count(), ["failed"])
+
+    def test_an_event_that_was_not_written_whole_is_a_failure_not_a_crash(self):
+        half = '{"id":{"testResult":{"label":"//a:t"'
+        outcomes = [outcome for _, _, outcome in count_tests.count([half], {}.__getitem__)]
+        self.assertEqual(outcomes, ["failed"])
+        self.assertEqual(count_tests.seconds_by_target([half]), {})
 
     def test_main_reads_files_and_exits_non_zero_on_failure(self):
         with tempfile.TemporaryDirectory() as folder:

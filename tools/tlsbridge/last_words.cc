@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <new>
 
@@ -36,6 +37,9 @@ void PrepareLastWords() {
 }
 
 void CannotGoOn(absl::string_view why) {
+  // Threads run out of memory together: the first one speaks, and ends the others.
+  static std::atomic<bool> spoken = false;
+  while (spoken.exchange(true)) pause();
   // Without memory, in one call, so that no other line comes in between.
   char line[256];
   const int length = snprintf(line, sizeof(line), "tlsbridge: cannot go on: %.*s\n",
