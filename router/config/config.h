@@ -267,6 +267,26 @@ enum class RouteAction : uint8_t {
 
 enum class ForwardingEngine : uint8_t { kProxy, kNftables };
 
+// What a backend of a kNftables route sees as its client's address.
+enum class KernelSource : uint8_t {
+  kMasquerade,  // this machine's; answers come back by themselves
+  kKeep,        // the client's; backends must have their route back through this machine
+};
+
+// Clients of a kNftables route that the kernel does not take: there is no good backend, they are
+// local, or over a limit.
+enum class KernelMissed : uint8_t {
+  kForward,  // by this program
+  kRefuse,   // with nftables_handled
+};
+
+struct RouteKernel {
+  KernelSource source = KernelSource::kMasquerade;
+  KernelMissed missed = KernelMissed::kForward;
+
+  bool operator==(const RouteKernel&) const = default;
+};
+
 struct Route {
   std::string name;
   int priority = 0;  // higher is asked first; then the more specific match, then the order
@@ -282,6 +302,7 @@ struct Route {
   ServerTls tls;
 
   ForwardingEngine forwarding_engine = ForwardingEngine::kProxy;
+  RouteKernel kernel;  // kNftables
 
   std::vector<Backend> backends;
   // Plaintext may go to backends that are not on this machine.
@@ -323,11 +344,33 @@ struct LogSettings {
 // More threads than this are a mistake.
 inline constexpr int kMostWorkers = 1024;
 
+// ---- Forwarding by the kernel, of all routes that have it together.
+
+enum class KernelOnExit : uint8_t {
+  kRemove,  // open flows are cut, as by the end of any proxy
+  kKeep,    // they and new ones go on while the program is away; Linux 6.9
+};
+
+// When this kernel, or this process, cannot do it.
+enum class KernelUnavailable : uint8_t {
+  kRefuse,  // to start
+  kProxy,   // this program forwards instead
+};
+
+struct KernelSettings {
+  std::string table = "tlsbridge";
+  KernelOnExit on_exit = KernelOnExit::kRemove;
+  KernelUnavailable unavailable = KernelUnavailable::kRefuse;
+
+  bool operator==(const KernelSettings&) const = default;
+};
+
 struct Config {
   std::vector<Listener> listeners;
   std::vector<Route> routes;
   std::optional<SocketAddress> admin;  // loopback or a UNIX path
   Limits limits;
+  KernelSettings kernel;
   Shutdown shutdown;
   LogSettings log;
   int workers = 0;  // zero: one for each core that this process may use

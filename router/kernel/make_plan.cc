@@ -21,13 +21,6 @@ uint32_t Count(int64_t limit) {
   return static_cast<uint32_t>(std::clamp<int64_t>(limit, 0, UINT32_MAX));
 }
 
-bool MatchesPort(const tlsbridge::Route& route, uint16_t port) {
-  const std::vector<PortRange>& ports = route.match.ports;
-  return ports.empty() || std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
-           return range.first <= port && port <= range.last;
-         });
-}
-
 // A route for one block of clients, as it ranks for the ClientHello that suits it best.
 struct Candidate {
   MatchRank rank;
@@ -41,7 +34,7 @@ std::vector<Claim> ClaimsOn(uint16_t port, const Config& config, const Positions
   std::vector<Candidate> candidates;
   for (size_t i = 0; i < config.routes.size(); ++i) {
     const tlsbridge::Route& route = config.routes[i];
-    if (!MatchesPort(route, port)) continue;
+    if (!route.match.TakesPort(port)) continue;
     MatchRank rank = RankOf(route, i);
     for (const std::string& domain : route.match.domains) {
       rank.domain = std::max(rank.domain, DomainKindOf(domain));
@@ -119,6 +112,7 @@ Route MakeRoute(const tlsbridge::Route& route, const EndpointsOf& endpoints, abs
   made.name = route.name;
   made.backends = BackendsOf(endpoints(route.name), route.ejection.keep_fraction, now);
   if (route.balance == tlsbridge::Balance::kSourceHash) made.balance = Balance::kSourceHash;
+  made.masquerade = route.kernel.source == KernelSource::kMasquerade;
   made.limits = {Count(route.limits.connections), Count(route.limits.connections_per_ip),
                  Count(route.limits.new_per_ip_per_minute)};
   made.timeouts = {route.timeouts.connect, route.timeouts.inactivity, route.timeouts.half_close};
@@ -131,6 +125,7 @@ Route MakeRoute(const tlsbridge::Route& route, const EndpointsOf& endpoints, abs
 
 Plan MakePlan(const Config& config, const EndpointsOf& endpoints, absl::Time now) {
   Plan plan;
+  plan.table = config.kernel.table;
   Positions positions(config.routes.size());
   for (size_t i = 0; i < config.routes.size(); ++i) {
     if (!IsOurs(config.routes[i])) continue;

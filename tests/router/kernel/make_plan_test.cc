@@ -61,10 +61,21 @@ TEST(MakePlanTest, TakesOverWhatARouteSays) {
   EXPECT_EQ(plan.routes[0].balance, Balance::kSourceHash);
   EXPECT_EQ(plan.routes[0].limits, (Limits{10, 2, 60}));
   EXPECT_EQ(plan.routes[0].timeouts.inactivity, absl::Minutes(1));
+  EXPECT_TRUE(plan.routes[0].masquerade);
   EXPECT_EQ(plan.routes[0].deny, route.deny_ip);
   EXPECT_EQ(plan.routes[0].allow, route.allow_ip);
   ASSERT_EQ(plan.listeners.size(), 1U);
   EXPECT_EQ(plan.listeners[0].address.port, 443);
+}
+
+TEST(MakePlanTest, TakesOverTheTablesNameAndWhatBackendsSee) {
+  tlsbridge::Route route = KernelRoute("mail");
+  route.kernel.source = KernelSource::kKeep;
+  Config config = ConfigOf(route);
+  config.kernel.table = "tlsbridge-2";
+  const Plan plan = MakePlan(config, Nothing(), kNow);
+  EXPECT_EQ(plan.table, "tlsbridge-2");
+  EXPECT_FALSE(plan.routes[0].masquerade);
 }
 
 TEST(MakePlanTest, ListenersThatTheKernelCannotServeAreTheProgramsOwn) {
