@@ -136,6 +136,7 @@ void BackendPool::SetEndpoints(size_t backend, const std::vector<ResolvedEndpoin
   std::lock_guard<std::mutex> lock(book_->mutex());
   if (backend >= sources_.size()) return;
   Replace(backend, endpoints, now);
+  book_->TellOfChange();
 }
 
 // ---- Choosing
@@ -204,8 +205,22 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
       if (member != nullptr) break;
     }
   }
+  return member == nullptr ? Lease() : MakeLease(member);
+}
+
+BackendPool::Lease BackendPool::Take(const SocketAddress& address) {
+  std::lock_guard<std::mutex> lock(book_->mutex());
+  for (Member& member : members_) {
+    const auto& addresses = *member.addresses;
+    if (std::find(addresses.begin(), addresses.end(), address) != addresses.end()) {
+      return MakeLease(&member);
+    }
+  }
+  return {};
+}
+
+BackendPool::Lease BackendPool::MakeLease(Member* member) {
   Lease lease;
-  if (member == nullptr) return lease;
   EndpointState* endpoint = member->endpoint.get();
   endpoint->connections.fetch_add(1, std::memory_order_relaxed);
   member->last_chosen = ++choices_;
@@ -235,6 +250,7 @@ void BackendPool::OnConnected(EndpointState* endpoint, absl::Time now) {
   {
     std::lock_guard<std::mutex> lock(book_->mutex());
     if (!endpoint->ejection.OnSuccess(now)) return;
+    book_->TellOfChange();
   }
   LogEvent(LogLevel::kInfo, "backend_restored")
       .Text("route", route_)
@@ -255,6 +271,7 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
     }
     if (!endpoint->ejection.OnFailure(ejection_, now, may_eject)) return;
     length = endpoint->ejection.until() - now;
+    book_->TellOfChange();
   }
   LogEvent event(LogLevel::kWarning, "backend_ejected");
   event.Text("route", route_).Text("backend", endpoint->name);
@@ -268,6 +285,7 @@ bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) 
   if (found == nullptr || found->healthy == healthy) return false;
   found->healthy = healthy;
   if (healthy) found->back_since = now;
+  book_->TellOfChange();
   return true;
 }
 
@@ -278,6 +296,7 @@ void BackendPool::OnCheckPassed(EndpointId endpoint, int enough, absl::Time now)
     EndpointState* const found = Find(endpoint);
     if (found == nullptr || !found->ejection.OnCheckPassed(enough, now)) return;
     name = found->name;
+    book_->TellOfChange();
   }
   LogEvent(LogLevel::kInfo, "backend_restored")
       .Text("route", route_)
@@ -293,7 +312,11 @@ EndpointState* BackendPool::Find(EndpointId endpoint) const {
 
 void BackendPool::ForgetHealth() {
   std::lock_guard<std::mutex> lock(book_->mutex());
-  for (const Member& member : members_) member.endpoint->healthy = true;
+  bool changed = false;
+  for (const Member& member : members_) {
+    if (!std::exchange(member.endpoint->healthy, true)) changed = true;
+  }
+  if (changed) book_->TellOfChange();
 }
 
 std::vector<EndpointStatus> BackendPool::Endpoints(absl::Time now) const {

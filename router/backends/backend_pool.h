@@ -100,6 +100,8 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
   Lease Pick(const SocketAddress& client, absl::Span<const EndpointId> tried, absl::Time now,
              uint64_t random);
 
+  // The endpoint at `address`, which somebody else has chosen; none if it is gone.
+  Lease Take(const SocketAddress& address);
   // How many more Pick() could give before it gives none.
   size_t Untried(absl::Span<const EndpointId> tried, absl::Time now) const;
 
@@ -139,6 +141,7 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
   BackendPool(const Route& route, std::shared_ptr<EndpointBook> book);
 
   // All with the lock held.
+  Lease MakeLease(Member* member);
   EndpointState* Find(EndpointId endpoint) const;
   void Replace(size_t source, const std::vector<ResolvedEndpoint>& endpoints, absl::Time now);
   void TakeOver(size_t source, const BackendPool& previous, absl::Time now);

@@ -8,9 +8,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "router/backends/change_signal.h"
 #include "router/backends/endpoint_state.h"
 
 namespace tlsbridge {
@@ -27,8 +29,19 @@ class EndpointBook {
   // that is back since `back_since`. REQUIRES: mutex() is held.
   std::shared_ptr<EndpointState> Get(const std::string& name, absl::Time back_since);
 
+  // Who is told of changes: of what endpoints there are, and of which may be chosen. Null: nobody.
+  void Watch(std::shared_ptr<ChangeSignal> signal) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    signal_ = std::move(signal);
+  }
+  // REQUIRES: mutex() is held.
+  void TellOfChange() {
+    if (signal_ != nullptr) signal_->Raise();
+  }
+
  private:
   std::mutex mutex_;
+  std::shared_ptr<ChangeSignal> signal_;
   absl::flat_hash_map<std::string, std::weak_ptr<EndpointState>> endpoints_;
   size_t forget_at_ = 64;  // how many there may be before those that are gone are looked for
 };

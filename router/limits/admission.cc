@@ -72,6 +72,26 @@ TerminationReason Admission::Admit(const SocketAddress& peer, absl::Time now, To
   return refusal;
 }
 
+void Admission::Count(const SocketAddress& peer, absl::Time now, Token* token) {
+  Token counted(this, std::string());
+  counted.handshaking_ = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ++connections_;
+    if (counts_clients()) {
+      std::string key = peer.ClientKey();
+      auto [it, is_new] = clients_.try_emplace(key);
+      Client& client = it->second;
+      if (!is_new && client.connections == 0) idle_.erase(client.idle);
+      WithinRate(&client, now);  // which begins a new minute
+      ++client.connections;
+      ++client.new_in_minute;
+      counted.client_ = std::move(key);
+    }
+  }
+  *token = std::move(counted);
+}
+
 TerminationReason Admission::AdmitUnnamed(Token* token) {
   {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -64,9 +64,13 @@ class Admission {
   // client that keeps trying is let in as soon as it may.
   TerminationReason Admit(const SocketAddress& peer, absl::Time now, Token* token);
 
-  // The same in two steps, for a peer that is to tell on whose behalf it comes, as a balancer does
-  // by the PROXY protocol. The balancer counts in the total only, the client by its address, too;
-  // one that is refused leaves `token` what it was. REQUIRES: `token` is AdmitUnnamed()'s.
+  // Counts one that is in already, whatever the limits say.
+  void Count(const SocketAddress& peer, absl::Time now, Token* token);
+
+  // The same as Admit() in two steps, for a peer that is to tell on whose behalf it comes, as a
+  // balancer does by the PROXY protocol. The balancer counts in the total only, the client by its
+  // address, too; one that is refused leaves `token` what it was. REQUIRES: `token` is
+  // AdmitUnnamed()'s.
   TerminationReason AdmitUnnamed(Token* token);
   TerminationReason NameClient(const SocketAddress& client, absl::Time now, Token* token);
 

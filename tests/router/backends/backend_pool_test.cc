@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bridge/event/clock.h"
 #include "tests/router/backends/routes.h"
 
 namespace tlsbridge {
@@ -49,6 +50,43 @@ TEST(BackendPoolTest, WeightZeroAndDrainingGetNothing) {
   EXPECT_THAT(PickEach(pool.get(), 3), ElementsAre("10.0.0.3:80", "10.0.0.3:80", "10.0.0.3:80"));
   const EndpointId last = pool->Pick(kNobody, {}, kStart, 0).endpoint();
   EXPECT_FALSE(pool->Pick(kNobody, {last}, kStart, 0));
+}
+
+TEST(BackendPoolTest, AnEndpointThatSomebodyElseHasChosenIsTakenByItsAddress) {
+  auto pool = testing::MakePool(RouteTo(2), kStart);
+  const BackendPool::Lease lease = pool->Take(Address("10.0.0.2:80"));
+  EXPECT_EQ(lease.name(), "10.0.0.2:80");
+  EXPECT_EQ(pool->Endpoints(kStart)[1].connections, 1);
+  EXPECT_FALSE(pool->Take(Address("10.0.0.2:81")));
+}
+
+TEST(BackendPoolTest, WhoWatchesTheBookIsToldOfWhatMayBeChosen) {
+  const SystemClock clock;
+  auto loop = *EventLoop::Create(&clock);
+  int told = 0;
+  const auto signal = ChangeSignal::Create(loop.get(), [&told] { ++told; });
+  auto book = std::make_shared<EndpointBook>();
+  Route route = RouteTo(3);
+  route.ejection.after_failures = 1;
+  auto pool = BackendPool::Create(route, kStart, book);
+  book->Watch(signal);
+  const auto turn = [&] {
+    loop->Turn(/*wait=*/false);
+    return std::exchange(told, 0);
+  };
+  BackendPool::Lease lease = pool->Pick(kNobody, {}, kStart, 0);
+  lease.Connected(kStart);
+  EXPECT_EQ(turn(), 0) << "it was good before";
+  lease.Failed(ECONNREFUSED, kStart);
+  EXPECT_EQ(turn(), 1);
+  lease.Connected(kStart);
+  EXPECT_EQ(turn(), 1);
+  pool->SetHealthy(lease.endpoint(), false, kStart);
+  pool->SetEndpoints(0, {{{Address("10.0.0.9:80")}}}, kStart);
+  EXPECT_EQ(turn(), 1) << "both at once";
+  signal->Close();
+  pool->SetEndpoints(0, {}, kStart);
+  EXPECT_EQ(turn(), 0);
 }
 
 TEST(BackendPoolTest, LeaseOutlivesThePool) {

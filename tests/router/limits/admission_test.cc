@@ -52,6 +52,29 @@ class AdmissionTest : public ::testing::Test {
   std::vector<Admission::Token> tokens_;
 };
 
+TEST_F(AdmissionTest, WhoIsInAlreadyIsCountedWhateverTheLimitsSay) {
+  Limits limits;
+  limits.connections = 2;
+  limits.connections_per_ip = 1;
+  limits.new_per_ip_per_minute = 3;
+  Make(limits);
+  const SocketAddress one = *SocketAddress::Parse("192.0.2.1:1");
+  for (int i = 0; i < 3; ++i) admission_->Count(one, now_, &tokens_.emplace_back());
+  EXPECT_EQ(admission_->connections(), 3);
+  EXPECT_EQ(Enter("192.0.2.2:1"), Reason::kGlobalLimit);
+  Leave();
+  Leave();
+  EXPECT_EQ(Enter(one), Reason::kIpLimit);
+  Leave();
+  EXPECT_EQ(Enter(one), Reason::kRateLimit);
+  EXPECT_EQ(Enter("192.0.2.2:1"), Reason::kNone);
+  LeaveAll();
+  EXPECT_EQ(admission_->connections(), 0);
+  now_ += absl::Minutes(3);
+  admission_->Count(one, now_, &tokens_.emplace_back());
+  EXPECT_EQ(Enter(one), Reason::kIpLimit);
+}
+
 TEST_F(AdmissionTest, PerAddressLimitsAreOffByDefault) {
   Make(Limits());
   for (int i = 0; i < 10'000; ++i) ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
