@@ -5,10 +5,13 @@
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
 
+#include <utility>
+
 namespace tlsbridge::tls {
 
-void SigningJob::Run() {
-  if (abandoned_.load(std::memory_order_relaxed)) return;
+std::vector<uint8_t> SigningJob::Sign() const {
+  std::vector<uint8_t> signature;
+  if (abandoned_.load(std::memory_order_relaxed)) return signature;
   bssl::ScopedEVP_MD_CTX context;
   EVP_PKEY_CTX* options;  // owned by `context`
   size_t length = 0;
@@ -22,15 +25,17 @@ void SigningJob::Run() {
   }
   ok = ok && EVP_DigestSign(context.get(), nullptr, &length, input_.data(), input_.size()) == 1;
   if (ok) {
-    signature_.resize(length);
-    ok = EVP_DigestSign(context.get(), signature_.data(), &length, input_.data(), input_.size()) ==
-         1;
+    signature.resize(length);
+    ok =
+        EVP_DigestSign(context.get(), signature.data(), &length, input_.data(), input_.size()) == 1;
   }
-  signature_.resize(ok ? length : 0);
+  signature.resize(ok ? length : 0);
   ERR_clear_error();
+  return signature;
 }
 
-void SigningJob::Finish() {
+void SigningJob::Finish(std::vector<uint8_t> signature) {
+  signature_ = std::move(signature);
   finished_ = true;
   if (!abandoned_.load(std::memory_order_relaxed)) on_done_();
 }

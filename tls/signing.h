@@ -2,9 +2,9 @@
 //
 // A signature with RSA-2048 takes a millisecond, in which the loop's other connections would wait.
 //
-// Thread: a job is made, finished and abandoned on its session's thread, and run on any. Owner:
-// shared by the session and the signer, since either may go first. Failure: a job that could not
-// sign fails its session's handshake.
+// Thread: a job is made, finished and abandoned on its session's thread, and signed on any, also on
+// several at once. Owner: shared by the session and the signer, since either may go first. Failure:
+// a job that could not be signed fails its session's handshake.
 #pragma once
 
 #include <openssl/base.h>
@@ -34,15 +34,14 @@ class SigningJob {
   SigningJob(const SigningJob&) = delete;
   SigningJob& operator=(const SigningJob&) = delete;
 
-  // Makes the signature, unless nobody wants it any more. Once.
-  void Run();
+  // The signature; empty if it could not be made, or if nobody wants it any more.
+  std::vector<uint8_t> Sign() const;
 
-  // The rest on the session's thread, and only after Run() has returned: Finish().
-  void Finish();
+  // The rest on the session's thread. Once, with what Sign() has returned.
+  void Finish(std::vector<uint8_t> signature);
   void Abandon() { abandoned_.store(true, std::memory_order_relaxed); }
 
   bool finished() const { return finished_; }
-  // Empty if it could not be made.
   const std::vector<uint8_t>& signature() const { return signature_; }
 
  private:
@@ -57,7 +56,7 @@ class SigningJob {
 
 class Signer {
  public:
-  // Runs the job, and finishes it on this thread, perhaps before this call has returned.
+  // Signs and finishes the job on this thread, perhaps before this call has returned.
   virtual void Sign(std::shared_ptr<SigningJob> job) = 0;
 
  protected:

@@ -1,5 +1,6 @@
 #include "router/handshakes/signing_thread.h"
 
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,58 +14,61 @@ namespace tlsbridge {
 SigningThread::SigningThread(EventLoop* loop)
     : loop_(loop),
       look_(
-          loop, [this] { LookAfter(); }, Timer::Of::kService) {}
+          loop, [this] { Look(); }, Timer::Of::kService) {
+  sem_init(&offers_, /*pshared=*/0, /*value=*/0);
+}
 
 SigningThread::~SigningThread() {
-  stopped_.store(true, std::memory_order_relaxed);
-  Stop(yielding_);
-  Stop(equal_);
+  if (thread_.joinable()) {
+    stopped_.store(true, std::memory_order_relaxed);
+    sem_post(&offers_);
+    thread_.Join();
+  }
+  sem_destroy(&offers_);
   on_signed_.reset();
   if (signed_fd_ >= 0) close(signed_fd_);
 }
 
 void SigningThread::Sign(std::shared_ptr<tls::SigningJob> job) {
-  Hand& hand = loop_->now() < neighbour_until_ ? equal_ : yielding_;
-  if (!Runs(hand)) {
-    job->Run();
-    return job->Finish();
-  }
+  if (loop_->now() < neighbour_until_ || !StartThread()) return job->Finish(job->Sign());
   const auto place = std::find_if(places_.begin(), places_.end(), [](const Place& each) {
     return each.slot.load(std::memory_order_relaxed) == Slot::kEmpty;
   });
   Check(place != places_.end(), "a signer was given more than it has room for");
   place->job = std::move(job);
   place->slot.store(Slot::kOffered, std::memory_order_release);
-  if (jobs_++ == 0) BeginToWait();
-  sem_post(&hand.offers);
+  ++filled_;
+  if (unsigned_++ == 0) BeginToWait();
+  sem_post(&offers_);
 }
 
-// False if no thread is to be had now.
-bool SigningThread::Runs(Hand& hand) {
-  if (hand.thread.joinable()) return true;
+// False if none is to be had now.
+bool SigningThread::StartThread() {
+  if (thread_.joinable()) return true;
   if (signed_fd_ < 0) signed_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (signed_fd_ < 0) return false;
   if (on_signed_ == nullptr) {
     on_signed_ = std::make_unique<FdEvent>(loop_, signed_fd_, [this] { CollectSigned(); });
   }
   if (on_signed_->Enable() != 0) return false;
-  auto thread = Thread::Start("signatures", [this, &hand] { Run(hand); });
+  auto thread = Thread::Start("signatures", [this] { Run(); });
   if (!thread.ok()) return false;
-  hand.thread = *std::move(thread);
+  thread_ = *std::move(thread);
   workers_use_.Attach();
   return true;
 }
 
-// ---- The threads.
+// ---- The thread.
 
-void SigningThread::Run(Hand& hand) {
-  [[maybe_unused]] const int now = nice(hand.nicer);  // of this thread, on Linux
-  hand.use.Attach();
+void SigningThread::Run() {
+  const sched_param none = {};
+  sched_setscheduler(/*pid=*/0, SCHED_IDLE, &none);  // of this thread; needs no privilege
+  threads_use_.Attach();
   size_t last = 0;
   while (true) {
-    if (sem_wait(&hand.offers) != 0) continue;  // a signal
+    if (sem_wait(&offers_) != 0) continue;  // a signal
     if (stopped_.load(std::memory_order_relaxed)) return;
-    if (!SignNext(&last)) continue;  // the other one was quicker
+    if (!SignNext(&last)) continue;  // the worker has taken it back
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t n = write(signed_fd_, &one, sizeof(one));
   }
@@ -80,7 +84,7 @@ bool SigningThread::SignNext(size_t* last) {
       continue;
     }
     *last = at;
-    place.job->Run();
+    place.signature = place.job->Sign();
     place.slot.store(Slot::kSigned, std::memory_order_release);
     return true;
   }
@@ -88,18 +92,6 @@ bool SigningThread::SignNext(size_t* last) {
 }
 
 // ---- The worker.
-
-void SigningThread::Stop(Hand& hand) {
-  if (hand.thread.joinable()) {
-    sem_post(&hand.offers);
-    hand.thread.Join();
-  }
-  sem_destroy(&hand.offers);
-}
-
-absl::Duration SigningThread::Worked() const {
-  return workers_use_.so_far() + yielding_.use.so_far() + equal_.use.so_far();
-}
 
 void SigningThread::BeginToWait() {
   waits_since_ = loop_->now();
@@ -109,18 +101,25 @@ void SigningThread::BeginToWait() {
 
 // No signature has been made for a while. Where worker and thread have worked meanwhile, it is
 // under way, or the worker has better things to do.
-void SigningThread::LookAfter() {
+void SigningThread::Look() {
   look_.ArmAfter(kLook);
   const absl::Duration waited = loop_->now() - waits_since_;
   if (waited < kLook || Worked() - worked_ >= waited / 2) return;
-  if (loop_->now() >= neighbour_until_) {
-    neighbour_until_ = loop_->now() + next_stay_;
-    next_stay_ = std::min(2 * next_stay_, kLongestStay);
-  }
-  if (!Runs(equal_)) return;  // the other one will come to it
-  for (const Place& place : places_) {
-    if (place.slot.load(std::memory_order_relaxed) == Slot::kOffered) sem_post(&equal_.offers);
-  }
+  neighbour_until_ = loop_->now() + next_stay_;
+  next_stay_ = std::min(2 * next_stay_, kLongestStay);
+  for (Place& place : places_) SignHere(&place);
+}
+
+void SigningThread::SignHere(Place* place) {
+  Slot offered = Slot::kOffered;
+  const bool mine = place->slot.compare_exchange_strong(offered, Slot::kTaken);
+  // What the thread has signed by now, CollectSigned() comes to.
+  if (!mine && offered != Slot::kTaken) return;
+  const std::shared_ptr<tls::SigningJob> job = place->job;
+  if (job->finished()) return;  // the thread is still at it
+  if (--unsigned_ == 0) look_.Cancel();
+  if (mine) Empty(place);
+  job->Finish(job->Sign());
 }
 
 void SigningThread::CollectSigned() {
@@ -128,14 +127,21 @@ void SigningThread::CollectSigned() {
   [[maybe_unused]] const ssize_t n = read(signed_fd_, &count, sizeof(count));
   for (Place& place : places_) {
     if (place.slot.load(std::memory_order_acquire) != Slot::kSigned) continue;
-    const std::shared_ptr<tls::SigningJob> job = std::move(place.job);
-    place.slot.store(Slot::kEmpty, std::memory_order_relaxed);
-    --jobs_;
+    const std::shared_ptr<tls::SigningJob> job = place.job;
+    std::vector<uint8_t> signature = std::exchange(place.signature, {});
+    Empty(&place);
+    if (job->finished()) continue;
     if (loop_->now() >= neighbour_until_) next_stay_ = kNeighbourStays;
     BeginToWait();
-    if (jobs_ == 0) look_.Cancel();
-    job->Finish();  // may ask for the next
+    if (--unsigned_ == 0) look_.Cancel();
+    job->Finish(std::move(signature));  // may ask for the next
   }
+}
+
+void SigningThread::Empty(Place* place) {
+  place->job.reset();
+  place->slot.store(Slot::kEmpty, std::memory_order_relaxed);
+  --filled_;
 }
 
 }  // namespace tlsbridge

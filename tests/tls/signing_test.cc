@@ -27,10 +27,7 @@ absl::Span<const uint8_t> Bytes(const std::string& text) {
 // Signs at once, as a worker does whose thread does not come to run.
 class PromptSigner final : public Signer {
  public:
-  void Sign(std::shared_ptr<SigningJob> job) override {
-    job->Run();
-    job->Finish();
-  }
+  void Sign(std::shared_ptr<SigningJob> job) override { job->Finish(job->Sign()); }
 };
 
 class HeldSigner final : public Signer {
@@ -92,8 +89,7 @@ TEST_P(SigningTest, TheHandshakeWaitsForTheSignatureAndGoesOn) {
   ASSERT_TRUE(session_->awaits_signature());
   ASSERT_EQ(signer_.jobs.size(), 1u);
   EXPECT_EQ(times_told_, 0);
-  signer_.jobs[0]->Run();
-  signer_.jobs[0]->Finish();
+  signer_.jobs[0]->Finish(signer_.jobs[0]->Sign());
   EXPECT_EQ(times_told_, 1);
   EXPECT_EQ(Receive("").verdict, Verdict::kWantRead);
   EXPECT_FALSE(session_->awaits_signature());
@@ -108,8 +104,7 @@ TEST_P(SigningTest, WhatComesBehindTheHelloIsReadAfterTheSignature) {
   const std::string alert("\x15\x03\x03\x00\x02\x02\x5a", 7);
   Receive(client_.TakeOutput() + alert);
   ASSERT_TRUE(session_->awaits_signature());
-  signer_.jobs[0]->Run();
-  signer_.jobs[0]->Finish();
+  signer_.jobs[0]->Finish(signer_.jobs[0]->Sign());
   EXPECT_EQ(Receive("").verdict, Verdict::kFailed);
   EXPECT_EQ(session_->failure().detail, FailureDetail::kClientAlert);
   EXPECT_EQ(session_->failure().alert, 90);  // user_canceled
@@ -118,16 +113,15 @@ TEST_P(SigningTest, WhatComesBehindTheHelloIsReadAfterTheSignature) {
 TEST_P(SigningTest, ASignatureThatCannotBeMadeFailsTheHandshake) {
   Receive(client_.TakeOutput());
   ASSERT_TRUE(session_->awaits_signature());
-  signer_.jobs[0]->Finish();  // without Run(): no signature
+  signer_.jobs[0]->Finish({});
   EXPECT_EQ(Receive("").verdict, Verdict::kFailed);
 }
 
 TEST_P(SigningTest, ASessionThatIsGoneIsNeitherSignedForNorTold) {
   Receive(client_.TakeOutput());
   session_.reset();
-  signer_.jobs[0]->Run();
-  EXPECT_TRUE(signer_.jobs[0]->signature().empty());
-  signer_.jobs[0]->Finish();
+  EXPECT_TRUE(signer_.jobs[0]->Sign().empty());
+  signer_.jobs[0]->Finish({});
   EXPECT_EQ(times_told_, 0);
 }
 

@@ -4,6 +4,7 @@
 #include <openssl/nid.h>
 #include <openssl/rsa.h>
 #include <openssl/ssl.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -117,8 +118,8 @@ TEST_F(SigningThreadTest, SignsOneAfterTheOtherForAsLongAsThereIsRoom) {
 
 // ---- Where worker and thread have work, and others have the processor.
 
-// The test's thread has the first job and gets no further, without using the processor, until it is
-// let go; the time is the test's.
+// The thread has the first job and gets no further, without using the processor, until it is let
+// go; the time is the test's.
 class StarvedThread : public SigningThreadTest {
  protected:
   static constexpr absl::Duration kTick = absl::Milliseconds(2);
@@ -126,6 +127,7 @@ class StarvedThread : public SigningThreadTest {
   void SetUp() override {
     go_on_ = false;
     has_begun_ = false;
+    by_worker_ = 0;
     signer_ = std::make_unique<SigningThread>(loop_.get());
     signer_->Sign(MakeJob(HeldKey()));
     while (!has_begun_) std::this_thread::yield();
@@ -143,13 +145,17 @@ class StarvedThread : public SigningThreadTest {
     loop_->Turn(/*wait=*/false);
   }
 
-  // A key whose signatures wait for the test.
+  // A key whose signatures wait for the test, unless the worker makes them.
   static EVP_PKEY* HeldKey() {
     static EVP_PKEY* const key = [] {
       static RSA_METHOD method = {};
       method.common.is_static = 1;
       method.private_transform = [](RSA*, uint8_t*, const uint8_t*, size_t) {
-        nice_ = getpriority(PRIO_PROCESS, 0);  // of this thread
+        if (std::this_thread::get_id() == worker_) {
+          ++by_worker_;
+          return 0;
+        }
+        policy_ = sched_getscheduler(0);  // of this thread
         has_begun_ = true;
         go_on_.wait(false);
         return 0;
@@ -169,32 +175,65 @@ class StarvedThread : public SigningThreadTest {
 
   static inline std::atomic<bool> go_on_{false};
   static inline std::atomic<bool> has_begun_{false};
-  static inline std::atomic<int> nice_{-1};
+  static inline std::atomic<int> policy_{-1};
+  static inline const std::thread::id worker_ = std::this_thread::get_id();
+  static inline int by_worker_ = 0;
   std::unique_ptr<SigningThread> signer_;
 };
 
-TEST_F(StarvedThread, AnotherOneSignsWhatItDoesNotComeTo) {
-  signer_->Sign(MakeJob());
+TEST_F(StarvedThread, TheWorkerSignsWhatItDoesNotComeTo) {
+  signer_->Sign(MakeJob(HeldKey()));
   EXPECT_FALSE(signer_->has_room());
   Advance(SigningThread::kLook - kTick);
+  EXPECT_EQ(by_worker_, 0);
   Advance(2 * kTick);
-  AwaitDone(1);
+  EXPECT_EQ(by_worker_, 2) << "also the one that the thread is amid";
+  EXPECT_EQ(done_, 2);
   EXPECT_TRUE(signer_->has_room());
 }
 
-TEST_F(StarvedThread, ForAWhileAnEqualSignsAndThenTheOneThatYieldsIsTriedAgain) {
-  const int own = getpriority(PRIO_PROCESS, 0);
-  EXPECT_EQ(nice_, std::min(own + SigningThread::kNicer, 19));
+TEST_F(StarvedThread, WhatTheThreadSignsTooLateIsNotToldAgain) {
+  Advance(SigningThread::kLook + kTick);
+  EXPECT_EQ(done_, 1);
+  LetGo();
+  Advance(SigningThread::kNeighbourStays);
+  for (int i = 2; i < 12; ++i) {
+    signer_->Sign(MakeJob());
+    AwaitDone(i);
+  }
+  signer_.reset();
+  EXPECT_EQ(done_, 11);
+}
+
+TEST_F(StarvedThread, ForAWhileTheWorkerSignsAndThenTheThreadThatYieldsIsTriedAgain) {
+  EXPECT_EQ(policy_, SCHED_IDLE);
   Advance(SigningThread::kLook + kTick);
   LetGo();
-  AwaitDone(1);
+  Advance(SigningThread::kNeighbourStays - 2 * kTick);
   signer_->Sign(MakeJob(HeldKey()));
-  AwaitDone(2);
-  EXPECT_EQ(nice_, own);
-  Advance(SigningThread::kNeighbourStays);
+  EXPECT_EQ(by_worker_, 2);
+  EXPECT_EQ(done_, 2) << "at once";
+  Advance(2 * kTick);
   signer_->Sign(MakeJob(HeldKey()));
+  EXPECT_EQ(done_, 2);
   AwaitDone(3);
-  EXPECT_EQ(nice_, std::min(own + SigningThread::kNicer, 19));
+  EXPECT_EQ(by_worker_, 2);
+}
+
+TEST_F(StarvedThread, EachTimeThatItIsInVainTheThreadIsTriedHalfAsOften) {
+  Advance(SigningThread::kLook + kTick);
+  absl::Duration stays = SigningThread::kNeighbourStays;
+  for (int tried = 1; tried < 10; ++tried) {
+    Advance(stays - kTick);
+    signer_->Sign(MakeJob(HeldKey()));
+    EXPECT_EQ(done_, 2 * tried) << "the worker signs for " << stays;
+    Advance(2 * kTick);
+    signer_->Sign(MakeJob(HeldKey()));
+    EXPECT_EQ(done_, 2 * tried);
+    Advance(SigningThread::kLook + kTick);
+    EXPECT_EQ(done_, 2 * tried + 1);
+    stays = std::min(2 * stays, SigningThread::kLongestStay);
+  }
 }
 
 TEST_F(StarvedThread, AWorkerThatHasTheProcessorLooksForNoOther) {

@@ -26,6 +26,7 @@ class Figure:
     arguments: list = field(default_factory=list)
     certificate: str = "ecdsa"
     only_tls: bool = False
+    neighbour: bool = False  # a busy loop on the proxy's core
     without: tuple = ()
 
 
@@ -37,6 +38,12 @@ def _operations(name, title, mode, *arguments, **more):
 def _bulk(name, title):
     return Figure(name, title, "bulk", [CPU_PER_MB, MB_RATE, UTILISATION],
                   [f"--direction={name}", "--connections=4"])
+
+
+def _beside_neighbour(name, how_many, *arguments):
+    return Figure(name, f"full handshake (RSA-2048) beside a busy loop on the same core; {how_many}",
+                  "handshake", [P50, P99, P999, CPU_PER_OPERATION, RATE], list(arguments), certificate="rsa",
+                  only_tls=True, neighbour=True)
 
 
 def _storm(name, what, *arguments, **more):
@@ -53,6 +60,9 @@ ALL = [
                 "handshake", "--connections=16", "--resume", only_tls=True),
     _operations("handshake_rsa", "full handshake (RSA-2048), 1 byte each way, close; 16 at once",
                 "handshake", "--connections=16", certificate="rsa", only_tls=True),
+    _beside_neighbour("neighbour_rsa1", "1 at a time", "--connections=1"),
+    _beside_neighbour("neighbour_rsa4", "4 at once", "--connections=4"),
+    _beside_neighbour("neighbour_rsa16", "16 at once", "--connections=16"),
     Figure("first_answer", "full handshake and the first answer, for a client without TCP_NODELAY; one at a time",
            "handshake", [P50, P99, P999, CPU_PER_OPERATION, RATE], ["--connections=1", "--nagle"], only_tls=True),
     Figure("first_answer_resumed", "resumed handshake and the first answer, for a client without TCP_NODELAY; one at a time",
@@ -74,6 +84,8 @@ ALL = [
                     Column("base_mib", "MiB before"), Column("connections", "connections")]),
     _storm("storm", "a storm of full handshakes (ECDSA P-256), 64 at once"),
     _storm("storm_rsa", "a storm of full handshakes (RSA-2048), 64 at once", certificate="rsa", only_tls=True),
+    _storm("storm_neighbour", "a storm of full handshakes (RSA-2048), 64 at once, beside a busy loop on the same core",
+           certificate="rsa", only_tls=True, neighbour=True),
     _storm("paced_ecdsa", "1000 full handshakes (ECDSA P-256) a second", "--storm_rate=1000"),
     _storm("paced_rsa", "900 full handshakes (RSA-2048) a second", "--storm_rate=900", certificate="rsa",
            only_tls=True),

@@ -82,7 +82,8 @@ class _Measurement:
     def _measure(self):
         busy, began = processes.machine_busy_seconds(), time.monotonic()
         own = self._own_cpu()
-        with processes.put_first(self.bench.backend.pid, self.figure.mode == "storm"):
+        with processes.put_first(self.bench.backend.pid, self.figure.mode == "storm"), \
+                processes.neighbour({self.options.proxy_core}, self.figure.neighbour):
             report = self._idle() if self.figure.mode == "idle" else self._load(self._arguments())
         values = _values(report)
         values["threads"] = processes.threads(self.pids)

@@ -127,6 +127,19 @@ def put_first(pid, wanted):
         os.sched_setscheduler(pid, before, os.sched_param(0))
 
 
+@contextlib.contextmanager
+def neighbour(cores, wanted):
+    """A process that never rests on these cores, at our nice value; its process ids."""
+    if not wanted:
+        yield []
+        return
+    busy = start(["sh", "-c", "while :; do :; done"], cores, subprocess.DEVNULL)
+    try:
+        yield [busy.pid]
+    finally:
+        stop(busy)
+
+
 def threads(pids):
     return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)
 
