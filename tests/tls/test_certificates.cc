@@ -5,6 +5,7 @@
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
 #include <openssl/nid.h>
+#include <openssl/obj.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -39,6 +40,16 @@ void AddExtension(X509* certificate, int nid, const std::string& value) {
   bssl::UniquePtr<X509_EXTENSION> extension(
       X509V3_EXT_nconf_nid(nullptr, &context, nid, const_cast<char*>(value.c_str())));
   ASSERT_NE(extension, nullptr) << value;
+  X509_add_ext(certificate, extension.get(), -1);
+}
+
+void AddTlsFeature(X509* certificate) {
+  static constexpr uint8_t kStatusRequest[] = {0x30, 0x03, 0x02, 0x01, 0x05};
+  const bssl::UniquePtr<ASN1_OBJECT> oid(OBJ_txt2obj("1.3.6.1.5.5.7.1.24", 1));
+  const bssl::UniquePtr<ASN1_OCTET_STRING> octets(ASN1_OCTET_STRING_new());
+  ASN1_OCTET_STRING_set(octets.get(), kStatusRequest, sizeof(kStatusRequest));
+  const bssl::UniquePtr<X509_EXTENSION> extension(
+      X509_EXTENSION_create_by_OBJ(nullptr, oid.get(), /*crit=*/0, octets.get()));
   X509_add_ext(certificate, extension.get(), -1);
 }
 
@@ -153,6 +164,7 @@ TestCertificate MakeCertificate(const CertificateShape& shape, const TestCertifi
   AddExtension(certificate, NID_key_usage, shape.key_usage.empty() ? usage : shape.key_usage);
   if (!shape.ca) AddExtension(certificate, NID_ext_key_usage, shape.extended_usage);
   AddExtension(certificate, NID_subject_alt_name, shape.alternative_names);
+  if (shape.must_staple) AddTlsFeature(certificate);
   EVP_PKEY* const signer = issuer == nullptr ? made.key.get() : issuer->key.get();
   const bool by_ed25519 = EVP_PKEY_id(signer) == EVP_PKEY_ED25519;
   EXPECT_NE(X509_sign(certificate, signer, by_ed25519 ? nullptr : shape.digest), 0);

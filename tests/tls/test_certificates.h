@@ -41,6 +41,7 @@ struct CertificateShape {
   int rsa_bits = 2048;
   bool ed25519 = false;
   std::string key_usage;                // empty: that of a CA for one, none for others
+  bool must_staple = false;             // RFC 7633
   std::string basic_constraints;        // instead of what `ca` says; "none" for none
   const EVP_MD* digest = EVP_sha256();  // that it is signed with
 };

@@ -110,6 +110,19 @@ TrustStore::Problem ProblemOf(int error) {
   }
 }
 
+// Whether each is signed by the next. BoringSSL asks last: before that it says of a certificate
+// that anybody may have made that it is revoked, or of another name or purpose.
+bool IsForged(const STACK_OF(X509) * chain) {
+  for (size_t i = 0; i + 1 < sk_X509_num(chain); ++i) {
+    X509* const certificate = sk_X509_value(chain, i);
+    const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(sk_X509_value(chain, i + 1)));
+    if (key == nullptr || !HasStrongSignature(certificate))
+      return false;  // has a reason of its own
+    if (X509_verify(certificate, key.get()) != 1) return true;
+  }
+  return false;
+}
+
 bool SetName(X509_VERIFY_PARAM* param, const TrustStore::Name& name) {
   if (!name.ip.empty()) {
     return X509_VERIFY_PARAM_set1_ip(param, reinterpret_cast<const uint8_t*>(name.ip.data()),
@@ -274,6 +287,8 @@ TrustStore::Problem TrustStore::Verify(const STACK_OF(X509) * chain, Purpose pur
              error == X509_V_ERR_CERT_SIGNATURE_FAILURE && at != nullptr &&
              !HasStrongSignature(at)) {
     problem = {"weak_signature", SSL_AD_BAD_CERTIFICATE};  // of a kind that is no longer verified
+  } else if (IsForged(X509_STORE_CTX_get0_chain(context.get()))) {
+    problem = ProblemOf(X509_V_ERR_CERT_SIGNATURE_FAILURE);
   } else {
     problem = ProblemOf(error);
   }

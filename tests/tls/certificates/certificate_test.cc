@@ -20,8 +20,9 @@ using ::testing::IsEmpty;
 
 class CertificateTest : public ::testing::Test {
  protected:
-  CertificateTest() {
-    testing::CertificateShape shape;
+  CertificateTest() { WriteCertificate({}); }
+
+  void WriteCertificate(testing::CertificateShape shape) {
     shape.extended_usage = "serverAuth";
     shape.not_before = now_ - absl::Hours(1);
     shape.not_after = now_ + absl::Hours(1);
@@ -64,6 +65,20 @@ TEST_F(CertificateTest, WarnsOfAKeyThatAnybodyMayRead) {
               ElementsAre(absl::StrCat(paths_.key,
                                        ": anybody on this machine may read this private key; chmod "
                                        "o-r would end that")));
+}
+
+TEST_F(CertificateTest, WarnsOfOneThatClientsRefuseWithoutAStapleWhereThereIsNone) {
+  WriteCertificate({.must_staple = true});
+  const auto bare = LoadCertificate(paths_, now_);
+  ASSERT_TRUE(bare.ok()) << bare.status();
+  EXPECT_THAT(bare->pair.warnings,
+              ElementsAre(absl::StrCat(paths_.certificate,
+                                       ": clients are to refuse it without an OCSP response (RFC "
+                                       "7633), and no file of one is named")));
+  WriteStaple(now_ + absl::Hours(1));
+  const auto stapled = LoadCertificate(paths_, now_);
+  ASSERT_TRUE(stapled.ok()) << stapled.status();
+  EXPECT_THAT(stapled->pair.warnings, IsEmpty());
 }
 
 TEST_F(CertificateTest, AnExpiredStapleIsAWarningAndAWrongOneAnError) {

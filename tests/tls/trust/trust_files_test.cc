@@ -1,6 +1,12 @@
 #include "tls/trust/trust_files.h"
 
+#include <openssl/bio.h>
+#include <openssl/obj.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -38,6 +44,25 @@ class TrustFilesTest : public ::testing::Test {
                            absl::Duration from = absl::Hours(-1)) {
     return ca.CrlPem({}, until, from, kNow);
   }
+  // With a critical one more.
+  std::string WithExtension(const std::string& pem, const char* oid,
+                            const std::vector<uint8_t>& value) const {
+    const bssl::UniquePtr<BIO> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    const bssl::UniquePtr<X509_CRL> crl(PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr));
+    const bssl::UniquePtr<ASN1_OBJECT> object(OBJ_txt2obj(oid, /*dont_search_names=*/1));
+    const bssl::UniquePtr<ASN1_OCTET_STRING> octets(ASN1_OCTET_STRING_new());
+    ASN1_OCTET_STRING_set(octets.get(), value.data(), static_cast<int>(value.size()));
+    const bssl::UniquePtr<X509_EXTENSION> extension(
+        X509_EXTENSION_create_by_OBJ(nullptr, object.get(), /*crit=*/1, octets.get()));
+    EXPECT_EQ(X509_CRL_add_ext(crl.get(), extension.get(), -1), 1);
+    EXPECT_NE(X509_CRL_sign(crl.get(), root_.key.get(), EVP_sha256()), 0);
+    const bssl::UniquePtr<BIO> out(BIO_new(BIO_s_mem()));
+    PEM_write_bio_X509_CRL(out.get(), crl.get());
+    const uint8_t* data;
+    size_t length;
+    BIO_mem_contents(out.get(), &data, &length);
+    return std::string(reinterpret_cast<const char*>(data), length);
+  }
 
   static inline const absl::Time kNow = absl::UnixEpoch() + absl::Hours(500'000);
   const TestCertificate root_ = Ca("root");
@@ -53,6 +78,24 @@ TEST_F(TrustFilesTest, ACrlMustBeInForceWhenItIsRead) {
             "ca.crl: CRL 1 in it is not valid yet (its lastUpdate is in the future)");
   EXPECT_EQ(Error(good + CrlOf(root_, absl::Seconds(-60)), kNow),
             "ca.crl: CRL 2 in it has expired (its nextUpdate has passed)");
+}
+
+TEST_F(TrustFilesTest, ACrlThatNoCertificateCouldBeVerifiedWithIsRefused) {
+  const TestCertificate signs_none = MakeCertificate({.common_name = "root",
+                                                      .ca = true,
+                                                      .not_before = kNow - absl::Hours(1),
+                                                      .not_after = kNow + absl::Hours(1),
+                                                      .key_usage = "critical,keyCertSign"},
+                                                     nullptr);
+  TrustOptions options = Options(CrlOf(signs_none));
+  options.ca_pem = signs_none.CertificatePem();
+  EXPECT_EQ(ReadTrustFacts(options, kNow).status().message(),
+            "ca.crl: CRL 1 in it is of a CA whose key usage does not let it sign CRLs");
+  const std::string numbered = WithExtension(CrlOf(root_), "2.5.29.20", {0x02, 0x01, 0x02});
+  EXPECT_EQ(Error(CrlOf(root_) + WithExtension(numbered, "2.5.29.27", {0x02, 0x01, 0x01}), kNow),
+            "ca.crl: CRL 2 in it is a delta CRL, which is not supported; give the complete one");
+  EXPECT_EQ(Error(WithExtension(CrlOf(root_), "1.2.3.4.5", {0x05, 0x00}), kNow),
+            "ca.crl: CRL 1 in it has a critical extension that is not supported");
 }
 
 TEST_F(TrustFilesTest, WhatHasExpiredCanStillBeUsedWhereItIsInForceAlready) {

@@ -81,6 +81,19 @@ TEST_F(TrustStoreTest, WhatACrlOfAnyCaOfTheChainListsIsRevoked) {
             SSL_AD_CERTIFICATE_REVOKED);
 }
 
+TEST_F(TrustStoreTest, OfAForgedCertificateNothingElseIsSaid) {
+  // In the name of a CA, but with another key than it has.
+  const TestCertificate impostor = MakeCertificate({.common_name = "root", .ca = true}, nullptr);
+  const TestCertificate revoked = MakeCertificate({.common_name = "direct"}, &impostor);
+  EXPECT_EQ(Why(*Create(Options(root_.CrlPem({&revoked}))), {&revoked}), "untrusted");
+  const TestCertificate server =
+      MakeCertificate({.common_name = "direct", .extended_usage = "serverAuth"}, &impostor);
+  EXPECT_EQ(Why(*Create(Options()), {&server}), "untrusted");
+  const TestCertificate genuine =
+      MakeCertificate({.common_name = "direct", .extended_usage = "serverAuth"}, &root_);
+  EXPECT_EQ(Why(*Create(Options()), {&genuine}), "wrong_purpose");
+}
+
 TEST_F(TrustStoreTest, ACrlThatExpiresLaterRefusesWithAReasonOfItsOwn) {
   const auto store = Create(Options(root_.CrlPem({}, absl::Seconds(2))));
   EXPECT_EQ(Why(*store, {&direct_}), "");
