@@ -7,7 +7,8 @@
 #include <set>
 #include <utility>
 
-#include "router/routes/match_order.h"
+#include "router/config/kernel_reach.h"
+#include "router/routes/client_claims.h"
 
 namespace tlsbridge::kernel {
 namespace {
@@ -21,38 +22,14 @@ uint32_t Count(int64_t limit) {
   return static_cast<uint32_t>(std::clamp<int64_t>(limit, 0, UINT32_MAX));
 }
 
-// A route for one block of clients, as it ranks for the ClientHello that suits it best.
-struct Candidate {
-  MatchRank rank;
-  Claim claim;
-};
-
 // Where each of the kernel's routes is in the plan.
 using Positions = std::vector<std::optional<size_t>>;
 
-std::vector<Claim> ClaimsOn(uint16_t port, const Config& config, const Positions& positions) {
-  std::vector<Candidate> candidates;
-  for (size_t i = 0; i < config.routes.size(); ++i) {
-    const tlsbridge::Route& route = config.routes[i];
-    if (!route.match.TakesPort(port)) continue;
-    MatchRank rank = RankOf(route, i);
-    for (const std::string& domain : route.match.domains) {
-      rank.domain = std::max(rank.domain, DomainKindOf(domain));
-    }
-    if (route.match.client_ip.empty()) {
-      candidates.push_back({rank, {std::nullopt, positions[i]}});
-    }
-    for (const Cidr& block : route.match.client_ip) {
-      rank.prefix_length = block.length();
-      candidates.push_back({rank, {block, positions[i]}});
-    }
-  }
-  // Ranks of one route's blocks may be equal; then they do not overlap, or are the same.
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return WinsOver(a.rank, b.rank); });
+std::vector<Claim> ClaimsOn(uint16_t port, const ClientClaims& all, const Positions& positions) {
   std::vector<Claim> claims;
-  claims.reserve(candidates.size());
-  for (const Candidate& candidate : candidates) claims.push_back(candidate.claim);
+  for (ClientClaim& claim : all.On(port)) {
+    claims.push_back({std::move(claim.clients), positions[claim.route]});
+  }
   return claims;
 }
 
@@ -94,8 +71,8 @@ std::vector<Backend> BackendsOf(const std::vector<EndpointStatus>& endpoints, do
     // A name may have an address of each family; each is for clients of its own.
     for (const SocketAddress& address : endpoint.addresses) {
       Backend backend;
-      if (!ToIpBytes(address, &backend.endpoint.address) || address.is_loopback() ||
-          address.has_zone()) {
+      if (!WhyKernelCannotForwardTo(address).empty() ||
+          !ToIpBytes(address, &backend.endpoint.address)) {
         continue;
       }
       backend.endpoint.port = address.port();
@@ -132,14 +109,15 @@ Plan MakePlan(const Config& config, const EndpointsOf& endpoints, absl::Time now
     positions[i] = plan.routes.size();
     plan.routes.push_back(MakeRoute(config.routes[i], endpoints, now));
   }
+  const ClientClaims claims(config.routes);
   for (const tlsbridge::Listener& listener : config.listeners) {
     Listener made;
-    if (!ToIpBytes(listener.address, &made.address.address) || listener.address.is_loopback() ||
-        listener.address.has_zone() || !listener.proxy_protocol_from.empty()) {
+    if (!WhyKernelCannotServe(listener).empty() ||
+        !ToIpBytes(listener.address, &made.address.address)) {
       continue;
     }
     made.address.port = listener.address.port();
-    made.claims = ClaimsOn(made.address.port, config, positions);
+    made.claims = ClaimsOn(made.address.port, claims, positions);
     const bool any = std::any_of(made.claims.begin(), made.claims.end(),
                                  [](const Claim& claim) { return claim.route.has_value(); });
     if (any) plan.listeners.push_back(std::move(made));

@@ -4,19 +4,17 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "router/config/kernel_reach.h"
 #include "router/kernel/build_ruleset.h"
 #include "router/kernel/slots.h"
 
 namespace tlsbridge::kernel {
 namespace {
 
-// The kernel counts in ticks of a millisecond at the finest, in 32 bits.
-constexpr int64_t kLongestTimeout = 4'000'000;
-
 uint32_t Seconds(absl::Duration duration) {
-  if (duration <= absl::ZeroDuration()) return kLongestTimeout;  // zero is none
-  return static_cast<uint32_t>(std::clamp<int64_t>(
-      absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1))), 1, kLongestTimeout));
+  if (duration <= absl::ZeroDuration()) duration = kLongestKernelTimeout;  // zero is none
+  duration = std::min(absl::Ceil(duration, absl::Seconds(1)), kLongestKernelTimeout);
+  return static_cast<uint32_t>(absl::ToInt64Seconds(duration));
 }
 
 absl::string_view Digit(Family family) { return family == Family::kV4 ? "4" : "6"; }

@@ -9,22 +9,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "router/routes/block_map.h"
 #include "router/routes/match_order.h"
 
 namespace tlsbridge {
 namespace {
 
 using Block = std::pair<IpBytes, int>;  // prefix and length
-
-IpBytes Masked(const IpBytes& address, int length) {
-  IpBytes masked = {};
-  const auto whole = static_cast<size_t>(length / 8);
-  std::copy_n(address.begin(), whole, masked.begin());
-  if (whole < masked.size()) {
-    masked[whole] = static_cast<uint8_t>(address[whole] & ~(0xff >> (length % 8)));
-  }
-  return masked;
-}
 
 // A route's lists as sets. Those without members cover all.
 struct Sets {

@@ -35,6 +35,7 @@ class ConfigChecks {
     CheckNames();
     for (size_t i = 0; i < config_.routes.size(); ++i) CheckRoute(config_, i, reading_);
     CheckReachable();
+    CheckKernel(config_, reading_);
   }
 
  private:

@@ -16,4 +16,8 @@ void CheckConfig(const Config& config, Reading* reading);
 // One of the routes, by itself; `index` is its position.
 void CheckRoute(const Config& config, size_t index, Reading* reading);
 
+// Of the routes that the kernel is to forward, what it cannot do: all together, and one by itself.
+void CheckKernel(const Config& config, Reading* reading);
+void CheckKernelRoute(const Config& config, size_t index, Reading* reading);
+
 }  // namespace tlsbridge::yaml

@@ -29,6 +29,31 @@ Every key that `tlsbridge run --config FILE` takes. This page is made from the p
 - Anchors, aliases and the merge key `<<` of YAML may be used; tags and several documents may not.
 )";
 
+constexpr char kKernel[] = R"(
+## Forwarding by the kernel
+
+With `forwarding_engine: nftables` the kernel's packet filter forwards a route's connections. No byte of them passes
+through the program, which sees them begin and end. It is for traffic that is routed by port and client address alone and
+whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `client_ip`.
+
+- **What it cannot do** `check` refuses, with what to do instead: TLS, matching by what a ClientHello says (also in another
+  route that is asked first about the same clients), PROXY protocol headers either way, UNIX sockets, loopback, IPv4 to
+  IPv6, counting what each backend has, slow start, socket options, warnings before a timeout. Backends by name may be
+  used. Timeouts are whole seconds; where 0 is off it is 46 days. A connection has one backend: nothing stands in for one
+  that does not answer, but `health_check` and `ejection` take it out. The route's own `limits` count its connections,
+  those of the whole program do not.
+- **Backends see** this machine's address. With `kernel.source: keep` they see the client's; then their route back to
+  clients must lead through this machine, or connections time out.
+- **Clients that the kernel does not take** reach the listener as ever: those of this machine itself, those whom `deny_ip`,
+  `allow_ip` or a limit refuses, and all while no backend is good. The program forwards or refuses them, with a reason in
+  the log; with `kernel.missed: refuse` it refuses them all with `nftables_handled`.
+- **It needs** the capability CAP_NET_ADMIN (systemd: `AmbientCapabilities=CAP_NET_ADMIN`) and a kernel that forwards:
+  `sysctl -w net.ipv4.ip_forward=1`, for IPv6 `net.ipv6.conf.all.forwarding=1`. The program never sets these two, because
+  they make the machine a router. Without them it does not start, or forwards itself with `kernel.unavailable: proxy`.
+- **Other tables** of the packet filter come to bear, too: a chain that drops what is forwarded needs a rule that lets
+  these connections through (`ct status dnat accept`).
+)";
+
 std::string PlainText(const Json& value) {
   if (value.is_null()) return "";
   return value.is_string() ? value.get<std::string>() : value.dump();
@@ -94,7 +119,7 @@ std::string ConfigJsonSchema() {
   return schema.dump(2) + "\n";
 }
 
-std::string ConfigReference() { return Described().TakePage(); }
+std::string ConfigReference() { return absl::StrCat(Described().TakePage(), kKernel); }
 
 const std::vector<KeyFacts>& ConfigKeyFacts() {
   static const auto* const facts = new std::vector<KeyFacts>(Described().TakeFacts());

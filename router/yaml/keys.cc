@@ -38,6 +38,26 @@ TypePtr<Shutdown> ShutdownKeys() {
   });
 }
 
+TypePtr<KernelSettings> KernelKeys() {
+  using OnExit = KernelOnExit;
+  using Unavailable = KernelUnavailable;
+  return Object<KernelSettings>({
+      Key::At<&KernelSettings::table>(
+          "table", KernelTableType(),
+          "the program's own table of family inet, replaced when it starts; two instances in one "
+          "network namespace need two"),
+      Key::At<&KernelSettings::on_exit>(
+          "on_exit", EnumType<OnExit>({{"remove", OnExit::kRemove}, {"keep", OnExit::kKeep}}),
+          "what becomes of the table when the process ends, whatever ends it: remove cuts open "
+          "connections, keep (Linux 6.9) lets them and new ones go on until the program is back"),
+      Key::At<&KernelSettings::unavailable>(
+          "unavailable",
+          EnumType<Unavailable>({{"refuse", Unavailable::kRefuse}, {"proxy", Unavailable::kProxy}}),
+          "where the kernel or the process's capabilities do not suffice: refuse to start, or warn "
+          "once and forward by this program"),
+  });
+}
+
 TypePtr<LogSettings> LogKeys() {
   return Object<LogSettings>({
       Key::At<&LogSettings::level>("level",
@@ -110,6 +130,8 @@ const ObjectOf<Config>& ConfigKeys() {
           .Required(),
       Key::Group("admin", AdminKeys(), "the interface for operators; none if left out"),
       Key::At<&Config::limits>("limits", ProgramLimitKeys(), "limits of the whole program"),
+      Key::At<&Config::kernel>("kernel", KernelKeys(),
+                               "of routes with forwarding_engine nftables, all together"),
       Key::At<&Config::shutdown>("shutdown", ShutdownKeys(), "how the program stops"),
       Key::At<&Config::workers>(
           "workers",

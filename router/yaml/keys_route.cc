@@ -161,6 +161,22 @@ TypePtr<KeepAlive> KeepAliveKeys() {
   });
 }
 
+TypePtr<RouteKernel> RouteKernelKeys() {
+  using Source = KernelSource;
+  using Missed = KernelMissed;
+  return Object<RouteKernel>({
+      Key::At<&RouteKernel::source>(
+          "source",
+          EnumType<Source>({{"masquerade", Source::kMasquerade}, {"keep", Source::kKeep}}),
+          "what backends see: this machine's address, or the client's; then they must have their "
+          "route back through this machine"),
+      Key::At<&RouteKernel::missed>(
+          "missed", EnumType<Missed>({{"forward", Missed::kForward}, {"refuse", Missed::kRefuse}}),
+          "clients that the kernel leaves to this program (local ones, and all of them while no "
+          "backend is good): forward them, or refuse them with nftables_handled"),
+  });
+}
+
 }  // namespace
 
 TypePtr<Route> RouteKeys() {
@@ -188,7 +204,9 @@ TypePtr<Route> RouteKeys() {
       Key::At<&Route::forwarding_engine>(
           "forwarding_engine",
           EnumType<Engine>({{"proxy", Engine::kProxy}, {"nftables", Engine::kNftables}}),
-          "who moves the bytes: this program or the kernel (not available in this version)"),
+          "who moves the bytes: this program, or the kernel's packet filter (see Forwarding by the "
+          "kernel)"),
+      Key::At<&Route::kernel>("kernel", RouteKernelKeys(), "for nftables"),
       Key::At<&Route::backends>("backends", ListOf(BackendKeys(), 1), "where connections go"),
       Key::At<&Route::unsafe_backend>("unsafe_backend", BoolType(),
                                       "allow plaintext to backends that are neither on loopback "

@@ -26,7 +26,6 @@ class RouteChecks {
     CheckLimitsOfSettings();
     CheckKeepAlive();
     CheckHealth();
-    CheckEngine();
     if (Sound("action") && route_.action == RouteAction::kBlock) return CheckBlock();
     // What is missing or superfluous depends on the action and the mode; the rest does not.
     if (Sound("action")) CheckForward();
@@ -153,15 +152,10 @@ class RouteChecks {
     }
   }
 
-  void CheckEngine() {
-    if (!Sound("forwarding_engine") || route_.forwarding_engine == ForwardingEngine::kProxy) return;
-    Wrong("forwarding_engine", "nftables is not available in this version; use proxy");
-  }
-
   void CheckBlock() {
-    Refuse({"tls", "forwarding_engine", "backends", "unsafe_backend", "balance", "health_check",
-            "ejection", "slow_start", "dns", "backend_tls", "send_proxy_protocol", "tcp",
-            "keep_alive"},
+    Refuse({"tls", "forwarding_engine", "kernel", "backends", "unsafe_backend", "balance",
+            "health_check", "ejection", "slow_start", "dns", "backend_tls", "send_proxy_protocol",
+            "tcp", "keep_alive"},
            "contradicts action: block, which bridges nothing");
   }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "router/config/backend_address.h"
 #include "router/config/domain_name.h"
 #include "tls/hello/protocol_check.h"
@@ -226,6 +227,26 @@ TypePtr<std::string> RouteNameType() {
     if (right) return text;
     return NotAllowed(text, "a name has 1 to 64 letters, digits, '-', '_' and dots");
   });
+}
+
+// A table of that name is replaced: by its name alone it must be ours. Nor is such a name ever a
+// word of nft's own, which would end its text.
+TypePtr<std::string> KernelTableType() {
+  return CheckedText(
+      "tlsbridge or tlsbridge-NAME", [](const std::string& text) -> absl::StatusOr<std::string> {
+        absl::string_view rest = text;
+        const bool right = absl::ConsumePrefix(&rest, "tlsbridge") &&
+                           (rest.empty() || (rest[0] == '-' && rest.size() > 1)) &&
+                           text.size() <= kLongestRouteName &&
+                           std::all_of(rest.begin(), rest.end(), [](char c) {
+                             return absl::ascii_isalnum(c) || absl::StrContains("-_.", c);
+                           });
+        if (right) return text;
+        return NotAllowed(text,
+                          "a table of that name is replaced, so that it is "
+                          "tlsbridge, or tlsbridge- and letters, digits, '-', '_' "
+                          "and dots, 64 in all");
+      });
 }
 
 TypePtr<std::string> DomainPatternType() {

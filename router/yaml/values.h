@@ -33,6 +33,7 @@ TypePtr<std::string> TextType(std::string name);
 TypePtr<std::string> CipherListType();
 TypePtr<std::string> GroupListType();
 TypePtr<std::string> RouteNameType();
+TypePtr<std::string> KernelTableType();
 TypePtr<std::string> DomainPatternType();
 TypePtr<std::string> ServerNameType();  // a name, as in SNI
 TypePtr<std::string> VerifyNameType();  // a name or an IP address

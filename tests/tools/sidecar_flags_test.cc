@@ -251,12 +251,13 @@ TEST(SidecarFlags, EveryKeyOfTheTableIsOneUnlessItIsSaidHere) {
                                           "routes[].action",   "routes[].block_with_alert",
                                           "routes[].tls.mode", "routes[].tls.client_auth.allow"};
   for (const KeyFacts& key : ConfigKeyFacts()) {
-    const bool of_another_form = absl::StartsWith(key.path, "listeners") ||
-                                 absl::StartsWith(key.path, "routes[].match") ||
-                                 absl::StartsWith(key.path, "routes[].backends") ||
-                                 absl::StartsWith(key.path, "routes[].limits") ||
-                                 absl::StartsWith(key.path, "routes[].tls.certificates") ||
-                                 absl::StartsWith(key.path, "routes[].tls.tickets");
+    const bool of_another_form =
+        absl::StartsWith(key.path, "listeners") || absl::StartsWith(key.path, "routes[].match") ||
+        absl::StartsWith(key.path, "routes[].backends") ||
+        absl::StartsWith(key.path, "routes[].limits") ||
+        absl::StartsWith(key.path, "routes[].kernel") || absl::StartsWith(key.path, "kernel") ||
+        absl::StartsWith(key.path, "routes[].tls.certificates") ||
+        absl::StartsWith(key.path, "routes[].tls.tickets");
     if (key.has_keys || of_another_form || no_flags.count(key.path) > 0) continue;
     bool found = false;
     for (const KeyFlagGroup& group : KeyFlagGroups()) {
@@ -312,6 +313,9 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
       {{"--backend=127.0.0.1:1"},
        "--backend: 127.0.0.1:1 is --listen of this program, whose clients this route takes: each "
        "connection would lead to itself; name the service's own address"},
+      {{"--forwarding-engine=nftables"},
+       "--forwarding-engine: nftables needs tlsbridge run and a route that leaves TLS to its "
+       "backend, since the kernel speaks no TLS; or use proxy"},
       {{"--health-check-interval=1s"},
        "--health-check-interval needs --health-check-kind=tcp, tls or send-expect"},
       {{"--dns-ttl-floor=10m"}, "--dns-ttl-floor: 10m is more than --dns-ttl-ceiling, which is 5m"},

@@ -81,6 +81,9 @@ constexpr absl::string_view kNoFlags[] = {
     "routes[].tls.client_auth.allow",
     "routes[].backends",
     "routes[].limits",
+    // A sidecar ends TLS, which the kernel does not.
+    "routes[].kernel",
+    "kernel.",
 };
 
 // Help of keys that a flag says in another way than the file.
@@ -94,6 +97,8 @@ const std::map<absl::string_view, absl::string_view>& OwnHelp() {
        "system's)."},
       {"backend-insecure",
        "Speak TLS to the backend without verifying it: whoever answers gets all."},
+      {"forwarding-engine",
+       "Who moves the bytes: proxy. The kernel (nftables) ends no TLS and is for tlsbridge run."},
       {"unsafe-backend",
        "Allow a backend that is neither on loopback nor a UNIX socket. What goes to it crosses the "
        "network in the clear."},
@@ -313,6 +318,7 @@ std::string FlagOfPath(absl::string_view path) {
 
 std::string FlagNaming(absl::string_view path, absl::string_view value) {
   if (KeyOf(path) == "routes[].tls.mode") {
+    if (value == "passthrough") return "tlsbridge run and a route that leaves TLS to its backend";
     return value == "terminate" ? "backends that get plaintext"
                                 : "--backend-ca or --backend-insecure";
   }

@@ -83,6 +83,7 @@ TEST(MakePlanTest, ListenersThatTheKernelCannotServeAreTheProgramsOwn) {
   config.listeners = {
       {.address = At("127.0.0.1:443")},
       {.address = At("unix:/run/a")},
+      {.address = At("10.7.1.1:0")},
       {.address = At("10.7.1.1:444"), .proxy_protocol_from = {*Cidr::Parse("10.0.0.0/8")}}};
   EXPECT_TRUE(MakePlan(config, Nothing(), kNow).listeners.empty());
 }
@@ -123,9 +124,10 @@ TEST(MakePlanTest, ALaterTierServesWhenTheFirstHasNobody) {
   EXPECT_TRUE(BackendsOf(KernelRoute("mail"), endpoints)[1].serving);
 }
 
-TEST(MakePlanTest, LoopbackAndUnixBackendsAreLeftOut) {
-  EXPECT_TRUE(
-      BackendsOf(KernelRoute("mail"), {Endpoint("127.0.0.1:1"), Endpoint("unix:/run/a")}).empty());
+TEST(MakePlanTest, BackendsThatTheKernelCannotReachAreLeftOut) {
+  EXPECT_TRUE(BackendsOf(KernelRoute("mail"),
+                         {Endpoint("127.0.0.1:1"), Endpoint("unix:/run/a"), Endpoint("0.0.0.0:1")})
+                  .empty());
 }
 
 // The kernel must never take a client whom the program would give to another route, whatever that

@@ -162,7 +162,8 @@ TEST(FullFile, FillsEveryMemberOfARoute) {
 }
 
 TEST(FullFile, HasEveryKeyOfTheTable) {
-  const std::string text = ContentOf("tests/router/yaml/good/full.yaml");
+  const std::string text = ContentOf("tests/router/yaml/good/full.yaml") +
+                           ContentOf("tests/router/yaml/broken/forwarding-by-the-kernel.yaml");
   for (const std::string& path : ConfigKeyPaths()) {
     const std::string key = path.substr(path.rfind('.') + 1);
     EXPECT_TRUE(absl::StrContains(text, key + ":")) << path;
