@@ -21,7 +21,7 @@ std::optional<TlsVersion> BestVersion(const tls::ClientHello& hello) {
 
 bool NamesFiles(const RouteTls& tls) {
   bool any = false;
-  ForEachFileSet(tls, [&any](const FileSetState&) { any = true; });
+  ForEachFileSet(tls.files, [&any](const FileSetState&) { any = true; });
   return any;
 }
 

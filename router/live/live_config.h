@@ -20,8 +20,8 @@
 #include "bridge/event/clock.h"
 #include "router/backends/backend_pool.h"
 #include "router/config/config.h"
-#include "router/live/credentials.h"
 #include "router/live/route_state.h"
+#include "router/live/route_tls.h"
 #include "router/routes/route_table.h"
 #include "tls/hello/client_hello.h"
 

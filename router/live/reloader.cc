@@ -186,7 +186,7 @@ WatchPlan Reloader::Workshop::PlanFor(const LiveConfig& live) const {
       const std::vector<std::string> files = FilesOf(*route->settings);
       paths.insert(paths.end(), files.begin(), files.end());
     }
-    ForEachFileSet(route->tls, [&paths](const FileSetState& set) {
+    ForEachFileSet(route->tls.files, [&paths](const FileSetState& set) {
       if (!set.once) paths.insert(paths.end(), set.paths.begin(), set.paths.end());
     });
   }

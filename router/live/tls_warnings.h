@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "router/config/config.h"
-#include "router/live/credentials.h"
+#include "router/live/route_tls.h"
 
 namespace tlsbridge {
 

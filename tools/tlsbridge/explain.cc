@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "router/live/credentials.h"
+#include "router/live/route_tls.h"
 #include "tls/certificates/pem_file.h"
 #include "tls/trust/client_explanation.h"
 #include "tools/tlsbridge/command_line.h"

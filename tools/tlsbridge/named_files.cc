@@ -8,7 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "router/live/credentials.h"
+#include "router/live/route_tls.h"
 
 namespace tlsbridge {
 namespace {

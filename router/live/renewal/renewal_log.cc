@@ -53,8 +53,8 @@ void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems
     if (old == nullptr) continue;
     absl::flat_hash_map<std::string, FileSetState> states;
     const auto key = [](const FileSetState& set) { return absl::StrCat(set.what, NamesOf(set)); };
-    ForEachFileSet(old->tls, [&](const FileSetState& set) { states.emplace(key(set), set); });
-    ForEachFileSet(route->tls, [&](const FileSetState& set) {
+    ForEachFileSet(old->tls.files, [&](const FileSetState& set) { states.emplace(key(set), set); });
+    ForEachFileSet(route->tls.files, [&](const FileSetState& set) {
       const auto found = states.find(key(set));
       if (found == states.end()) return;  // the configuration's change is told of
       const FileSetState& was = found->second;

@@ -103,7 +103,7 @@ class RenewTest : public ::testing::Test {
   const tls::Credential& orders() const { return *tls().files.certificates[0].content; }
   std::string Problems() const {
     std::string problems;
-    ForEachFileSet(tls(), [&](const FileSetState& set) {
+    ForEachFileSet(tls().files, [&](const FileSetState& set) {
       if (!set.problem.empty()) absl::StrAppend(&problems, set.problem, "\n");
     });
     return problems;

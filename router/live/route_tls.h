@@ -1,4 +1,4 @@
-// Reads the files that a route's TLS is made of, now and whenever they change.
+// A route's TLS, made of its files now and whenever they change.
 //
 // Thread: any. Failure: a Status that names the file and the reason; nothing is half-made.
 #pragma once
@@ -12,36 +12,12 @@
 #include "absl/time/time.h"
 #include "bridge/event/clock.h"
 #include "router/config/config.h"
-#include "router/live/renewal/file_set.h"
+#include "router/live/route_files.h"
 #include "tls/backend_context.h"
-#include "tls/certificates/credential.h"
 #include "tls/server_context.h"
 #include "tls/tickets/ticket_secrets.h"
-#include "tls/trust/trust_files.h"
 
 namespace tlsbridge {
-
-// What a route shows to its backends, and whom it trusts there.
-struct BackendCredentials {
-  std::string ca_pem;        // empty: the system's
-  tls::TrustFacts trust;     // of ca_pem
-  tls::KeyPair certificate;  // without a key: none
-};
-
-// What is asked of a route's clients.
-struct ClientFiles {
-  tls::ClientPolicy policy;
-  tls::TrustFacts trust;  // of its CAs and CRLs
-};
-
-// Each set is renewed by itself: a bad one does not keep a good one from being served.
-struct RouteFiles {
-  std::vector<FileSet<const tls::Credential>> certificates;
-  FileSet<const ClientFiles> clients;
-  FileSet<tls::TicketSecrets> tickets;
-  std::string tickets_warning;  // what is odd about that file; empty for nothing
-  FileSet<const BackendCredentials> backend;
-};
 
 struct RouteTls {
   std::shared_ptr<const tls::ServerContext> server;    // null where TLS is passed through
@@ -52,18 +28,6 @@ struct RouteTls {
   std::string down;
 };
 
-// One set, whatever is in it.
-struct FileSetState {
-  absl::string_view what;  // "certificate", "clients", "tickets" or "backend"
-  absl::Span<const std::string> paths;
-  uint64_t stamp;
-  uint64_t digest;
-  absl::string_view problem;
-  bool once;  // it came through a pipe
-};
-void ForEachFileSet(const RouteTls& tls, absl::FunctionRef<void(const FileSetState&)> visit);
-// Every file that `route` names, whatever is in it.
-std::vector<std::string> FilesOf(const Route& route);
 // Whether all that is served, and all that is known of the files, is the same.
 bool IsUnchanged(const RouteTls& before, const RouteTls& after);
 
@@ -93,8 +57,5 @@ struct RouteFindings {
 // All of it. `judged` says of which parts; where it is all of them, of the whole as well.
 RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string_view part)> judged,
                          const tls::TicketSecrets::Clocks& clocks);
-
-// Whatever the dates of its CRLs; for `tlsbridge explain`, too.
-absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings);
 
 }  // namespace tlsbridge
