@@ -27,8 +27,8 @@ using Positions = std::vector<std::optional<size_t>>;
 
 std::vector<Claim> ClaimsOn(uint16_t port, const ClientClaims& all, const Positions& positions) {
   std::vector<Claim> claims;
-  for (ClientClaim& claim : all.On(port)) {
-    claims.push_back({std::move(claim.clients), positions[claim.route]});
+  for (const ClientClaim& claim : all.On(port)) {
+    claims.push_back({claim.clients, positions[claim.route]});
   }
   return claims;
 }

@@ -52,6 +52,7 @@ whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `cli
   they make the machine a router. Without them it does not start, or forwards itself with `kernel.unavailable: proxy`.
 - **Other tables** of the packet filter come to bear, too: a chain that drops what is forwarded needs a rule that lets
   these connections through (`ct status dnat accept`).
+- `tlsbridge check --config FILE --kernel-rules` prints the rules, as `nft -c -f -` takes them.
 )";
 
 std::string PlainText(const Json& value) {

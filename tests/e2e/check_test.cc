@@ -185,6 +185,19 @@ TEST_F(CheckTest, ACertificateThatCannotFitItsRouteIsOdd) {
   EXPECT_THAT(warnings("*.other.internal"), HasSubstr("covers *.other.internal;"));
 }
 
+TEST_F(CheckTest, RulesForTheKernelAreThoseOfAFileWithSuchRoutes) {
+  Certificates(dir_).Issue();
+  const ProgramResult none =
+      RunProgram({"check", "--kernel-rules", "--config", dir_.WriteFile("some.yaml", kGood)});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_EQ(none.output, "");
+  EXPECT_THAT(none.errors, HasSubstr("no route has forwarding_engine: nftables"));
+  const ProgramResult alone = RunProgram({"check", "--kernel-rules", "--reference"});
+  EXPECT_EQ(alone.exit_code, 2);
+  EXPECT_EQ(alone.output, "");
+  EXPECT_THAT(alone.errors, HasSubstr("--kernel-rules needs --config FILE"));
+}
+
 TEST_F(CheckTest, FilesMayBeNamedByTheEnvironment) {
   const Certificates certificates(dir_);
   certificates.Issue();

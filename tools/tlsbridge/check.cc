@@ -2,11 +2,13 @@
 
 #include <stdio.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "bridge/event/clock.h"
+#include "router/kernel/config_rules.h"
 #include "router/yaml/describe.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
@@ -33,7 +35,21 @@ std::string Counted(size_t count, absl::string_view thing) {
   return absl::StrCat(count, " ", thing, count == 1 ? "" : "s");
 }
 
-int Check(const std::string& path) {
+int PrintKernelRules(const ParsedConfig& parsed) {
+  const std::vector<Route>& routes = parsed.config.routes;
+  const bool any = std::any_of(routes.begin(), routes.end(), [](const Route& route) {
+    return route.forwarding_engine == ForwardingEngine::kNftables;
+  });
+  if (!any) {
+    return Refuse(absl::StrCat(parsed.file,
+                               ": no route has forwarding_engine: nftables, so that "
+                               "the kernel gets no rules"));
+  }
+  fputs(kernel::ConfigRulesText(parsed.config).c_str(), stdout);
+  return kExitOk;
+}
+
+int Check(const std::string& path, bool kernel_rules) {
   ForbidCoreDumps();
   const ParsedConfig parsed = ReadConfigFile(path);
   const FileFindings files = JudgeNamedFiles(parsed, SystemClock());
@@ -43,6 +59,7 @@ int Check(const std::string& path) {
     fprintf(stderr, "%s\n", warning.ToString("warning: ").c_str());
   }
   if (!problems.empty()) return kExitUsage;
+  if (kernel_rules) return PrintKernelRules(parsed);
   size_t backends = 0;
   size_t certificates = 0;
   for (const Route& route : parsed.config.routes) {
@@ -61,6 +78,10 @@ int RunCheck(absl::Span<char* const> arguments) {
   const std::vector<FlagGroup> groups = {
       {"Check",
        {{"config", "The configuration file, in YAML."},
+        {"kernel-rules",
+         "With --config: print the rules that the kernel gets for routes with forwarding_engine "
+         "nftables, as nft -c -f - takes them.",
+         "", Flag::Kind::kSwitch},
         {"json-schema", "Print a JSON Schema of the file, for editors.", "", Flag::Kind::kSwitch},
         {"reference", "Print a page with every key of the file, its type and default.", "",
          Flag::Kind::kSwitch}}}};
@@ -71,15 +92,17 @@ int RunCheck(absl::Span<char* const> arguments) {
   const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
   if (!given.ok()) return Refuse(given.status().message());
   const std::string path = given->Value("config");
+  const bool kernel_rules = given->IsOn("kernel-rules", false);
   const bool schema = given->IsOn("json-schema", false);
   const bool reference = given->IsOn("reference", false);
   const int wanted = (path.empty() ? 0 : 1) + (schema ? 1 : 0) + (reference ? 1 : 0);
   if (wanted != 1) {
     return Refuse("check needs one of --config FILE, --json-schema and --reference");
   }
+  if (kernel_rules && path.empty()) return Refuse("--kernel-rules needs --config FILE");
   if (schema) fputs(ConfigJsonSchema().c_str(), stdout);
   if (reference) fputs(ConfigReference().c_str(), stdout);
-  return path.empty() ? kExitOk : Check(path);
+  return path.empty() ? kExitOk : Check(path, kernel_rules);
 }
 
 }  // namespace tlsbridge

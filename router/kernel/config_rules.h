@@ -1,0 +1,16 @@
+// The rules that a configuration makes, as text for people and for `nft -c -f -`: of backends that
+// are all good, and without those whose names are looked up only when the program runs, of which
+// there is a comment.
+//
+// Thread: any; pure. Failure: none; what the kernel cannot do is left out, as MakePlan() does.
+#pragma once
+
+#include <string>
+
+#include "router/config/config.h"
+
+namespace tlsbridge::kernel {
+
+std::string ConfigRulesText(const Config& config);
+
+}  // namespace tlsbridge::kernel
