@@ -46,6 +46,14 @@ TEST(LoadOptionsTest, RefusesTlsOptionsWhenPlain) {
   EXPECT_NE(Refusal("roundtrip", raw), "");
 }
 
+TEST(LoadOptionsTest, AClientHelloIsInFrontOfPlainBytesOnly) {
+  RawOptions raw = Minimal();
+  raw.hello = true;
+  EXPECT_NE(Refusal("roundtrip", raw), "");
+  raw.plain = true;
+  EXPECT_TRUE(CheckOptions("roundtrip", raw)->hello);
+}
+
 TEST(LoadOptionsTest, RefusesAnUnknownMode) {
   EXPECT_NE(Refusal("roundtrips", Minimal()), "");
   EXPECT_NE(Refusal("", Minimal()), "");

@@ -41,6 +41,8 @@ relay=$address
 believes handshake --plain --count=50
 believes handshake --plain --count=50 --closer=backend
 believes handshake --plain --count=50 --nagle
+believes handshake --plain --hello --count=50
+believes bulk --plain --hello --bytes=3000001 --direction=upload
 believes roundtrip --plain --duration=100ms --warmup=0
 believes roundtrip --plain --duration=100ms --size=100000 --connections=2
 believes roundtrip --plain --duration=100ms --rate=500

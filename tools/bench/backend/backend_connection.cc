@@ -67,7 +67,24 @@ void BackendConnection::Take(absl::string_view bytes) {
   }
 }
 
+absl::string_view BackendConnection::BehindRecord(absl::string_view bytes) {
+  const bool is_record = !record_header_.empty() || bytes.front() == kRecordOfHandshake;
+  if (!header_.empty() || !is_record) return bytes;
+  if (record_header_.size() < kRecordHeaderBytes) {
+    const size_t taken = std::min(kRecordHeaderBytes - record_header_.size(), bytes.size());
+    record_header_.append(bytes.data(), taken);
+    bytes.remove_prefix(taken);
+    if (record_header_.size() < kRecordHeaderBytes) return bytes;
+    record_left_ = RecordLength(record_header_);
+  }
+  const size_t skipped = std::min(record_left_, bytes.size());
+  record_left_ -= skipped;
+  return bytes.substr(skipped);
+}
+
 void BackendConnection::TakeCommand(absl::string_view bytes) {
+  bytes = BehindRecord(bytes);
+  if (bytes.empty()) return;
   const size_t wanted = 1 + kLengthBytes;
   const char command = header_.empty() ? bytes.front() : header_.front();
   if (command == static_cast<char>(Command::kEcho)) {

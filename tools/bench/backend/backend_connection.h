@@ -37,6 +37,8 @@ class BackendConnection final : public FdHandler {
   void SourceUntilBlocked();
   void Take(absl::string_view bytes);
   void TakeCommand(absl::string_view bytes);
+  // What is behind a TLS record; nothing while there may be more of it.
+  absl::string_view BehindRecord(absl::string_view bytes);
   void Sink(absl::string_view bytes);
   // Sends now what the socket takes, and keeps the rest; nothing is read meanwhile.
   void Reply(absl::string_view bytes);
@@ -45,6 +47,8 @@ class BackendConnection final : public FdHandler {
   Socket socket_;
   State state_ = State::kCommand;
   std::string header_;
+  std::string record_header_;
+  size_t record_left_ = 0;
   std::string pending_;
   uint64_t length_ = 0;
   uint64_t moved_ = 0;

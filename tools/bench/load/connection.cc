@@ -18,7 +18,9 @@ void Connection::Open(bool resume) {
     return;
   }
   const int fd = socket->fd();
-  if (context_.tls == nullptr) {
+  if (context_.tls == nullptr && context_.options.hello) {
+    stream_ = std::make_unique<HelloStream>(*std::move(socket));
+  } else if (context_.tls == nullptr) {
     stream_ = std::make_unique<PlainStream>(*std::move(socket));
   } else {
     auto stream = context_.tls->NewStream(*std::move(socket), resume);

@@ -21,6 +21,10 @@ using std::string;
 
 ABSL_FLAG(string, connect, "", "address of the proxy");
 ABSL_FLAG(bool, plain, false, "no TLS: for the relay that shows the floor");
+ABSL_FLAG(
+    bool, hello, false,
+    "plain: begin with a ClientHello, for proxies that pass TLS through; the backend throws it "
+    "away");
 ABSL_FLAG(optional<string>, tls, {}, "1.2 or 1.3 (default 1.3)");
 ABSL_FLAG(optional<string>, cipher, {}, "must be agreed upon; any by default");
 ABSL_FLAG(optional<string>, group, {}, "the only group offered, such as X25519; any by default");
@@ -52,6 +56,7 @@ RawOptions OptionsFromFlags() {
   RawOptions raw;
   raw.connect = absl::GetFlag(FLAGS_connect);
   raw.plain = absl::GetFlag(FLAGS_plain);
+  raw.hello = absl::GetFlag(FLAGS_hello);
   raw.tls = absl::GetFlag(FLAGS_tls);
   raw.cipher = absl::GetFlag(FLAGS_cipher);
   raw.group = absl::GetFlag(FLAGS_group);

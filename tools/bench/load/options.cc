@@ -46,6 +46,8 @@ void TakeIfGiven(const std::optional<T>& given, T& into) {
 
 void CheckTls(const RawOptions& raw, Options& options, Checker& check) {
   const bool any = raw.tls || raw.cipher || raw.group || raw.sni || raw.resume;
+  check.Require(raw.plain || !raw.hello, "--hello needs --plain");
+  options.hello = raw.hello;
   if (raw.plain) {
     check.Require(!any, "--plain excludes --tls, --cipher, --group, --sni and --resume");
     return;

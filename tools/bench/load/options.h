@@ -32,6 +32,7 @@ struct TlsOptions {
 struct RawOptions {
   std::string connect;
   bool plain = false;
+  bool hello = false;
   bool resume = false;
   bool nagle = false;
   std::optional<std::string> tls, cipher, group, sni;
@@ -49,6 +50,7 @@ struct Options {
   Mode mode;
   Address connect;
   std::optional<TlsOptions> tls;  // Empty: no TLS at all.
+  bool hello = false;             // Plain bytes behind a ClientHello.
   int connections = 1;
   // Zero: until `count` operations are done, or, when idle, until a line comes on standard input.
   absl::Duration duration;

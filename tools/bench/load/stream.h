@@ -6,6 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "tools/bench/net/protocol.h"
 #include "tools/bench/net/socket.h"
 
 namespace tlsbridge::bench {
@@ -44,6 +45,31 @@ class PlainStream final : public Stream {
     return IoStatus::kOk;
   }
   std::string FailureDetail() const override { return "socket error"; }
+};
+
+// Plain bytes behind a ClientHello, for proxies that route by it and pass everything on. The
+// benchmark's backend throws it away.
+class HelloStream final : public Stream {
+ public:
+  explicit HelloStream(Socket socket) : Stream(std::move(socket)), left_(ClientHelloRecord()) {}
+  IoStatus Handshake() override {
+    while (!left_.empty()) {
+      const IoResult result = socket_.Send(left_);
+      if (result.verdict != IoStatus::kOk) return result.verdict;
+      left_.remove_prefix(result.bytes);
+    }
+    return IoStatus::kOk;
+  }
+  IoResult Read(absl::Span<char> into) override { return socket_.Receive(into); }
+  IoResult Write(absl::string_view bytes) override { return socket_.Send(bytes); }
+  IoStatus EndWriting() override {
+    socket_.ShutdownWrite();
+    return IoStatus::kOk;
+  }
+  std::string FailureDetail() const override { return "socket error"; }
+
+ private:
+  absl::string_view left_;
 };
 
 }  // namespace tlsbridge::bench

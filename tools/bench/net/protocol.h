@@ -17,6 +17,31 @@ enum class Command : char {
                    // the pattern.
 };
 
+// In front of the command there may be a TLS record, which is thrown away: a ClientHello, for
+// proxies that want to see one.
+inline constexpr char kRecordOfHandshake = 0x16;
+inline constexpr size_t kRecordHeaderBytes = 5;
+inline size_t RecordLength(absl::string_view header) {
+  return static_cast<size_t>(static_cast<uint8_t>(header[3]) << 8 |
+                             static_cast<uint8_t>(header[4]));
+}
+
+// TLS 1.3, one cipher suite, SNI "localhost" (RFC 8446, section 4.1.2); its random bytes are zeros.
+inline absl::string_view ClientHelloRecord() {
+  static const auto* const record = [] {
+    using std::string_literals::operator""s;
+    const std::string extensions =
+        "\x00\x00\x00\x0e\x00\x0c\x00\x00\x09localhost"s  // server_name
+        "\x00\x2b\x00\x03\x02\x03\x04"s;                  // supported_versions
+    const std::string body = "\x03\x03"s + std::string(32, '\0') + "\x00"s + "\x00\x02\x13\x01"s +
+                             "\x01\x00"s + "\x00"s + static_cast<char>(extensions.size()) +
+                             extensions;
+    const std::string hello = "\x01\x00\x00"s + static_cast<char>(body.size()) + body;
+    return new std::string("\x16\x03\x01\x00"s + static_cast<char>(hello.size()) + hello);
+  }();
+  return *record;
+}
+
 // Lengths travel as eight bytes, most significant first.
 inline constexpr size_t kLengthBytes = 8;
 

@@ -52,7 +52,7 @@ class Bench:
                 if process.poll() is not None:
                     raise Failure(f"ended with status {process.returncode}")
             except Failure as failure:
-                raise Failure(f"{failure}{_last_lines(log_path)}") from None
+                raise Failure(f"{failure}{last_lines(log_path)}") from None
             finally:
                 processes.stop(process)
         shutil.rmtree(directory)
@@ -85,7 +85,7 @@ class _Measurement:
         with processes.put_first(self.bench.backend.pid, self.figure.mode == "storm"), \
                 processes.neighbour({self.options.proxy_core}, self.figure.neighbour):
             report = self._idle() if self.figure.mode == "idle" else self._load(self._arguments())
-        values = _values(report)
+        values = values_of(report)
         values["threads"] = processes.threads(self.pids)
         # What ran beside the measurement, in cores: nonzero makes latencies doubtful.
         others = processes.machine_busy_seconds() - busy - (self._own_cpu() - own)
@@ -119,7 +119,7 @@ class _Measurement:
 
     def _load(self, arguments):
         load = self._start_load(arguments)
-        return _finish(load, 60 + 3 * self.options.seconds)
+        return finish(load, 60 + 3 * self.options.seconds)
 
     def _idle(self):
         time.sleep(0.3)  # For the warm-up's connections to be forgotten.
@@ -137,7 +137,7 @@ class _Measurement:
                 time.sleep(self.options.seconds)
                 cpu = processes.cpu_seconds(self.pids) - cpu
                 elapsed = time.monotonic() - began
-            report = _finish(load, 60)
+            report = finish(load, 60)
         finally:
             processes.stop(load)
         report["idle"] = {"connections": count, "base_mib": base / 1024,
@@ -146,7 +146,7 @@ class _Measurement:
         return report
 
 
-def _finish(load, seconds):
+def finish(load, seconds):
     """Ends an idle load by ending its input; what the load generator found."""
     try:
         output, errors = load.communicate(timeout=seconds)
@@ -163,7 +163,7 @@ def _finish(load, seconds):
     return report
 
 
-def _values(report):
+def values_of(report):
     """The flat numbers that columns name."""
     values = dict(report.get("latency_us", {}))
     values.update(report.get("idle", {}))
@@ -181,6 +181,6 @@ def _values(report):
     return values
 
 
-def _last_lines(path, count=3):
+def last_lines(path, count=3):
     lines = path.read_text(errors="replace").splitlines()[-count:]
     return "".join(f"\n      it said: {line}" for line in lines)

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from . import figures, programs
+from . import figures, kernel, programs
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -17,6 +17,13 @@ def _list_of(known):
                 raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(known)}")
         return names
     return parse
+
+
+def _figures(text):
+    """`kernel` stands for all of its own."""
+    of_kernel = [*kernel.NAMES, kernel.RULES]
+    names = _list_of([*figures.NAMES, *of_kernel, "kernel"])(text)
+    return [name for given in names for name in (of_kernel if given == "kernel" else [given])]
 
 
 def _positive(kind):
@@ -54,6 +61,9 @@ def finish(parser, options):
     for name, default in zip(names, defaults):
         if getattr(options, name, None) is None:
             setattr(options, name, default)
+    for name in ("tlsbridge", "tools", "before"):  # programs are started in folders of their own
+        if getattr(options, name, None) is not None:
+            setattr(options, name, getattr(options, name).resolve())
     cores = os.sched_getaffinity(0)
     if not {options.proxy_core, options.load_core} <= cores:
         parser.error(f"cores must be among {sorted(cores)}; a figure needs two")
@@ -70,7 +80,8 @@ def parse(arguments=None):
                         metavar="A,B", help=f"of {', '.join(programs.NAMES)}; all by default")
     parser.add_argument("--before", type=Path, metavar="PATH",
                         help="another build of tlsbridge, measured in the same run: what has a change cost?")
-    parser.add_argument("--only", type=_list_of(figures.NAMES), default=figures.NAMES,
-                        metavar="A,B", help=f"of {', '.join(figures.NAMES)}; all by default")
+    parser.add_argument("--only", type=_figures, default=figures.NAMES, metavar="A,B",
+                        help=f"of {', '.join(figures.NAMES)}, which are all by default, and kernel: "
+                             f"{', '.join(kernel.NAMES)} and kernel_rules, in network namespaces (root)")
     parser.add_argument("--idle-connections", type=_positive(int), help="held open (2000)")
     return finish(parser, parser.parse_args(arguments))

@@ -2,6 +2,7 @@
 
 from statistics import median
 
+from . import kernel
 from .programs import BEFORE, PEERS
 
 
@@ -25,7 +26,8 @@ def summarise(figures, measurements):
         before = programs.get(BEFORE, {}).get(key)
         ratio_before = ours / before if ours is not None and before else None
         summary[figure.name] = {"title": figure.title, "compared": key, "programs": programs,
-                                "best_peer": best, "ratio": ratio, "ratio_before": ratio_before}
+                                "best_peer": best, "ratio": ratio, "ratio_before": ratio_before,
+                                "kernel": kernel.ratios(programs)}
     return summary
 
 
@@ -50,6 +52,8 @@ def table(figures, summary):
             cells = "".join(f"{cell(row.get(column.key)):>13}" for column in figure.columns)
             lines.append(f"  {name:10}{cells}{row['rounds']:>8}{len(row['failures']):>8}")
             lines += [f"    failed: {failure}" for failure in dict.fromkeys(row["failures"])]
+        if entry["kernel"]:
+            lines.append("  kernel / others: " + ", ".join(f"{name} {of:.2f}" for name, of in entry["kernel"].items()))
         if entry["ratio"] is not None:
             lines.append(f"  tlsbridge / best peer ({entry['best_peer']}): {entry['ratio']:.2f}")
         if entry["ratio_before"] is not None:
