@@ -1,7 +1,12 @@
 #include "router/kernel/client_intervals.h"
 
+#include <stdint.h>
+
 #include <algorithm>
+#include <map>
 #include <optional>
+
+#include "router/routes/block_map.h"
 
 namespace tlsbridge::kernel {
 namespace {
@@ -40,23 +45,49 @@ bool IsOfFamily(const Cidr& block, bool is_v4) {
   return (block.length() >= kMappedBits && IsV4(block.prefix())) == is_v4;
 }
 
-bool IsIn(absl::Span<const Cidr> blocks, const IpBytes& address) {
-  return std::any_of(blocks.begin(), blocks.end(),
-                     [&](const Cidr& block) { return block.Contains(address); });
-}
-
-std::optional<size_t> RouteOf(const IpBytes& client, absl::Span<const Claim> claims,
-                              absl::Span<const Route> routes) {
-  for (const Claim& claim : claims) {
-    if (claim.clients && !claim.clients->Contains(client)) continue;
-    if (!claim.route) return std::nullopt;
-    const Route& route = routes[*claim.route];
-    if (IsIn(route.deny, client)) return std::nullopt;
-    if (!route.allow.empty() && !IsIn(route.allow, client)) return std::nullopt;
-    return claim.route;
+// Of lists that may be long: who is asked about many clients.
+class Askings {
+ public:
+  Askings(absl::Span<const Claim> claims, absl::Span<const Route> routes)
+      : claims_(claims), routes_(routes) {
+    for (size_t i = 0; i < claims.size(); ++i) {
+      if (claims[i].clients) {
+        by_block_.Add(*claims[i].clients, i);
+      } else {
+        everybody_ = std::min(everybody_, i);
+      }
+      if (claims[i].route && !lists_.contains(*claims[i].route)) {
+        lists_.emplace(*claims[i].route, Lists(routes[*claims[i].route]));
+      }
+    }
   }
-  return std::nullopt;
-}
+
+  std::optional<size_t> RouteOf(const IpBytes& client) const {
+    const size_t first = std::min(by_block_.LeastOf(client).value_or(SIZE_MAX), everybody_);
+    if (first == SIZE_MAX || !claims_[first].route) return std::nullopt;
+    const size_t route = *claims_[first].route;
+    const Lists& lists = lists_.at(route);
+    if (lists.deny.LeastOf(client)) return std::nullopt;
+    if (!routes_[route].allow.empty() && !lists.allow.LeastOf(client)) return std::nullopt;
+    return route;
+  }
+
+ private:
+  struct Lists {
+    explicit Lists(const Route& route) {
+      for (const Cidr& block : route.deny) deny.Add(block, 0);
+      for (const Cidr& block : route.allow) allow.Add(block, 0);
+    }
+    BlockMap deny;
+    BlockMap allow;
+  };
+
+  const absl::Span<const Claim> claims_;
+  const absl::Span<const Route> routes_;
+  BlockMap by_block_;
+  size_t everybody_ = SIZE_MAX;  // the first claim of all clients
+  std::map<size_t, Lists> lists_;
+};
 
 }  // namespace
 
@@ -92,9 +123,10 @@ std::vector<ClientInterval> CutClients(absl::Span<const Claim> claims,
   std::sort(starts.begin(), starts.end());
   starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
 
+  const Askings askings(claims, routes);
   std::vector<ClientInterval> intervals;
   for (size_t i = 0; i < starts.size(); ++i) {
-    const std::optional<size_t> route = RouteOf(starts[i], claims, routes);
+    const std::optional<size_t> route = askings.RouteOf(starts[i]);
     if (!route) continue;
     const bool is_last = i + 1 == starts.size();
     const IpBytes last = !is_last ? Before(starts[i + 1]) : is_v4 ? kLastV4 : kLastV6;

@@ -35,6 +35,16 @@ std::optional<size_t> BlockMap::Around(const Cidr& block) const {
   return std::nullopt;
 }
 
+std::optional<size_t> BlockMap::LeastOf(const IpBytes& address) const {
+  std::optional<size_t> least;
+  for (const int length : lengths_) {
+    const auto found = blocks_.find({Masked(address, length), length});
+    if (found == blocks_.end()) continue;
+    if (!least || found->second.second < *least) least = found->second.second;
+  }
+  return least;
+}
+
 std::optional<size_t> BlockMap::FirstInside(const Cidr& block,
                                             absl::FunctionRef<bool(const Cidr&)> is_wanted) const {
   for (auto it = blocks_.lower_bound({block.prefix(), block.length()});

@@ -29,6 +29,8 @@ class BlockMap {
 
   // Of a block around this one, or equal to it.
   std::optional<size_t> Around(const Cidr& block) const;
+  // The least of all blocks that have this address.
+  std::optional<size_t> LeastOf(const IpBytes& address) const;
   // Of the first block inside of this one, in the order of addresses, that `is_wanted`.
   std::optional<size_t> FirstInside(const Cidr& block,
                                     absl::FunctionRef<bool(const Cidr&)> is_wanted) const;

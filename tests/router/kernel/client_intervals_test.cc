@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/router/kernel/support/random_plan.h"
 
@@ -68,6 +69,21 @@ TEST(ClientIntervalsTest, DeniedClientsAreLeftToTheProgram) {
   const auto v6 = CutClients({All(0)}, routes, false);
   ASSERT_EQ(v6.size(), 1U);
   EXPECT_TRUE(IsEverybody(v6[0]));
+}
+
+// As long as a file can have it; the cost of comparing all with all would be told by the time
+// limit.
+TEST(ClientIntervalsTest, ALongListIsCutAsAShortOneIs) {
+  std::vector<Route> routes(1);
+  constexpr uint32_t kBlocks = 90'000;
+  for (uint32_t i = 0; i < kBlocks; ++i) {
+    routes[0].deny.push_back(
+        Block(absl::StrCat("10.", i >> 15, ".", i >> 7 & 255, ".", i << 1 & 255).c_str()));
+  }
+  const auto intervals = CutClients({All(0)}, routes, true);
+  EXPECT_EQ(intervals.size(), kBlocks + 1);
+  EXPECT_EQ(ServedBy(intervals, Ip("10.1.2.4")), std::nullopt);
+  EXPECT_EQ(ServedBy(intervals, Ip("10.1.2.5")), 0U);
 }
 
 TEST(ClientIntervalsTest, OnlyAllowedClientsAreServed) {

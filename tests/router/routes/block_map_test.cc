@@ -47,6 +47,17 @@ TEST(BlockMapTest, FindsWhatIsAroundAndInsideAsComparingWithEveryBlockDoes) {
   }
 }
 
+TEST(BlockMapTest, OfAllBlocksThatHaveAnAddressTheLeastIsFound) {
+  BlockMap map;
+  map.Add(Block("10.0.0.0/8"), 2);
+  map.Add(Block("10.1.0.0/16"), 3);
+  map.Add(Block("10.1.2.3"), 1);
+  const IpBytes one = Block("10.1.2.3").prefix();
+  EXPECT_EQ(map.LeastOf(one), 1U);
+  EXPECT_EQ(map.LeastOf(Block("10.1.2.4").prefix()), 2U);
+  EXPECT_EQ(map.LeastOf(Block("11.1.2.4").prefix()), std::nullopt);
+}
+
 TEST(BlockMapTest, TheFirstInsideIsOneThatIsWanted) {
   BlockMap map;
   map.Add(Block("10.1.0.0/16"), 1);
