@@ -18,9 +18,6 @@
 namespace tlsbridge {
 namespace {
 
-// What a backend gets at least to accept, and for its TLS handshake.
-constexpr absl::Duration kLeastAttempt = absl::Seconds(1);
-
 // The reason for a backend that could not be reached.
 TerminationReason ConnectFailure(int error) {
   if (error == EACCES || error == EPERM) return TerminationReason::kLocalError;
@@ -43,6 +40,7 @@ Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveCon
       route_(live_->unrouted()),
       token_(std::move(token)),
       record_(std::move(record)),
+      attempts_(loop, &record_),
       bridge_(fd, &route_->settings->bridge, this, loop, memory),
       timer_(loop, [this] { MeetDeadlines(); }) {
   record_.route = route_->settings.get();
@@ -195,7 +193,7 @@ void Connection::Refuse(TerminationReason reason, uint8_t alert, const tls::Fail
 void Connection::StopWatching() {
   handshake_place_.GiveBack();
   timer_.Cancel();
-  if (redial_ != nullptr) redial_->Cancel();
+  attempts_.Stop();
   HandshakeQueue::Remove(this);
   unsigned_.reset();
 }
@@ -217,9 +215,7 @@ void Connection::MeetDeadlines() {
     const bool may_drain = next.reason == TerminationReason::kMaxLifetime ||
                            next.reason == TerminationReason::kRouteRemoved;
     if (may_drain && DrainsFirst()) continue;
-    if (next.reason == TerminationReason::kConnectTimeout && lease_ && AttemptWasFair()) {
-      lease_.Failed(ETIMEDOUT, loop_->common_now());
-    }
+    if (next.reason == TerminationReason::kConnectTimeout) attempts_.TimedOut();
     if (next.reason != TerminationReason::kNone) {
       manager_->InitiateCleanupOnce(record_, End::OfBoth(next.reason));
       return;
@@ -316,82 +312,50 @@ Stage Connection::stage() const {
 // ---- The backend.
 
 std::string Connection::backend() const {
-  if (!lease_) return "";
-  return bridge_.backend_connected() ? lease_.addresses()[bridge_.answered()].ToString()
-                                     : lease_.name();
+  const BackendPool::Lease& lease = attempts_.lease();
+  if (!lease) return "";
+  return bridge_.backend_connected() ? lease.addresses()[bridge_.answered()].ToString()
+                                     : lease.name();
 }
 
 void Connection::OnClientReady() {
   handshake_place_.GiveBack();
   token_.FinishHandshake();
   record_.client_ready_at = record_.connecting_since = loop_->now();
-  BackendPool::Lease lease = NextBackend();
-  if (!lease) return Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);
-  Dial(std::move(lease));
+  if (NextBackend()) return Dial();
+  Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);
 }
 
-BackendPool::Lease Connection::NextBackend() {
-  if (tried_.size() >= static_cast<size_t>(record_.route->timeouts.connect_attempts)) return {};
-  return route_->backends->Pick(record_.peer, tried_, loop_->common_now(), manager_->Random());
+bool Connection::NextBackend() {
+  return attempts_.Next(route_->backends.get(), manager_->Random());
 }
 
-// Those that may still be tried share the rest of the time, so that one that never answers does not
-// use up all; but none has less than one that is well needs.
-absl::Time Connection::AttemptEnds() const {
-  const Timeouts& timeouts = record_.route->timeouts;
-  const size_t may_be_tried = static_cast<size_t>(timeouts.connect_attempts) - tried_.size();
-  const size_t others =
-      std::min(may_be_tried, route_->backends->Untried(tried_, loop_->common_now()));
-  if (others == 0) return absl::InfiniteFuture();
-  const absl::Duration left = record_.connecting_since + timeouts.connect - loop_->now();
-  return loop_->now() + std::max(kLeastAttempt, left / static_cast<int64_t>(others + 1));
-}
-
-// What was cut short because others had used up the time is no failure of the backend's.
-bool Connection::AttemptWasFair() const {
-  return loop_->now() - record_.attempt_began_at >=
-         std::min(kLeastAttempt, record_.route->timeouts.connect);
-}
-
-void Connection::Dial(BackendPool::Lease lease) {
-  lease_ = std::move(lease);
-  tried_.push_back(lease_.endpoint());
-  DialLeased();
-}
-
-void Connection::DialLeased() {
-  record_.attempt_began_at = loop_->now();
-  record_.attempt_ends_at = AttemptEnds();
+void Connection::Dial() {
+  attempts_.Begin(*route_->backends);
+  const BackendPool::Lease& lease = attempts_.lease();
   std::unique_ptr<tls::BackendSession> session;
   if (route_->tls.backend != nullptr) {
     const tls::Session* client = bridge_.client_tls();
     const std::string alpn = route_->tls.backend->Offer(client == nullptr ? "" : client->alpn());
-    session = tls::BackendSession::Connect(route_->tls.backend, &memory_->tls, lease_.name(), alpn);
+    session = tls::BackendSession::Connect(route_->tls.backend, &memory_->tls, lease.name(), alpn);
   }
-  bridge_.ConnectBackend(lease_.addresses(), std::move(session),
+  bridge_.ConnectBackend(lease.addresses(), std::move(session),
                          ProxyHeaderFor(record_, credential_, bridge_));
   MeetDeadlines();
 }
 
 void Connection::OnBackendConnected() {
   record_.connected_at = loop_->now();
-  lease_.Connected(loop_->common_now());
-  std::vector<EndpointId>().swap(tried_);
-  redial_.reset();
+  attempts_.Connected();
   greeting_.reset();
   MeetDeadlines();
 }
 
 void Connection::OnConnectFailed(int error, const tls::Failure& failure) {
-  lease_.Failed(error, loop_->common_now());
-  if (IsShortage(error) && redial_ == nullptr) {
-    // It is no backend's fault, and may be over in a moment: that one again, once.
-    record_.attempt_ends_at = absl::InfiniteFuture();
-    redial_ = std::make_unique<Timer>(loop_, [this] { DialLeased(); });
-    redial_->ArmAfter(kRedialDelay);
-    return MeetDeadlines();
-  }
-  if (BackendPool::Lease next = NextBackend()) return Dial(std::move(next));
+  attempts_.Failed(error);
+  // It is no backend's fault, and may be over in a moment.
+  if (IsShortage(error) && attempts_.Retry([this] { Dial(); })) return MeetDeadlines();
+  if (NextBackend()) return Dial();
   End end =
       End::OfBoth(error != 0 ? ConnectFailure(error) : TerminationReason::kBackendTlsFailed, error);
   end.failure = failure;

@@ -9,14 +9,13 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "bridge/bridge.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
 #include "bridge/live_counters.h"
 #include "bridge/worker_memory.h"
-#include "router/backends/backend_pool.h"
+#include "router/connections/backend_attempts.h"
 #include "router/connections/connection_record.h"
 #include "router/connections/deadlines.h"
 #include "router/connections/greeting.h"
@@ -33,8 +32,6 @@ class ConnectionManager;
 // idle.
 inline constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
 inline constexpr absl::Duration kDrainIdle = absl::Seconds(1);
-// When to dial again if this machine was out of descriptors, ports or memory.
-inline constexpr absl::Duration kRedialDelay = absl::Milliseconds(100);
 
 class Connection final : public DeferredDeletable,
                          private Bridge::Observer,
@@ -94,11 +91,8 @@ class Connection final : public DeferredDeletable,
   void ChooseRoute(const tls::ClientHello& hello);
   void Enter(std::shared_ptr<const LiveRoute> route);
   void Refuse(TerminationReason reason, uint8_t alert, const tls::Failure& failure = {});
-  BackendPool::Lease NextBackend();
-  absl::Time AttemptEnds() const;
-  bool AttemptWasFair() const;
-  void Dial(BackendPool::Lease lease);
-  void DialLeased();
+  bool NextBackend();
+  void Dial();
   Progress progress() const;
   void WarnOfInactivity();
   void WithdrawWarningIfActive();
@@ -124,10 +118,8 @@ class Connection final : public DeferredDeletable,
   // its kind: to take what comes in between at once costs a wake-up each time, a seventh of all
   // that an RSA handshake costs, and it would be done no earlier.
   bool needs_signer_ = false;
-  BackendPool::Lease lease_;
-  std::vector<EndpointId> tried_;  // none is tried again
-  std::unique_ptr<Timer> redial_;  // once this machine was out of something; until it is connected
   ConnectionRecord record_;
+  BackendAttempts attempts_;
   Bridge bridge_;
   Timer timer_;
 };

@@ -50,6 +50,7 @@ void BackendWatch::Update(const LiveRoute& route, Watched* watched) {
 }
 
 std::unique_ptr<DnsClient> BackendWatch::MakeDnsClient(const DnsSettings& settings) {
+  if (lookups_ == Lookups::kLoop) return std::make_unique<CaresClient>(loop_, settings);
   if (dns_ == nullptr) {
     auto dns = DnsThread::Create();
     if (!dns.ok()) {

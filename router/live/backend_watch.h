@@ -8,6 +8,8 @@
 // never; see RouteResolver and HealthChecker.
 #pragma once
 
+#include <stdint.h>
+
 #include <memory>
 #include <string>
 
@@ -24,7 +26,11 @@ namespace tlsbridge {
 
 class BackendWatch {
  public:
-  BackendWatch(EventLoop* loop, LiveCounters* live) : loop_(loop), live_(live) {}
+  // Where names are looked up.
+  enum class Lookups : uint8_t { kThread, kLoop };
+
+  BackendWatch(EventLoop* loop, LiveCounters* live, Lookups lookups = Lookups::kThread)
+      : loop_(loop), live_(live), lookups_(lookups) {}
   BackendWatch(const BackendWatch&) = delete;
   BackendWatch& operator=(const BackendWatch&) = delete;
 
@@ -45,8 +51,9 @@ class BackendWatch {
   void UpdateNames(const LiveRoute& route, Watched* watched);
   void UpdateChecks(const LiveRoute& route, Watched* watched);
 
-  EventLoop* const loop_;           // Not owned.
-  LiveCounters* const live_;        // Not owned.
+  EventLoop* const loop_;     // Not owned.
+  LiveCounters* const live_;  // Not owned.
+  const Lookups lookups_;
   std::unique_ptr<DnsThread> dns_;  // null until a backend has a name
   absl::flat_hash_map<std::string, std::unique_ptr<Watched>> routes_;
 };

@@ -12,7 +12,7 @@ namespace tlsbridge {
 
 absl::StatusOr<std::unique_ptr<Reloads>> Reloads::Create(const Parts& parts, Source source,
                                                          std::shared_ptr<const LiveConfig> live) {
-  std::unique_ptr<Reloads> reloads(new Reloads(parts, std::move(live)));
+  std::unique_ptr<Reloads> reloads(new Reloads(parts, std::move(live), source.lookups));
   Reloads* const self = reloads.get();
   auto reloader = Reloader::Create(
       parts.loop, std::move(source.make), std::move(source.files), source.stamp,
@@ -28,8 +28,9 @@ absl::StatusOr<std::unique_ptr<Reloads>> Reloads::Create(const Parts& parts, Sou
   return reloads;
 }
 
-Reloads::Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live)
-    : parts_(parts), live_(std::move(live)) {}
+Reloads::Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live,
+                 BackendWatch::Lookups lookups)
+    : parts_(parts), live_(std::move(live)), backend_watch_(parts.loop, &control_live_, lookups) {}
 
 Reloads::~Reloads() = default;
 
@@ -77,10 +78,7 @@ std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& o
 void Reloads::LookAfter() {
   LogUnixBackends(config());
   LogTlsWarnings(*live_, nullptr);
-  if (backend_watch_ == nullptr) {
-    backend_watch_ = std::make_unique<BackendWatch>(parts_.loop, &control_live_);
-  }
-  backend_watch_->Adopt(*live_);
+  backend_watch_.Adopt(*live_);
 }
 
 void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
@@ -124,7 +122,7 @@ void Reloads::CommitRenewed(std::shared_ptr<const LiveConfig> live) {
   LogTlsWarnings(*live_, before.get());
   if (closing_ == 0) ServeByNow();
   // Checks of backends go by the certificates that connections go by.
-  backend_watch_->Adopt(*live_);
+  backend_watch_.Adopt(*live_);
   expiry_watch_->Look();
 }
 

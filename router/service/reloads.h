@@ -50,6 +50,7 @@ class Reloads {
     std::vector<std::string> files;  // that it reads itself
     uint64_t stamp = 0;              // StampOf() them, from before it made `live`
     bool watched = true;             // else files are read again on SIGHUP only
+    BackendWatch::Lookups lookups = BackendWatch::Lookups::kThread;
   };
 
   static absl::StatusOr<std::unique_ptr<Reloads>> Create(const Parts& parts, Source source,
@@ -66,7 +67,8 @@ class Reloads {
   const Config& config() const { return live_->config(); }
 
  private:
-  Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live);
+  Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live,
+          BackendWatch::Lookups lookups);
 
   std::shared_ptr<const LiveConfig> OnReloaded(const Reloader::Outcome& outcome);
   void CommitReloaded(std::shared_ptr<const LiveConfig> live);
@@ -82,7 +84,7 @@ class Reloads {
   std::unique_ptr<Reloader> reloader_;
   std::unique_ptr<FileWatcher> file_watcher_;  // null if files are not watched
   std::unique_ptr<ExpiryWatch> expiry_watch_;
-  std::unique_ptr<BackendWatch> backend_watch_;
+  BackendWatch backend_watch_;
 };
 
 }  // namespace tlsbridge

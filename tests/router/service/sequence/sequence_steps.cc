@@ -306,8 +306,6 @@ void Sequence::Break(Client* client, bool by_client) {
 // ---- Reloads.
 
 void Sequence::Reload() {
-  // The thread of lookups has a clock of its own: one that was due (A and AAAA) may come late.
-  constexpr int kUnderWay = 2;
   Config next = plan_.Next(*config_);
   const bool refused = OneIn(4);
   if (refused) next.listeners.push_back({.address = busy_.address()});
@@ -331,7 +329,7 @@ void Sequence::Reload() {
   if (refused) {
     Turn(20);
     EXPECT_EQ(serving_.Look().all, before) << "a refused reload shows";
-    EXPECT_LE(dns_.udp_questions(), asked + kUnderWay);
+    EXPECT_EQ(dns_.udp_questions(), asked);
     return;
   }
   const Config was = *std::exchange(config_, std::make_shared<const Config>(std::move(next)));
@@ -339,7 +337,7 @@ void Sequence::Reload() {
   JudgeReload(was, endpoints);
   Turn(20);
   if (!asks) {
-    EXPECT_LE(dns_.udp_questions(), asked + kUnderWay) << "names are asked for again";
+    EXPECT_EQ(dns_.udp_questions(), asked) << "names are asked for again";
   }
   if (::testing::Test::HasFailure()) return;
   JudgeShares();

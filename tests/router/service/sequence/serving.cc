@@ -82,7 +82,9 @@ void Serving::Begin(const Config& config) {
        handshakes_.get(),
        {.descriptors = 100'000, .memory_bytes = int64_t{64} << 30}},
       {.make = [this](const LiveConfig* previous, const Clock*) { return Make(previous); },
-       .watched = false},
+       .watched = false,
+       // Another thread may be late.
+       .lookups = BackendWatch::Lookups::kLoop},
       live);
   ASSERT_TRUE(reloads.ok()) << reloads.status();
   reloads_ = *std::move(reloads);
