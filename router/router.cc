@@ -58,14 +58,19 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   if (status.ok()) status = listeners_->StartFirst();
   if (!status.ok()) return status;
 
-  lifecycle_ = std::make_unique<Lifecycle>(loop_.get(), listeners_.get(), workers_, &admission_,
-                                           [this] { loop_->Stop(); });
-  auto reloads = Reloads::Create({loop_.get(), lifecycle_.get(), listeners_.get(), workers_,
-                                  &admission_, &handshake_limit_, budget_},
+  kernel_ = std::make_unique<KernelForwarding>(loop_.get(), &folder_);
+  status = kernel_->Commit(live);
+  if (!status.ok()) return status;
+
+  lifecycle_ = std::make_unique<Lifecycle>(loop_.get(), listeners_.get(), workers_, kernel_.get(),
+                                           &admission_, [this] { loop_->Stop(); });
+  auto reloads = Reloads::Create({loop_.get(), lifecycle_.get(), listeners_.get(), kernel_.get(),
+                                  workers_, &admission_, &handshake_limit_, budget_},
                                  std::move(source), std::move(live));
   if (!reloads.ok()) return reloads.status();
   reloads_ = *std::move(reloads);
-  answers_ = std::make_unique<Answers>(loop_.get(), lifecycle_.get(), reloads_.get(), workers_);
+  answers_ = std::make_unique<Answers>(loop_.get(), lifecycle_.get(), reloads_.get(), workers_,
+                                       kernel_.get());
   status = OpenAdmin(reloads_->config());
   if (!status.ok()) return status;
 
@@ -107,6 +112,7 @@ Router::~Router() {
   admin_.reset();
   reloads_.reset();
   lifecycle_.reset();
+  kernel_.reset();
   listeners_.reset();  // before the loop that it accepts on
   workers_.clear();
 }
@@ -133,6 +139,7 @@ absl::Status Router::Run() {
                                 .descriptors = budget_.descriptors});
   loop_->Run();
   for (auto& worker : workers_) worker->Join();
+  kernel_->Leave();
   answers_->LogSummary();
   return absl::OkStatus();
 }

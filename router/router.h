@@ -24,6 +24,7 @@
 #include "router/live/reloader.h"
 #include "router/log/stall_log.h"
 #include "router/service/answers.h"
+#include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/reloads.h"
 #include "router/service/signals.h"
@@ -71,6 +72,7 @@ class Router {
   std::unique_ptr<EventLoop> loop_;  // control; no connection lives on it
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<KernelForwarding> kernel_;
   std::unique_ptr<Lifecycle> lifecycle_;
   std::unique_ptr<Reloads> reloads_;
   std::unique_ptr<Answers> answers_;

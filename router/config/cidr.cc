@@ -47,6 +47,21 @@ bool ToIpBytes(const SocketAddress& address, IpBytes* bytes) {
   return false;
 }
 
+SocketAddress ToSocketAddress(const IpBytes& address, uint16_t port) {
+  if (IsMapped(address)) {
+    sockaddr_in v4 = {};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    memcpy(&v4.sin_addr, &address[12], sizeof(v4.sin_addr));
+    return SocketAddress::From(reinterpret_cast<const sockaddr*>(&v4), sizeof(v4));
+  }
+  sockaddr_in6 v6 = {};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  memcpy(&v6.sin6_addr, address.data(), address.size());
+  return SocketAddress::From(reinterpret_cast<const sockaddr*>(&v6), sizeof(v6));
+}
+
 absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
   const auto wrong = [text] {
     return absl::InvalidArgumentError(absl::StrCat(

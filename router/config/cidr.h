@@ -21,6 +21,8 @@ using IpBytes = std::array<uint8_t, 16>;
 
 // False for what is no IP address.
 bool ToIpBytes(const SocketAddress& address, IpBytes* bytes);
+// The other way: what is mapped becomes IPv4.
+SocketAddress ToSocketAddress(const IpBytes& address, uint16_t port);
 
 class Cidr {
  public:

@@ -109,6 +109,10 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
     return Refuse(TerminationReason::kDenied,
                   settings.block_with_alert ? tls::kAccessDeniedAlert : uint8_t{0});
   }
+  if (settings.kernel.missed == KernelMissed::kRefuse &&
+      route->state->kernel_forwards.load(std::memory_order_relaxed)) {
+    return Refuse(TerminationReason::kNftablesHandled, tls::kInternalErrorAlert);
+  }
   if (!route->tls.down.empty()) {
     return Refuse(TerminationReason::kRouteDown, tls::kInternalErrorAlert);
   }

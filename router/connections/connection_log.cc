@@ -182,6 +182,26 @@ void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
   AppendEnd(record.end, &event);
 }
 
+void ConnectionLog::WriteEnd(const ConnectionRecord& record, const ByKernel& by_kernel) {
+  const LogLevel level = LevelOf(record.end);
+  if (!ShouldWrite(record, KindOf(record.end), by_kernel.backend, /*subject=*/"", level)) return;
+  LogEvent event(level, "connection_end");
+  event.Number("id", record.id)
+      .Text("peer", record.peer.ToString())
+      .Text("listener", record.listener->ToString())
+      .Text("route", record.route->name)
+      .Text("backend", by_kernel.backend);
+  AppendEnd(record.end, &event);
+  if (!by_kernel.detail.empty()) event.Text("detail", by_kernel.detail);
+  event.Text("engine", "nftables")
+      .Milliseconds("duration_ms", record.ended_at - record.accepted_at);
+  if (by_kernel.ip_bytes_received) event.Number("ip_bytes_received", *by_kernel.ip_bytes_received);
+  if (by_kernel.ip_bytes_sent) event.Number("ip_bytes_sent", *by_kernel.ip_bytes_sent);
+  if (record.connected_at < absl::InfiniteFuture()) {
+    event.Milliseconds("connect_ms", record.connected_at - record.connecting_since);
+  }
+}
+
 void ConnectionLog::WriteEnd(const Connection& connection) {
   const ConnectionRecord& record = connection.record();
   const bool left_in_order = LeftInOrder(connection);

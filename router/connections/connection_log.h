@@ -7,6 +7,9 @@
 // Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
 #pragma once
 
+#include <stdint.h>
+
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -24,6 +27,15 @@ class ConnectionLog {
   ConnectionLog(EventLoop* loop, FailureFolder* folder);
 
   void WriteEnd(const Connection& connection);
+  // For one that the kernel forwarded.
+  struct ByKernel {
+    const std::string& backend;
+    absl::string_view detail;  // what else is known of its end; mostly empty
+    // Packets with their headers; none if they were not counted.
+    std::optional<uint64_t> ip_bytes_received;
+    std::optional<uint64_t> ip_bytes_sent;
+  };
+  void WriteEnd(const ConnectionRecord& record, const ByKernel& by_kernel);
   // For one that was refused before it had a bridge.
   void WriteRefusal(const ConnectionRecord& record);
 

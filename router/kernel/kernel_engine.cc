@@ -23,6 +23,18 @@ absl::Duration ShortestConnectTimeout(const Plan& plan) {
   return shortest;
 }
 
+// The kernel notices that a flow has timed out when somebody asks for it, or in a minute or so.
+absl::Duration ReconcileEvery(const Plan& plan, absl::Duration longest) {
+  constexpr absl::Duration kShortest = absl::Seconds(2);
+  absl::Duration every = longest;
+  for (const Route& route : plan.routes) {
+    for (const absl::Duration timeout : {route.timeouts.inactivity, route.timeouts.half_close}) {
+      if (timeout > absl::ZeroDuration()) every = std::min(every, timeout);
+    }
+  }
+  return std::max(every, std::min(kShortest, longest));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KernelEngine>> KernelEngine::Start(PlanSource source,
@@ -63,7 +75,7 @@ absl::Status KernelEngine::Open(const Plan& plan) {
   auto table = KernelTable::Create(BuildRuleset(plan), {.keep = options_.keep});
   if (!table.ok()) return table.status();
   table_ = *std::move(table);
-  reconciled_at_ = loop_->now();
+  reconciled_at_ = absl::InfinitePast();  // so that flows of a table that was taken over are found
   look_.ArmAfter(options_.look_every);
   return absl::OkStatus();
 }
@@ -128,6 +140,15 @@ size_t KernelEngine::End(const std::function<bool(const Flow&)>& is_wanted,
   return ended;
 }
 
+bool KernelEngine::EndOne(uint32_t flow, TerminationReason reason) {
+  return watcher_->Remove(flow, reason).ok();
+}
+
+void KernelEngine::Refresh() {
+  reconciled_at_ = loop_->now();
+  Tell(watcher_->Reconcile(), &watch_trouble_told_);
+}
+
 void KernelEngine::OnEvents() {
   // What is not read now makes the descriptor ready again.
   Tell(watcher_->Read(kDatagramsATurn).status(), &watch_trouble_told_);
@@ -137,9 +158,7 @@ void KernelEngine::Look() {
   look_.ArmAfter(options_.look_every);
   if (is_behind_) ChangeNow();
   watcher_->AskForOpening(ShortestConnectTimeout(plan_));
-  if (loop_->now() - reconciled_at_ < options_.reconcile_every) return;
-  reconciled_at_ = loop_->now();
-  Tell(watcher_->Reconcile(), &watch_trouble_told_);
+  if (loop_->now() - reconciled_at_ >= ReconcileEvery(plan_, options_.reconcile_every)) Refresh();
 }
 
 void KernelEngine::Tell(const absl::Status& status, bool* is_told) {

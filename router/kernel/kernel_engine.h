@@ -43,10 +43,11 @@ class KernelEngine {
   };
 
   struct Options {
-    bool keep = false;                                  // the table, when the process ends
-    absl::Duration settle = absl::Milliseconds(50);     // of changes of backends
-    absl::Duration look_every = absl::Seconds(1);       // at flows that nobody has answered
-    absl::Duration reconcile_every = absl::Minutes(1);  // with all that the kernel has
+    bool keep = false;                               // the table, when the process ends
+    absl::Duration settle = absl::Milliseconds(50);  // of changes of backends
+    absl::Duration look_every = absl::Seconds(1);    // at flows that nobody has answered
+    // With all that the kernel has; more often if a route's timeouts are shorter.
+    absl::Duration reconcile_every = absl::Minutes(1);
   };
 
   using PlanSource = absl::AnyInvocable<Plan()>;
@@ -68,9 +69,15 @@ class KernelEngine {
   void StopTaking();
   // Ends the open flows of which `is_wanted` says so, with this reason; how many.
   size_t End(const std::function<bool(const Flow&)>& is_wanted, TerminationReason reason);
+  // The same of one; false if it is over.
+  bool EndOne(uint32_t flow, TerminationReason reason);
+
+  // Makes flows() what the kernel has now, bytes included.
+  void Refresh();
 
   const FlowTable& flows() const { return watcher_->table(); }
   const Plan& plan() const { return plan_; }
+  const Ruleset& rules() const { return table_->rules(); }
   uint64_t overflows() const { return watcher_->overflows(); }
   uint64_t rewrites() const { return table_->rewrites(); }
 

@@ -41,18 +41,21 @@ absl::StatusOr<TableStatus> FindTable(const std::string& name, NetfilterSocket* 
   return found;
 }
 
+absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSocket* socket) {
+  absl::StatusOr<TableStatus> found = FindTable(name, socket);
+  if (!found.ok() || found->owner == 0) return found;
+  return absl::AlreadyExistsError(
+      absl::StrCat("table '", name, "' belongs to a running process (netlink port ", found->owner,
+                   "); stop it, or give this one another table"));
+}
+
 absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Create(const Ruleset& rules,
                                                                  Options options) {
   absl::StatusOr<std::unique_ptr<NetfilterSocket>> socket = NetfilterSocket::Open();
   if (!socket.ok()) return socket.status();
   const std::string name = rules.table;
-  absl::StatusOr<TableStatus> found = FindTable(name, socket->get());
+  absl::StatusOr<TableStatus> found = FindFreeTable(name, socket->get());
   if (!found.ok()) return found.status();
-  if (found->owner != 0) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("table '", name, "' belongs to a running process (netlink port ", found->owner,
-                     "); stop it, or give this one another table"));
-  }
   std::unique_ptr<KernelTable> table(
       new KernelTable(*std::move(socket), kOwner | (options.keep ? kPersist : 0), name));
   table->exists_ = found->exists;

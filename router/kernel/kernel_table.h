@@ -63,5 +63,7 @@ struct TableStatus {
   uint32_t owner = 0;  // the port of a living owner's socket; 0: none
 };
 absl::StatusOr<TableStatus> FindTable(const std::string& name, NetfilterSocket* socket);
+// AlreadyExists if a living process owns it.
+absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSocket* socket);
 
 }  // namespace tlsbridge::kernel

@@ -14,6 +14,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "router/kernel/kernel_table.h"
 #include "router/kernel/netfilter_socket.h"
 
 namespace tlsbridge::kernel {
@@ -157,9 +159,8 @@ void AskTheKernel(const Ruleset& rules, bool keep, std::vector<Obstacle>* obstac
 
 }  // namespace
 
-std::vector<Obstacle> FindObstacles(const Ruleset& rules, bool keep) {
+std::vector<Obstacle> FindForwardingOff(const Ruleset& rules) {
   std::vector<Obstacle> obstacles;
-  AskTheKernel(rules, keep, &obstacles);
   const auto forwards = [&](const char* digit, const char* sysctl, const char* name) {
     const bool wanted = rules.sets.contains(absl::StrCat("ours", digit)) ||
                         rules.sets.contains(absl::StrCat("any-ours", digit));
@@ -172,6 +173,13 @@ std::vector<Obstacle> FindObstacles(const Ruleset& rules, bool keep) {
   };
   forwards("4", "ipv4/ip_forward", "IPv4");
   forwards("6", "ipv6/conf/all/forwarding", "IPv6");
+  return obstacles;
+}
+
+std::vector<Obstacle> FindObstacles(const Ruleset& rules, bool keep) {
+  std::vector<Obstacle> obstacles;
+  AskTheKernel(rules, keep, &obstacles);
+  for (Obstacle& obstacle : FindForwardingOff(rules)) obstacles.push_back(std::move(obstacle));
   for (const Counting& counting : kCountings) {
     if (ReadSysctl(counting.sysctl) == "1") continue;
     std::string command = absl::StrCat("net/", counting.sysctl, "=1");
@@ -179,6 +187,20 @@ std::vector<Obstacle> FindObstacles(const Ruleset& rules, bool keep) {
     obstacles.push_back({false, counting.unknown, absl::StrCat("run: sysctl -w ", command)});
   }
   return obstacles;
+}
+
+absl::Status CanForward(const Ruleset& rules, bool keep) {
+  std::vector<std::string> blocks;
+  for (const Obstacle& obstacle : FindObstacles(rules, keep)) {
+    if (obstacle.blocks) blocks.push_back(absl::StrCat(obstacle.what, "; ", obstacle.remedy));
+  }
+  if (!blocks.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the kernel cannot forward: ", absl::StrJoin(blocks, "; also: ")));
+  }
+  const auto socket = NetfilterSocket::Open();
+  if (!socket.ok()) return socket.status();
+  return FindFreeTable(rules.table, socket->get()).status();
 }
 
 bool TurnAccountingOn() {

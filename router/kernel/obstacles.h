@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "router/kernel/ruleset.h"
 
 namespace tlsbridge::kernel {
@@ -21,6 +22,13 @@ struct Obstacle {
 
 // Of a table with these rules; those that block come first.
 std::vector<Obstacle> FindObstacles(const Ruleset& rules, bool keep);
+
+// The same of forwarding itself alone: sysctls that somebody may change at any time.
+std::vector<Obstacle> FindForwardingOff(const Ruleset& rules);
+
+// OK, or an error that names all that blocks and what to do; also where a running process has a
+// table of this name.
+absl::Status CanForward(const Ruleset& rules, bool keep);
 
 // Turns the counting of bytes and times of connections on, where it may. False if it is off still.
 bool TurnAccountingOn();

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,6 +27,8 @@ struct RouteState {
 
   Admission admission;  // the route's own limits
   const std::shared_ptr<EndpointBook> endpoints = std::make_shared<EndpointBook>();
+  // Whether the kernel takes its clients at present. Whoever comes to the program was missed then.
+  std::atomic<bool> kernel_forwards{false};
 };
 
 // The states of all routes, by name.

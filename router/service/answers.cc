@@ -25,17 +25,18 @@ std::string LiveJson(const Worker::Snapshot& s) {
                       ",\"handshakes_waiting\":", s.handshakes_waiting, "}");
 }
 
-// Asks each worker, adds up on `loop` what they say, and calls `done` there with the sum.
+// Asks each worker, adds up on `loop` what they say to `sum`, and calls `done` there with all.
 template <typename Sum, typename Answer>
 void Gather(EventLoop* loop, absl::Span<const std::unique_ptr<Worker>> workers,
             absl::FunctionRef<void(Worker&, absl::AnyInvocable<void(Answer)>)> ask,
-            void (*add)(Sum*, const Answer&), absl::AnyInvocable<void(Sum)> done) {
+            void (*add)(Sum*, const Answer&), Sum sum, absl::AnyInvocable<void(Sum)> done) {
   struct Progress {
     Sum sum;
     size_t missing;
     absl::AnyInvocable<void(Sum)> done;
   };
   auto progress = std::make_shared<Progress>();
+  progress->sum = std::move(sum);
   progress->missing = workers.size();
   progress->done = std::move(done);
   for (const auto& worker : workers) {
@@ -57,15 +58,15 @@ void AddIds(std::vector<uint64_t>* sum, const std::vector<uint64_t>& ids) {
 }  // namespace
 
 Answers::Answers(EventLoop* loop, const Lifecycle* lifecycle, const Reloads* reloads,
-                 absl::Span<const std::unique_ptr<Worker>> workers)
-    : loop_(loop), lifecycle_(lifecycle), reloads_(reloads), workers_(workers) {}
+                 absl::Span<const std::unique_ptr<Worker>> workers, KernelForwarding* kernel)
+    : loop_(loop), lifecycle_(lifecycle), reloads_(reloads), workers_(workers), kernel_(kernel) {}
 
 void Answers::ConnectionsJson(const ConnectionPage& page, OnJson done) {
   const auto ask_ids = [page](Worker& worker, auto receiver) {
     worker.ReportIds(page.after, page.limit + 1, std::move(receiver));
   };
   Gather<std::vector<uint64_t>, std::vector<uint64_t>>(
-      loop_, workers_, ask_ids, &AddIds,
+      loop_, workers_, ask_ids, &AddIds, kernel_->NextIds(page.after, page.limit + 1),
       [this, page, done = std::move(done)](std::vector<uint64_t> ids) mutable {
         std::sort(ids.begin(), ids.end());
         const bool more = ids.size() > page.limit;
@@ -91,7 +92,7 @@ void Answers::ListConnections(const IdRange& range, bool more, OnJson done) {
     worker.ListConnections(range, std::move(receiver));
   };
   Gather<Worker::Snapshot, Worker::Snapshot>(
-      loop_, workers_, ask, &AddSnapshot,
+      loop_, workers_, ask, &AddSnapshot, kernel_->List(range),
       [range, more, done = std::move(done)](const Worker::Snapshot& all) mutable {
         const std::string next = more ? absl::StrCat(",\"next\":", range.until) : "";
         done(absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", all.records, "]", next,
@@ -102,7 +103,7 @@ void Answers::ListConnections(const IdRange& range, bool more, OnJson done) {
 void Answers::RoutesJson(OnJson done) {
   const auto ask = [](Worker& worker, auto receiver) { worker.ReportRoutes(std::move(receiver)); };
   Gather<Worker::Snapshot, Worker::Snapshot>(
-      loop_, workers_, ask, &AddSnapshot,
+      loop_, workers_, ask, &AddSnapshot, kernel_->ReportRoutes(),
       [this, done = std::move(done)](const Worker::Snapshot& all) mutable {
         done(all.routes.ToJson(reloads_->live(), loop_->common_now()));
       });
@@ -121,7 +122,7 @@ void Answers::LogConnections() {
 }
 
 void Answers::LogSummary() const {
-  Worker::Snapshot all;
+  Worker::Snapshot all = kernel_->Take();
   for (const auto& worker : workers_) all.Add(worker->FinalSnapshot());
   const TerminationStats& stats = all.stats;
   LogEvent(LogLevel::kInfo, "summary")

@@ -1,5 +1,6 @@
 // What operators are told of the running service: by the admin server, on SIGUSR1, and at the end.
-// Workers tell it on their own threads; here it becomes one document.
+// Workers tell it on their own threads, the kernel's part on this one; here it becomes one
+// document.
 //
 // A page of connections is made in two steps: the workers tell which ids come next, and of those
 // the smallest ones, as many as a page has, are listed. So pages divide the ids among them: a
@@ -16,6 +17,7 @@
 #include "absl/types/span.h"
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_server.h"
+#include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/reloads.h"
 #include "router/worker.h"
@@ -25,7 +27,7 @@ namespace tlsbridge {
 class Answers final : public AdminServer::Source {
  public:
   Answers(EventLoop* loop, const Lifecycle* lifecycle, const Reloads* reloads,
-          absl::Span<const std::unique_ptr<Worker>> workers);
+          absl::Span<const std::unique_ptr<Worker>> workers, KernelForwarding* kernel);
   Answers(const Answers&) = delete;
   Answers& operator=(const Answers&) = delete;
 
@@ -48,6 +50,7 @@ class Answers final : public AdminServer::Source {
   const Lifecycle* const lifecycle_;                         // Not owned.
   const Reloads* const reloads_;                             // Not owned.
   const absl::Span<const std::unique_ptr<Worker>> workers_;  // Not owned.
+  KernelForwarding* const kernel_;                           // Not owned.
   bool logging_ = false;
 };
 

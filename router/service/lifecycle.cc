@@ -14,14 +14,15 @@ constexpr absl::Duration kLastGrace = absl::Seconds(1);
 }  // namespace
 
 Lifecycle::Lifecycle(EventLoop* loop, Listeners* listeners,
-                     absl::Span<const std::unique_ptr<Worker>> workers, const Admission* admission,
-                     absl::AnyInvocable<void()> on_stopped)
+                     absl::Span<const std::unique_ptr<Worker>> workers, KernelForwarding* kernel,
+                     const Admission* admission, absl::AnyInvocable<void()> on_stopped)
     : loop_(loop),
       listeners_(listeners),
       workers_(workers),
+      kernel_(kernel),
       admission_(admission),
       on_stopped_(std::move(on_stopped)),
-      workers_left_(workers.size()),
+      busy_(workers.size() + 1),
       timer_(
           loop, [this] { OnTimer(); }, Timer::Of::kService) {}
 
@@ -71,6 +72,7 @@ void Lifecycle::OnTimer() {
 
 void Lifecycle::Drain() {
   Enter(Phase::kDraining);
+  kernel_->StopTaking();  // before nobody listens where clients then come
   listeners_->CloseOthers({}, [this] { loop_->Post([this] { OnAcceptingStopped(); }); });
   timer_.ArmAfter(drain_timeout_);
 }
@@ -78,26 +80,30 @@ void Lifecycle::Drain() {
 void Lifecycle::End() {
   Enter(Phase::kEnding);
   for (auto& worker : workers_) worker->EndAll(TerminationReason::kShutdown);
+  kernel_->EndAll(TerminationReason::kShutdown);
 }
 
 void Lifecycle::Cut() {
   Enter(Phase::kCutting);
   for (auto& worker : workers_) worker->CutAll(TerminationReason::kShutdown);
+  kernel_->CutAll(TerminationReason::kShutdown);
 }
 
 // Whoever had queued is with a worker now; from here on, new connections are refused. Those that
 // came last must do as the rest has been told meanwhile.
 void Lifecycle::OnAcceptingStopped() {
-  LogEvent(LogLevel::kInfo, "draining").Number("connections", admission_->connections());
+  LogEvent(LogLevel::kInfo, "draining")
+      .Number("connections", admission_->connections() + static_cast<int64_t>(kernel_->open()));
   for (auto& worker : workers_) {
-    worker->Drain(drain_timeout_, [this] { loop_->Post([this] { OnWorkerEmpty(); }); });
+    worker->Drain(drain_timeout_, [this] { loop_->Post([this] { OnEmpty(); }); });
     if (phase_ >= Phase::kEnding) worker->EndAll(TerminationReason::kShutdown);
     if (phase_ >= Phase::kCutting) worker->CutAll(TerminationReason::kShutdown);
   }
+  kernel_->Drain([this] { loop_->Post([this] { OnEmpty(); }); });
 }
 
-void Lifecycle::OnWorkerEmpty() {
-  if (--workers_left_ > 0) return;
+void Lifecycle::OnEmpty() {
+  if (--busy_ > 0) return;
   Enter(Phase::kStopped);
   on_stopped_();
 }

@@ -1,7 +1,7 @@
 // Leads the service from its first connection to its last: what moves it from phase to phase, and
 // what each asks of listeners and workers.
 //
-// Thread: the control loop's. Owner: the router. Loop, listeners and workers outlive it. Failure:
+// Thread: the control loop's. Owner: the router. What it is given outlives it. Failure:
 // none; whatever connections do, every phase but serving has an end.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "router/config/config.h"
 #include "router/limits/admission.h"
 #include "router/listeners/listeners.h"
+#include "router/service/kernel_forwarding.h"
 #include "router/service/phase.h"
 #include "router/worker.h"
 
@@ -26,8 +27,8 @@ class Lifecycle {
  public:
   // `on_stopped` runs once, when no connection is left.
   Lifecycle(EventLoop* loop, Listeners* listeners,
-            absl::Span<const std::unique_ptr<Worker>> workers, const Admission* admission,
-            absl::AnyInvocable<void()> on_stopped);
+            absl::Span<const std::unique_ptr<Worker>> workers, KernelForwarding* kernel,
+            const Admission* admission, absl::AnyInvocable<void()> on_stopped);
   Lifecycle(const Lifecycle&) = delete;
   Lifecycle& operator=(const Lifecycle&) = delete;
 
@@ -47,16 +48,17 @@ class Lifecycle {
   void End();
   void Cut();
   void OnAcceptingStopped();
-  void OnWorkerEmpty();
+  void OnEmpty();
 
   EventLoop* const loop_;                                    // Not owned.
   Listeners* const listeners_;                               // Not owned.
   const absl::Span<const std::unique_ptr<Worker>> workers_;  // Not owned.
+  KernelForwarding* const kernel_;                           // Not owned.
   const Admission* const admission_;                         // Not owned.
   absl::AnyInvocable<void()> on_stopped_;
   Phase phase_ = Phase::kStarting;
   absl::Duration drain_timeout_;
-  size_t workers_left_;
+  size_t busy_;  // of the workers and the kernel, those that have connections
   Timer timer_;  // of the phase
 };
 

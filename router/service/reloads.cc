@@ -54,6 +54,7 @@ std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& o
   bool reloaded = outcome.reloaded;
   if (reloaded) {
     absl::Status status = outcome.live.status();
+    if (status.ok()) status = parts_.kernel->Prepare(**outcome.live);
     if (status.ok()) status = parts_.listeners->Open((*outcome.live)->config().listeners);
     const std::string refusal(status.message());
     if (!status.ok() && (outcome.asked || refusal != refusal_)) {
@@ -106,6 +107,7 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
         });
       });
   LookAfter();
+  CommitKernel();
   expiry_watch_->Look();
   parts_.listeners->Start();
   if (before->config().admin != config().admin || before->config().workers != config().workers ||
@@ -123,7 +125,14 @@ void Reloads::CommitRenewed(std::shared_ptr<const LiveConfig> live) {
   if (closing_ == 0) ServeByNow();
   // Checks of backends go by the certificates that connections go by.
   backend_watch_.Adopt(*live_);
+  CommitKernel();
   expiry_watch_->Look();
+}
+
+void Reloads::CommitKernel() {
+  const absl::Status status = parts_.kernel->Commit(live_);
+  if (status.ok()) return;
+  LogEvent(LogLevel::kError, "kernel_trouble").Text("message", status.message());
 }
 
 // New connections, that is; what has a connection keeps what it began with.

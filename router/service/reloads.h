@@ -1,10 +1,11 @@
 // Takes over what the reloader has made: a new configuration in three steps, or the same one with
 // files that have been renewed.
 //
-// Prepare: the reloader reads all files, then the listeners that are new are opened; what fails
-// there refuses the reload and has changed nothing. Commit: limits, listeners, backends' checks and
-// workers go by the new one. Clients that had queued where a listener goes away are served as they
-// expected: workers adopt the new routes once those listeners are closed.
+// Prepare: the reloader reads all files, then the kernel is asked about its rules, and the
+// listeners that are new are opened; what fails there refuses the reload and has changed nothing.
+// Commit: limits, listeners, backends' checks, the kernel and workers go by the new one. Clients
+// that had queued where a listener goes away are served as they expected: workers adopt the new
+// routes once those listeners are closed.
 //
 // Thread: the control loop's. Owner: the router. All that it is given outlives it; tasks that it
 // has posted may find it only while the loop runs. Failure: Create() returns a Status; a reload
@@ -28,6 +29,7 @@
 #include "router/live/reloader.h"
 #include "router/live/renewal/expiry_watch.h"
 #include "router/live/renewal/file_watcher.h"
+#include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/worker.h"
 
@@ -40,6 +42,7 @@ class Reloads {
     EventLoop* loop;
     const Lifecycle* lifecycle;
     Listeners* listeners;
+    KernelForwarding* kernel;
     absl::Span<const std::unique_ptr<Worker>> workers;
     Admission* admission;
     HandshakeLimit* handshake_limit;
@@ -74,6 +77,7 @@ class Reloads {
   void CommitReloaded(std::shared_ptr<const LiveConfig> live);
   void CommitRenewed(std::shared_ptr<const LiveConfig> live);
   void LookAfter();
+  void CommitKernel();
   void ServeByNow();
 
   const Parts parts_;

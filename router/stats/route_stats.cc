@@ -13,8 +13,14 @@ namespace {
 std::string Members(const RouteStats::Counts& counts) {
   const std::string ended =
       ReasonsJson([&counts](auto reason) { return counts.ended[static_cast<size_t>(reason)]; });
-  return absl::StrCat("\"ended\":", ended, ",\"bytes_received\":", counts.bytes_received,
-                      ",\"bytes_sent\":", counts.bytes_sent);
+  std::string members =
+      absl::StrCat("\"ended\":", ended, ",\"bytes_received\":", counts.bytes_received,
+                   ",\"bytes_sent\":", counts.bytes_sent);
+  if (counts.ip_bytes_received + counts.ip_bytes_sent > 0) {
+    absl::StrAppend(&members, ",\"ip_bytes_received\":", counts.ip_bytes_received,
+                    ",\"ip_bytes_sent\":", counts.ip_bytes_sent);
+  }
+  return members;
 }
 
 // A member, of a route that is down; its message names files, which may have any name.
@@ -50,10 +56,17 @@ void RouteStats::Counts::CountBytes(uint64_t received, uint64_t sent) {
   bytes_sent += sent;
 }
 
+void RouteStats::Counts::CountIpBytes(uint64_t received, uint64_t sent) {
+  ip_bytes_received += received;
+  ip_bytes_sent += sent;
+}
+
 void RouteStats::Counts::Add(const Counts& other) {
   for (size_t i = 0; i < ended.size(); ++i) ended[i] += other.ended[i];
   bytes_received += other.bytes_received;
   bytes_sent += other.bytes_sent;
+  ip_bytes_received += other.ip_bytes_received;
+  ip_bytes_sent += other.ip_bytes_sent;
 }
 
 void RouteStats::Keep(absl::FunctionRef<bool(absl::string_view route)> is_served) {

@@ -27,9 +27,13 @@ class RouteStats {
     std::array<uint64_t, kTerminationReasons> ended = {};
     uint64_t bytes_received = 0;  // from clients
     uint64_t bytes_sent = 0;      // to clients
+    // What the kernel has forwarded: packets with their headers.
+    uint64_t ip_bytes_received = 0;
+    uint64_t ip_bytes_sent = 0;
 
     void CountEnd(TerminationReason reason) { ++ended[static_cast<size_t>(reason)]; }
     void CountBytes(uint64_t received, uint64_t sent);
+    void CountIpBytes(uint64_t received, uint64_t sent);
     void Add(const Counts& other);
   };
 

@@ -14,8 +14,6 @@
 namespace tlsbridge::yaml {
 namespace {
 
-constexpr absl::string_view kNotYet = "nftables is not available in this version; use proxy";
-
 bool WantsKernel(const Route& route) {
   return route.forwarding_engine == ForwardingEngine::kNftables &&
          route.action == RouteAction::kForward;
@@ -65,7 +63,6 @@ class KernelChecks {
     }
     if (may_be_used) {
       CheckListeners();
-      RefuseEngine();
     } else if (reading_->Given("kernel")) {
       reading_->Add(reading_->MarkOf("kernel"), "kernel",
                     "no route has forwarding_engine: nftables");
@@ -85,14 +82,6 @@ class KernelChecks {
   void Wrong(size_t route, absl::string_view key, absl::string_view message) {
     const std::string path = PathOf(route, key);
     reading_->Add(reading_->MarkOf(path), path, message);
-  }
-
-  // Where there is nothing else to say.
-  void RefuseEngine() {
-    if (!reading_->Sound("routes") || !reading_->Sound("kernel")) return;
-    for (size_t i = 0; i < config_.routes.size(); ++i) {
-      if (WantsKernel(config_.routes[i])) Wrong(i, "forwarding_engine", kNotYet);
-    }
   }
 
   // Of what is sound: whose each client is.

@@ -163,11 +163,21 @@ TEST(FullFile, FillsEveryMemberOfARoute) {
 
 TEST(FullFile, HasEveryKeyOfTheTable) {
   const std::string text = ContentOf("tests/router/yaml/good/full.yaml") +
-                           ContentOf("tests/router/yaml/broken/forwarding-by-the-kernel.yaml");
+                           ContentOf("tests/router/yaml/good/forwarding-by-the-kernel.yaml");
   for (const std::string& path : ConfigKeyPaths()) {
     const std::string key = path.substr(path.rfind('.') + 1);
     EXPECT_TRUE(absl::StrContains(text, key + ":")) << path;
   }
+}
+
+TEST(KernelFile, SaysWhatTheKernelIsToDo) {
+  const Config config = Parsed("forwarding-by-the-kernel.yaml").config;
+  EXPECT_EQ(config.kernel,
+            (KernelSettings{"tlsbridge-2", KernelOnExit::kKeep, KernelUnavailable::kProxy}));
+  ASSERT_EQ(config.routes.size(), 4U);
+  EXPECT_EQ(config.routes[0].forwarding_engine, ForwardingEngine::kNftables);
+  EXPECT_EQ(config.routes[0].kernel, (RouteKernel{KernelSource::kKeep, KernelMissed::kRefuse}));
+  EXPECT_EQ(config.routes[1].forwarding_engine, ForwardingEngine::kProxy);
 }
 
 TEST(FullFile, TellsWhereFilesAreNamed) {

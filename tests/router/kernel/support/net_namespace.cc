@@ -96,7 +96,9 @@ bool SetSysctl(const std::string& name, const std::string& value) {
   return WriteFile(absl::StrCat("/proc/sys/net/", name), value);
 }
 
-void NamespaceTest::SetUp() {
+void NamespaceTest::SetUp() { NeedNamespaces(); }
+
+void NeedNamespaces() {
   const std::string& reason = NetNamespace::Unavailable();
   if (reason.empty()) return;
   if (getenv("TLSBRIDGE_REQUIRE_NETNS") != nullptr) {

@@ -43,6 +43,9 @@ CommandResult RunCommand(const std::string& command);
 // Writes a file below /proc/sys/net of the calling thread's namespace.
 bool SetSysctl(const std::string& name, const std::string& value);
 
+// Skips the test, or fails it where they are required, if there can be none.
+void NeedNamespaces();
+
 // The fixture of tests that need namespaces.
 class NamespaceTest : public ::testing::Test {
  protected:

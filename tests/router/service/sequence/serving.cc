@@ -71,12 +71,15 @@ void Serving::Begin(const Config& config) {
   listeners_ = std::make_unique<Listeners>(control_, std::move(workers));
   ASSERT_TRUE(listeners_->Open(config.listeners).ok());
   ASSERT_TRUE(listeners_->StartFirst().ok());
-  lifecycle_ = std::make_unique<Lifecycle>(control_, listeners_.get(), workers_, admission_.get(),
-                                           [this] { stopped_ = true; });
+  kernel_ = std::make_unique<KernelForwarding>(control_, &folder_);
+  ASSERT_TRUE(kernel_->Commit(live).ok());
+  lifecycle_ = std::make_unique<Lifecycle>(control_, listeners_.get(), workers_, kernel_.get(),
+                                           admission_.get(), [this] { stopped_ = true; });
   auto reloads = Reloads::Create(
       {control_,
        lifecycle_.get(),
        listeners_.get(),
+       kernel_.get(),
        workers_,
        admission_.get(),
        handshakes_.get(),

@@ -20,6 +20,7 @@
 #include "router/listeners/listeners.h"
 #include "router/live/live_config.h"
 #include "router/log/failure_folder.h"
+#include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/reloads.h"
 #include "router/worker.h"
@@ -77,6 +78,7 @@ class Serving {
   FailureFolder folder_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<KernelForwarding> kernel_;
   std::unique_ptr<Lifecycle> lifecycle_;
   std::unique_ptr<Reloads> reloads_;
   bool stopped_ = false;

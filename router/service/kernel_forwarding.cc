@@ -1,0 +1,296 @@
+#include "router/service/kernel_forwarding.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "router/kernel/build_ruleset.h"
+#include "router/kernel/make_plan.h"
+#include "router/kernel/obstacles.h"
+#include "router/log/log.h"
+
+namespace tlsbridge {
+namespace {
+
+constexpr absl::Duration kLookEvery = absl::Seconds(3);
+// What was asked of the kernel so long ago is asked again for an operator's question.
+constexpr absl::Duration kFresh = absl::Seconds(1);
+
+bool IsKernels(const Route& route) {
+  return route.action == RouteAction::kForward &&
+         route.forwarding_engine == ForwardingEngine::kNftables;
+}
+
+bool WantsKernel(const Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(), &IsKernels);
+}
+
+}  // namespace
+
+KernelForwarding::KernelForwarding(EventLoop* loop, FailureFolder* folder)
+    : loop_(loop),
+      connections_(loop, folder,
+                   [this](uint32_t flow, TerminationReason reason) {
+                     if (engine_ != nullptr) engine_->EndOne(flow, reason);
+                   }),
+      backends_changed_(ChangeSignal::Create(loop,
+                                             [this] {
+                                               if (engine_ != nullptr) engine_->BackendsChanged();
+                                             })),
+      next_change_(
+          loop,
+          [this] {
+            if (engine_ != nullptr) engine_->BackendsChanged();
+          },
+          Timer::Of::kService),
+      look_(
+          loop, [this] { Look(); }, Timer::Of::kService),
+      end_late_ones_(
+          loop, [this] { EndAll(ending_); }, Timer::Of::kService),
+      end_engine_(
+          loop, [this] { EndEngine(); }, Timer::Of::kService) {
+  connections_.set_on_empty([this] { OnEmpty(); });
+}
+
+KernelForwarding::~KernelForwarding() {
+  backends_changed_->Close();
+  if (live_ == nullptr) return;
+  for (const auto& route : live_->routes()) route->state->endpoints->Watch(nullptr);
+}
+
+bool KernelForwarding::keeps() const { return settings_.on_exit == KernelOnExit::kKeep; }
+
+// ---- What is forwarded.
+
+kernel::Plan KernelForwarding::MakePlan(const LiveConfig& live, absl::Time* next_change) const {
+  const absl::Time now = loop_->common_now();
+  *next_change = absl::InfiniteFuture();
+  kernel::Plan plan = kernel::MakePlan(
+      live.config(),
+      [&](const std::string& name) {
+        const LiveRoute* const route = live.ByName(name);
+        if (route == nullptr || route->backends == nullptr) return std::vector<EndpointStatus>();
+        std::vector<EndpointStatus> endpoints = route->backends->Endpoints(now);
+        for (const EndpointStatus& endpoint : endpoints) {
+          if (endpoint.ejected_until > now) {
+            *next_change = std::min(*next_change, endpoint.ejected_until);
+          }
+        }
+        return endpoints;
+      },
+      now);
+  // The name stays what it was while there is an engine.
+  if (engine_ != nullptr) plan.table = settings_.table;
+  return plan;
+}
+
+kernel::Plan KernelForwarding::PlanNow() {
+  absl::Time next_change;
+  kernel::Plan plan = MakePlan(*live_, &next_change);
+  next_change_.Cancel();
+  if (next_change < absl::InfiniteFuture()) {
+    next_change_.ArmAfter(next_change - loop_->common_now());
+  }
+  return plan;
+}
+
+absl::Status KernelForwarding::Prepare(const LiveConfig& live) {
+  const Config& config = live.config();
+  absl::Time unused;
+  if (engine_ != nullptr) return engine_->Prepare(MakePlan(live, &unused));
+  if (!WantsKernel(config) || config.kernel.unavailable == KernelUnavailable::kProxy) {
+    return absl::OkStatus();
+  }
+  return kernel::CanForward(kernel::BuildRuleset(MakePlan(live, &unused)),
+                            config.kernel.on_exit == KernelOnExit::kKeep);
+}
+
+absl::Status KernelForwarding::Commit(std::shared_ptr<const LiveConfig> live) {
+  const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
+  connections_.Adopt(live_);
+  const Config& config = live_->config();
+  wanted_ = WantsKernel(config);
+  absl::Status status;
+  if (engine_ != nullptr) {
+    status = engine_->Commit([this] { return PlanNow(); });
+    if (!status.ok()) engine_->BackendsChanged();  // it tries again
+    if (config.kernel.table != settings_.table || config.kernel.on_exit != settings_.on_exit) {
+      LogEvent(LogLevel::kWarning, "restart_needed")
+          .Text("message", "kernel.table and kernel.on_exit change at start only");
+    }
+  } else if (wanted_) {
+    status = Start(PlanNow());
+  }
+  Watch(before.get());
+  if (!wanted_ && connections_.size() == 0) end_engine_.ArmAfter(absl::ZeroDuration());
+  return status;
+}
+
+absl::Status KernelForwarding::Start(const kernel::Plan& plan) {
+  settings_ = live_->config().kernel;
+  absl::Status status = kernel::CanForward(kernel::BuildRuleset(plan), keeps());
+  if (status.ok()) {
+    // Before the first flow, whose bytes would never be counted.
+    const bool counts = kernel::TurnAccountingOn();
+    diagnosis_ = std::make_unique<KernelDiagnosis>();
+    auto engine =
+        kernel::KernelEngine::Start([this] { return PlanNow(); }, {.keep = keeps()}, loop_, this);
+    status = engine.status();
+    if (status.ok()) {
+      engine_ = *std::move(engine);
+      unavailable_.clear();
+      look_.ArmAfter(kLookEvery);
+      LogEvent(LogLevel::kInfo, "kernel_forwarding")
+          .Text("table", settings_.table)
+          .Number("routes", static_cast<int64_t>(plan.routes.size()))
+          .Number("listeners", static_cast<int64_t>(plan.listeners.size()));
+      if (!counts) {
+        LogEvent(LogLevel::kWarning, "kernel_accounting_off")
+            .Text("message",
+                  "bytes and times of what the kernel forwards are not known; run: sysctl -w "
+                  "net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1");
+      }
+      return status;
+    }
+  }
+  diagnosis_.reset();
+  next_change_.Cancel();
+  if (settings_.unavailable == KernelUnavailable::kRefuse) return status;
+  std::string why(status.message());
+  if (std::exchange(unavailable_, why) != why) {
+    LogEvent(LogLevel::kWarning, "kernel_unavailable")
+        .Text("message", why)
+        .Text("hint", "this program forwards instead");
+  }
+  return absl::OkStatus();
+}
+
+void KernelForwarding::Watch(const LiveConfig* before) {
+  const auto set = [this](const LiveRoute& route, bool forwards) {
+    route.state->endpoints->Watch(forwards ? backends_changed_ : nullptr);
+    route.state->kernel_forwards.store(forwards, std::memory_order_relaxed);
+  };
+  for (const auto& route : live_->routes()) {
+    set(*route, engine_ != nullptr && IsKernels(*route->settings));
+  }
+  if (before == nullptr) return;
+  for (const auto& route : before->routes()) {
+    if (live_->ByName(route->settings->name) == nullptr) set(*route, false);
+  }
+}
+
+// ---- What is told.
+
+void KernelForwarding::OnFlow(const kernel::FlowEvent& event) {
+  diagnosis_->OnFlow(event);
+  connections_.OnFlow(event);
+  const bool is_late =
+      ending_ != TerminationReason::kNone && event.kind == kernel::FlowEvent::Kind::kBegan;
+  if (is_late) end_late_ones_.ArmAfter(absl::ZeroDuration());
+}
+
+void KernelForwarding::OnTrouble(const absl::Status& trouble) {
+  if (trouble.ok()) {
+    LogEvent(LogLevel::kInfo, "kernel_recovered").Text("table", settings_.table);
+    return;
+  }
+  LogEvent(LogLevel::kError, "kernel_trouble")
+      .Text("table", settings_.table)
+      .Text("message", trouble.message())
+      .Text("hint", "the kernel goes on as before; it is tried again each second");
+}
+
+void KernelForwarding::Look() {
+  look_.ArmAfter(kLookEvery);
+  if (ending_ == TerminationReason::kNone) diagnosis_->Look(*engine_);
+}
+
+// ---- The end.
+
+void KernelForwarding::OnEmpty() {
+  if (on_drained_) {
+    std::exchange(on_drained_, nullptr)();
+  } else if (!wanted_) {
+    end_engine_.ArmAfter(absl::ZeroDuration());  // which is what calls
+  }
+}
+
+void KernelForwarding::EndEngine() {
+  if (wanted_ || connections_.size() > 0) return;
+  look_.Cancel();
+  next_change_.Cancel();
+  engine_.reset();
+  diagnosis_.reset();
+}
+
+void KernelForwarding::StopTaking() {
+  if (engine_ != nullptr && !keeps()) engine_->StopTaking();
+}
+
+void KernelForwarding::Drain(absl::AnyInvocable<void()> on_empty) {
+  // What has begun and is not read yet counts, too.
+  if (engine_ != nullptr && !keeps()) engine_->Refresh();
+  if (engine_ == nullptr || keeps() || connections_.size() == 0) return on_empty();
+  on_drained_ = std::move(on_empty);
+}
+
+void KernelForwarding::EndAll(TerminationReason reason) {
+  if (engine_ == nullptr || keeps()) return;
+  ending_ = reason;
+  engine_->End([](const kernel::Flow&) { return true; }, reason);
+}
+
+void KernelForwarding::CutAll(TerminationReason reason) {
+  EndAll(reason);
+  if (engine_ != nullptr && !keeps()) connections_.CutAll(reason);
+}
+
+void KernelForwarding::Leave() {
+  if (engine_ != nullptr && keeps()) {
+    LogEvent(LogLevel::kInfo, "kernel_table_kept")
+        .Text("table", settings_.table)
+        .Number("connections", static_cast<int64_t>(connections_.size()))
+        .Text("message", "the kernel goes on forwarding by it");
+  }
+  connections_.Forget();
+  wanted_ = false;
+  EndEngine();
+  connections_.FinishLog();
+}
+
+// ---- For operators.
+
+Worker::Snapshot KernelForwarding::Take() const {
+  Worker::Snapshot snapshot;
+  snapshot.live.records = static_cast<int64_t>(connections_.size());
+  snapshot.stats = connections_.termination_stats();
+  return snapshot;
+}
+
+std::vector<uint64_t> KernelForwarding::NextIds(uint64_t after, size_t most) const {
+  return connections_.NextIds(after, most);
+}
+
+void KernelForwarding::Refresh() {
+  if (engine_ == nullptr) return;
+  if (loop_->now() - refreshed_at_ >= kFresh) {
+    refreshed_at_ = loop_->now();
+    engine_->Refresh();
+  }
+  connections_.CountBytes(engine_->flows());
+}
+
+Worker::Snapshot KernelForwarding::List(const IdRange& range) {
+  Refresh();
+  Worker::Snapshot snapshot = Take();
+  snapshot.records = connections_.List(range);
+  return snapshot;
+}
+
+Worker::Snapshot KernelForwarding::ReportRoutes() {
+  Refresh();
+  Worker::Snapshot snapshot = Take();
+  snapshot.routes = connections_.route_stats();
+  return snapshot;
+}
+
+}  // namespace tlsbridge

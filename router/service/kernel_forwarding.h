@@ -1,0 +1,99 @@
+// The kernel's part of the service: what of the configuration it forwards, from the start over
+// every reload to the end.
+//
+// Prepare: the kernel is asked whether it would take the rules; nothing has changed then. Commit:
+// it goes by them. The engine is there while a route has it, and after that until the last of its
+// flows has ended, which the removal of the table would cut.
+//
+// Thread: the control loop's. Owner: the router. Loop and folder outlive it; Commit() comes before
+// anything else. Failure: Prepare() and Commit() return a Status that says what to mend; where the
+// configuration says so, the program forwards instead, and tells so.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
+#include "router/backends/change_signal.h"
+#include "router/connections/forwarded_connections.h"
+#include "router/kernel/kernel_engine.h"
+#include "router/live/live_config.h"
+#include "router/service/kernel_diagnosis.h"
+#include "router/worker.h"
+
+namespace tlsbridge {
+
+class KernelForwarding final : private kernel::KernelEngine::Observer {
+ public:
+  KernelForwarding(EventLoop* loop, FailureFolder* folder);
+  ~KernelForwarding() override;
+  KernelForwarding(const KernelForwarding&) = delete;
+  KernelForwarding& operator=(const KernelForwarding&) = delete;
+
+  absl::Status Prepare(const LiveConfig& live);
+  // If it fails, the kernel forwards what it did before.
+  absl::Status Commit(std::shared_ptr<const LiveConfig> live);
+
+  // ---- The end. A table that is to be kept goes on as it is, and so do its flows.
+
+  // New clients reach the program's listeners from now on.
+  void StopTaking();
+  // `on_empty` runs once no flow is left, maybe now.
+  void Drain(absl::AnyInvocable<void()> on_empty);
+  // Ends all flows, and those that come to light later.
+  void EndAll(TerminationReason reason);
+  // The same, and does not wait for the kernel's word of it.
+  void CutAll(TerminationReason reason);
+  // REQUIRES: the loop has stopped.
+  void Leave();
+
+  // ---- For operators.
+
+  size_t open() const { return connections_.size(); }
+  // Its share of what workers tell of themselves.
+  Worker::Snapshot Take() const;
+  std::vector<uint64_t> NextIds(uint64_t after, size_t most) const;
+  Worker::Snapshot List(const IdRange& range);
+  Worker::Snapshot ReportRoutes();
+
+ private:
+  void OnFlow(const kernel::FlowEvent& event) override;
+  void OnTrouble(const absl::Status& trouble) override;
+
+  bool keeps() const;
+  kernel::Plan MakePlan(const LiveConfig& live, absl::Time* next_change) const;
+  kernel::Plan PlanNow();
+  absl::Status Start(const kernel::Plan& plan);
+  // Goes by the backends of its routes, and no more by those of `before`, which may be null.
+  void Watch(const LiveConfig* before);
+  void Refresh();
+  void Look();
+  void OnEmpty();
+  void EndEngine();
+
+  EventLoop* const loop_;  // Not owned.
+  std::shared_ptr<const LiveConfig> live_;
+  KernelSettings settings_;  // of the engine
+  ForwardedConnections connections_;
+  const std::shared_ptr<ChangeSignal> backends_changed_;
+  std::unique_ptr<KernelDiagnosis> diagnosis_;  // while there is an engine
+  std::unique_ptr<kernel::KernelEngine> engine_;
+  bool wanted_ = false;      // a route has it
+  std::string unavailable_;  // why the program forwards instead, as told; empty if it does not
+  absl::AnyInvocable<void()> on_drained_;
+  TerminationReason ending_ = TerminationReason::kNone;  // all flows
+  absl::Time refreshed_at_ = absl::InfinitePast();       // for operators
+  Timer next_change_;                                    // an ejection ends
+  Timer look_;
+  Timer end_late_ones_;
+  Timer end_engine_;
+};
+
+}  // namespace tlsbridge

@@ -1,0 +1,171 @@
+// Each flow is a connection: in the log with its bytes and how it ended, in the dump while it is
+// open, and counted against the limits of its route.
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/support/kernel_test.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+
+class KernelFlowsTest : public KernelTest {
+ protected:
+  void Start(const std::vector<std::string>& route = {}) {
+    Serve(11);
+    ASSERT_NO_FATAL_FAILURE(KernelTest::Start(Config({11}, route)));
+  }
+  // What a client that the kernel has not taken gets for its ClientHello; empty for nothing.
+  std::string AnswerTo(absl::StatusOr<Socket> client) {
+    if (!client.ok() || !client->Write(ClientHello() + "\n").ok()) return "";
+    return client->ReadUntil("\n").value_or("");
+  }
+  // What connection tracking counted of the client's port.
+  std::vector<int64_t> Tracked(const std::string& port) {
+    const std::string line =
+        OnRouter(absl::StrCat("grep sport=", port, " /proc/net/nf_conntrack")).output;
+    std::vector<int64_t> bytes;
+    for (size_t at = line.find("bytes="); at != std::string::npos;
+         at = line.find("bytes=", at + 1)) {
+      bytes.push_back(std::stoll(line.substr(at + 6)));
+    }
+    return bytes;
+  }
+  static std::string PortOf(const nlohmann::json& end) {
+    const std::string peer = end["peer"];
+    return peer.substr(peer.rfind(':') + 1);
+  }
+};
+
+TEST_F(KernelFlowsTest, AFlowLeavesTheLineOfAConnectionWithTheBytesOfConnectionTracking) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  Talk talk = Open();
+  ASSERT_TRUE(talk.Talks());
+  talk.socket->Close();
+  const nlohmann::json end = EndFor("closed_incoming");
+  EXPECT_EQ(end.value("engine", ""), "nftables");
+  EXPECT_THAT(end.value("peer", ""), HasSubstr("10.7.1.2:"));
+  EXPECT_EQ(end.value("listener", ""), kListener);
+  EXPECT_EQ(end.value("route", ""), "mail");
+  EXPECT_EQ(end.value("backend", ""), "10.7.2.11:9001");
+  EXPECT_EQ(end.value("incoming", ""), "normal");
+  EXPECT_EQ(end.value("outgoing", ""), "socket_end");
+  EXPECT_GT(end.value("id", uint64_t{0}), 0u);
+  EXPECT_GT(end.value("duration_ms", 0.0), 0.0);
+  const std::vector<int64_t> tracked = Tracked(PortOf(end));
+  ASSERT_EQ(tracked.size(), 2u);
+  EXPECT_EQ(end.value("ip_bytes_received", 0), tracked[0]);
+  EXPECT_EQ(end.value("ip_bytes_sent", 0), tracked[1]);
+}
+
+TEST_F(KernelFlowsTest, AnOpenFlowIsListedAndCounted) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  Talk talk = Open();
+  ASSERT_EQ(talk.backend, "11");
+  const nlohmann::json dump = tlsbridge().Dump();
+  ASSERT_EQ(dump["records"].size(), 1u) << dump;
+  EXPECT_EQ(dump["live"]["records"], 1);
+  EXPECT_EQ(dump["records"][0]["engine"], "nftables");
+  EXPECT_EQ(dump["records"][0]["state"], "bridging");
+  EXPECT_EQ(dump["records"][0]["backend"], "10.7.2.11:9001");
+  EXPECT_GT(dump["records"][0]["ip_bytes_received"], 0);
+  talk.socket->Close();
+  ASSERT_FALSE(EndFor("closed_incoming").empty());
+  EXPECT_EQ(tlsbridge().Dump()["live"]["records"], 0);
+  EXPECT_EQ(tlsbridge().Stop(), 0);
+  EXPECT_EQ(tlsbridge().summary()["reasons"]["closed_incoming"], 1);
+}
+
+TEST_F(KernelFlowsTest, TheBackendsEndAndResetsHaveTheirReasons) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  Talk left = Open();
+  ASSERT_TRUE(left.socket->Write("bye\n").ok());
+  EXPECT_EQ(*left.socket->ReadToEnd(), "bye\n");
+  left.socket->Close();
+  const nlohmann::json end = EndFor("closed_outgoing");
+  EXPECT_EQ(end.value("incoming", ""), "proxy_end");
+  EXPECT_EQ(end.value("outgoing", ""), "normal");
+  Talk reset = Open();
+  ASSERT_EQ(reset.backend, "11");
+  reset.socket->Reset();
+  EXPECT_FALSE(EndFor("econnreset").empty());
+}
+
+TEST_F(KernelFlowsTest, SilenceEndsAFlowByTheTimeoutsOfItsRoute) {
+  ASSERT_NO_FATAL_FAILURE(Start({"timeouts: {inactivity: 1s, half_close: 1s}"}));
+  Talk silent = Open();
+  // The backend ends its stream. Connection tracking takes a FIN that was sent twice for those of
+  // both sides: on a busy machine one in some is enough.
+  std::vector<Talk> half_closed;
+  for (int i = 0; i < 5; ++i) {
+    half_closed.push_back(Open());
+    ASSERT_TRUE(half_closed.back().socket->Write("bye\n").ok());
+  }
+  EXPECT_FALSE(EndFor("inactivity").empty());
+  EXPECT_FALSE(EndFor("half_close_timeout").empty());
+}
+
+TEST_F(KernelFlowsTest, AFlowThatIsTooOldIsEnded) {
+  ASSERT_NO_FATAL_FAILURE(Start({"timeouts: {max_lifetime: 500ms}"}));
+  Talk talk = Open();
+  ASSERT_EQ(talk.backend, "11");
+  EXPECT_FALSE(EndFor("max_lifetime").empty());
+  EXPECT_FALSE(talk.Talks());
+}
+
+TEST_F(KernelFlowsTest, DeniedClientsReachTheProgramWhichSaysWhy) {
+  ASSERT_NO_FATAL_FAILURE(Start({"deny_ip: [10.7.1.4]"}));
+  EXPECT_EQ(AnswerTo(Dial("10.7.1.4")), "");
+  const nlohmann::json end = EndFor("denied");
+  EXPECT_EQ(end.value("route", ""), "mail");
+  EXPECT_FALSE(end.contains("engine"));
+  EXPECT_EQ(Open("10.7.1.3").backend, "11");
+}
+
+TEST_F(KernelFlowsTest, LocalClientsAreForwardedByTheProgram) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  net().router.Enter();
+  EXPECT_NE(AnswerTo(Socket::Connect(kListener)), "");
+  EXPECT_FALSE(EndFor("closed_incoming").contains("engine"));
+}
+
+TEST_F(KernelFlowsTest, WhoWasMissedIsRefusedIfTheRouteSaysSo) {
+  ASSERT_NO_FATAL_FAILURE(Start({"kernel: {missed: refuse}"}));
+  net().router.Enter();
+  EXPECT_EQ(AnswerTo(Socket::Connect(kListener)), "");
+  EXPECT_FALSE(EndFor("nftables_handled").empty());
+  EXPECT_EQ(Open().backend, "11");
+}
+
+TEST_F(KernelFlowsTest, OverTheLimitOfTheRouteTheProgramSaysWhy) {
+  ASSERT_NO_FATAL_FAILURE(Start({"limits: {connections: 2}"}));
+  Talk first = Open();
+  Talk second = Open();
+  ASSERT_EQ(second.backend, "11");
+  ASSERT_EQ(tlsbridge().Dump()["live"]["records"], 2);  // it has heard of both
+  EXPECT_EQ(AnswerTo(Dial()), "");
+  EXPECT_FALSE(EndFor("route_limit").contains("engine"));
+  EXPECT_TRUE(first.Talks());
+}
+
+TEST_F(KernelFlowsTest, ABackendReachesItselfThroughTheProgramsAddress) {
+  Serve(11);
+  std::string yaml = Config({11});
+  yaml.replace(yaml.find("10.7.1.1"), 8, "0.0.0.0");
+  ASSERT_NO_FATAL_FAILURE(KernelTest::Start(yaml));
+  net().backend.Enter();
+  auto hairpin = Socket::Connect("10.7.2.1:443", "10.7.2.11");
+  net().router.Enter();
+  ASSERT_TRUE(hairpin.ok()) << hairpin.status();
+  ASSERT_TRUE(hairpin->Write("who\n").ok());
+  EXPECT_EQ(hairpin->ReadUntil("\n").value_or(""), "11\n");
+  hairpin->Close();
+  EXPECT_EQ(EndFor("closed_incoming").value("engine", ""), "nftables");
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e
