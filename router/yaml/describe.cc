@@ -42,14 +42,17 @@ whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `cli
   used. Timeouts are whole seconds; where 0 is off it is 46 days. A connection has one backend: nothing stands in for one
   that does not answer, but `health_check` and `ejection` take it out. The route's own `limits` count its connections,
   those of the whole program do not.
-- **Backends see** this machine's address. With `kernel.source: keep` they see the client's; then their route back to
-  clients must lead through this machine, or connections time out.
+- **Backends see** this machine's address, so that each can have some 64,000 connections at a time. With
+  `kernel.source: keep` they see the client's; then their route back to clients must lead through this machine, or
+  connections time out.
 - **Clients that the kernel does not take** reach the listener as ever: those of this machine itself, those whom `deny_ip`,
   `allow_ip` or a limit refuses, and all while no backend is good. The program forwards or refuses them, with a reason in
-  the log; with `kernel.missed: refuse` it refuses them all with `nftables_handled`.
+  the log; with `kernel.missed: refuse` it forwards none of them (`nftables_handled`).
 - **It needs** the capability CAP_NET_ADMIN (systemd: `AmbientCapabilities=CAP_NET_ADMIN`) and a kernel that forwards:
   `sysctl -w net.ipv4.ip_forward=1`, for IPv6 `net.ipv6.conf.all.forwarding=1`. The program never sets these two, because
   they make the machine a router. Without them it does not start, or forwards itself with `kernel.unavailable: proxy`.
+- **How many** connections there can be is the kernel's affair (`net.netfilter.nf_conntrack_max`); descriptors and memory
+  of the program do not matter.
 - **Other tables** of the packet filter come to bear, too: a chain that drops what is forwarded needs a rule that lets
   these connections through (`ct status dnat accept`).
 - `tlsbridge check --config FILE --kernel-rules` prints the rules, as `nft -c -f -` takes them.
