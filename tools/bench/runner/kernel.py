@@ -105,6 +105,10 @@ stream {{
         return [self.path(), "-e", directory / "error.log", "-p", directory, "-c", config]
 
 
+# What must be there.
+PROGRAMS = ["tlsbridge", "haproxy", "nginx"]
+
+
 def make(tlsbridge):
     return [Bridge(tlsbridge, "kernel", "nftables"), Bridge(tlsbridge, "tlsbridge", "proxy"), Haproxy(), Nginx()]
 
