@@ -47,7 +47,8 @@ whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `cli
   connections time out.
 - **Clients that the kernel does not take** reach the listener as ever: those of this machine itself, those whom `deny_ip`,
   `allow_ip` or a limit refuses, and all while no backend is good. The program forwards or refuses them, with a reason in
-  the log; with `kernel.missed: refuse` it forwards none of them (`nftables_handled`).
+  the log; with `kernel.missed: refuse` it forwards none of them (`nftables_handled`). The kernel does not look
+  at what is said; the program forwards only who begins with a ClientHello.
 - **It needs** the capability CAP_NET_ADMIN (systemd: `AmbientCapabilities=CAP_NET_ADMIN`) and a kernel that forwards:
   `sysctl -w net.ipv4.ip_forward=1`, for IPv6 `net.ipv6.conf.all.forwarding=1`. The program never sets these two, because
   they make the machine a router. Without them it does not start, or forwards itself with `kernel.unavailable: proxy`.
