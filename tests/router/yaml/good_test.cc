@@ -127,7 +127,7 @@ Route FullRoute() {
 
 TEST(FullFile, FillsEveryMember) {
   const Config config = Parsed("full.yaml").config;
-  ASSERT_EQ(config.listeners.size(), 3U);
+  ASSERT_EQ(config.listeners.size(), 4U);
   EXPECT_EQ(config.listeners[0].address.ToString(), "0.0.0.0:8443");
   EXPECT_THAT(
       config.listeners[0].proxy_protocol_from,
@@ -136,6 +136,8 @@ TEST(FullFile, FillsEveryMember) {
   EXPECT_TRUE(config.listeners[1].proxy_protocol_from_unix);
   EXPECT_EQ(config.admin->ToString(), "127.0.0.1:9901");
   EXPECT_EQ(config.limits, (Limits{19, 20, 21, 25, 26}));
+  EXPECT_EQ(config.kernel,
+            (KernelSettings{"tlsbridge-2", KernelOnExit::kKeep, KernelUnavailable::kProxy}));
   EXPECT_EQ(config.shutdown, (Shutdown{absl::Seconds(22), absl::Seconds(23)}));
   EXPECT_EQ(config.workers, 24);
   EXPECT_EQ(config.log, (LogSettings{LogLevel::kWarning, LogFormat::kJson}));
@@ -143,7 +145,7 @@ TEST(FullFile, FillsEveryMember) {
 
 TEST(FullFile, FillsEveryMemberOfARoute) {
   const Config config = Parsed("full.yaml").config;
-  ASSERT_EQ(config.routes.size(), 3U);
+  ASSERT_EQ(config.routes.size(), 4U);
   const Route& route = config.routes[0];
   const Route expected = FullRoute();
   EXPECT_EQ(route.match, expected.match);
@@ -159,24 +161,24 @@ TEST(FullFile, FillsEveryMemberOfARoute) {
   EXPECT_EQ(config.routes[1].tls_mode, TlsMode::kTerminate);
   EXPECT_EQ(config.routes[2].action, RouteAction::kBlock);
   EXPECT_FALSE(config.routes[2].block_with_alert);
+  EXPECT_EQ(config.routes[3].forwarding_engine, ForwardingEngine::kNftables);
+  EXPECT_EQ(config.routes[3].kernel, (RouteKernel{KernelSource::kKeep, KernelMissed::kRefuse}));
 }
 
 TEST(FullFile, HasEveryKeyOfTheTable) {
-  const std::string text = ContentOf("tests/router/yaml/good/full.yaml") +
-                           ContentOf("tests/router/yaml/good/forwarding-by-the-kernel.yaml");
+  const std::string text = ContentOf("tests/router/yaml/good/full.yaml");
   for (const std::string& path : ConfigKeyPaths()) {
     const std::string key = path.substr(path.rfind('.') + 1);
     EXPECT_TRUE(absl::StrContains(text, key + ":")) << path;
   }
 }
 
-TEST(KernelFile, SaysWhatTheKernelIsToDo) {
+// All that the kernel can do, beside routes of the program's that leave it its clients.
+TEST(KernelFile, IsWhatTheKernelCanDo) {
   const Config config = Parsed("forwarding-by-the-kernel.yaml").config;
-  EXPECT_EQ(config.kernel,
-            (KernelSettings{"tlsbridge-2", KernelOnExit::kKeep, KernelUnavailable::kProxy}));
   ASSERT_EQ(config.routes.size(), 4U);
   EXPECT_EQ(config.routes[0].forwarding_engine, ForwardingEngine::kNftables);
-  EXPECT_EQ(config.routes[0].kernel, (RouteKernel{KernelSource::kKeep, KernelMissed::kRefuse}));
+  EXPECT_EQ(config.routes[0].balance, Balance::kSourceHash);
   EXPECT_EQ(config.routes[1].forwarding_engine, ForwardingEngine::kProxy);
 }
 
@@ -186,7 +188,7 @@ TEST(FullFile, TellsWhereFilesAreNamed) {
   EXPECT_EQ(files[2].file, "/var/ocsp/orders.der");
   EXPECT_EQ(files[2].where.path, "routes[0].tls.certificates[0].ocsp");
   EXPECT_EQ(files[2].where.ToString(),
-            "/etc/tlsbridge/full.yaml:25:63: routes[0].tls.certificates[0].ocsp: ");
+            "/etc/tlsbridge/full.yaml:26:63: routes[0].tls.certificates[0].ocsp: ");
 }
 
 TEST(MinimalFile, LeavesAllElseAtTheDefaultsOfTheStructs) {
