@@ -161,8 +161,8 @@ const char* Session::cipher() const {
 }
 
 const char* Session::group() const {
-  const uint16_t id = SSL_get_curve_id(ssl_.get());
-  const char* name = id == 0 ? nullptr : SSL_get_curve_name(id);
+  const uint16_t id = SSL_get_group_id(ssl_.get());
+  const char* name = id == 0 ? nullptr : SSL_get_group_name(id);
   return name == nullptr ? "" : name;
 }
 

@@ -90,8 +90,8 @@ TypePtr<Route> TlsKeys() {
           "in the client's order"),
       Key::At<&Route::tls, &ServerTls::groups>(
           "groups", GroupListType(),
-          "key exchange groups, as BoringSSL names them; if left out X25519, P-256, P-384, behind "
-          "the post-quantum hybrid that the library knows"),
+          "key exchange groups, as BoringSSL names them, the preferred first; if left out "
+          "X25519MLKEM768, which is post-quantum, X25519, P-256, P-384"),
       Key::At<&Route::tls, &ServerTls::refuse_unknown_sni>(
           "refuse_unknown_sni", BoolType(),
           "refuse a client whose SNI no certificate fits; else the first certificate answers"),

@@ -18,7 +18,7 @@ TlsPeer::TlsPeer(std::unique_ptr<Peer> socket, const Options& options)
   SSL_CTX_set_min_proto_version(ctx_.get(), options.version);
   SSL_CTX_set_max_proto_version(ctx_.get(), options.version);
   if (!options.ciphers.empty()) SSL_CTX_set_cipher_list(ctx_.get(), options.ciphers.c_str());
-  if (!options.groups.empty()) SSL_CTX_set1_curves_list(ctx_.get(), options.groups.c_str());
+  if (!options.groups.empty()) SSL_CTX_set1_groups_list(ctx_.get(), options.groups.c_str());
   if (options.certificate == nullptr) {
     SSL_CTX_set_custom_verify(ctx_.get(), SSL_VERIFY_PEER, &Verify);
   }

@@ -14,11 +14,11 @@ bool IsRsa(KeyKind kind) { return kind == KeyKind::kRsa; }
 uint16_t GroupOf(KeyKind kind) {
   switch (kind) {
     case KeyKind::kEcdsaP256:
-      return SSL_CURVE_SECP256R1;
+      return SSL_GROUP_SECP256R1;
     case KeyKind::kEcdsaP384:
-      return SSL_CURVE_SECP384R1;
+      return SSL_GROUP_SECP384R1;
     case KeyKind::kEcdsaP521:
-      return SSL_CURVE_SECP521R1;
+      return SSL_GROUP_SECP521R1;
     case KeyKind::kRsa:
       return 0;
   }

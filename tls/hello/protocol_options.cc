@@ -29,14 +29,13 @@ struct Version {
 };
 constexpr Version kVersions[] = {{"TLSv1.2", TLS1_2_VERSION}, {"TLSv1.3", TLS1_3_VERSION}};
 
-// In order of preference. Older libraries do not know the first, newer ones not the second.
+// In order of preference.
 struct Group {
   const char* name;
   bool by_default;
 };
-constexpr Group kGroups[] = {{"X25519MLKEM768", true}, {"X25519Kyber768Draft00", true},
-                             {"X25519", true},         {"P-256", true},
-                             {"P-384", true},          {"P-521", false}};
+constexpr Group kGroups[] = {
+    {"X25519MLKEM768", true}, {"X25519", true}, {"P-256", true}, {"P-384", true}, {"P-521", false}};
 
 // In order of preference: what costs the client least first. Without SHA-1 (RFC 9155).
 struct Signature {
@@ -98,38 +97,24 @@ absl::StatusOr<std::vector<std::string>> ParseList(absl::string_view option, abs
   return names;
 }
 
-// Of kGroups those that the library knows. It is asked once: a context costs tens of KiB, and all
-// certificates are read again when one changes.
-const std::vector<Group>& KnownGroups() {
-  static const auto* const known = [] {
-    auto* groups = new std::vector<Group>;
-    bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
-    for (const Group& group : kGroups) {
-      if (SSL_CTX_set1_curves_list(ctx.get(), group.name) == 1) groups->push_back(group);
-    }
-    ERR_clear_error();
-    return groups;
-  }();
-  return *known;
-}
-
 absl::Status SetGroups(absl::string_view list, bool every_group, SSL_CTX* ctx) {
   std::vector<std::string> wanted;
-  for (const Group& group : KnownGroups()) {
+  for (const Group& group : kGroups) {
     if (group.by_default || every_group) wanted.emplace_back(group.name);
   }
   if (!list.empty()) {
-    auto parsed = ParseList("groups", list, NamesIn(KnownGroups()));
+    auto parsed = ParseList("groups", list, NamesIn(kGroups));
     if (!parsed.ok()) return parsed.status();
     wanted = *std::move(parsed);
   }
-  if (SSL_CTX_set1_curves_list(ctx, absl::StrJoin(wanted, ":").c_str()) == 1) {
+  if (SSL_CTX_set1_groups_list(ctx, absl::StrJoin(wanted, ":").c_str()) == 1) {
     return absl::OkStatus();
   }
   return Refuse("groups", "refused by BoringSSL");
 }
 
-// All of TLS 1.2 that need no shared key set up beforehand, by both names. Asked for once, too.
+// All of TLS 1.2 that need no shared key set up beforehand, by both names. The library is asked
+// once: a context costs tens of KiB, and all certificates are read again when one changes.
 const std::vector<const SSL_CIPHER*>& Tls12Ciphers() {
   static const auto* const known = [] {
     auto* ciphers = new std::vector<const SSL_CIPHER*>;

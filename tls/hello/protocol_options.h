@@ -22,9 +22,9 @@ struct ProtocolOptions {
   // between them. By default the forward-secret AEAD suites (RFC 9325 section 4.2). Those of TLS
   // 1.3 are BoringSSL's, always.
   std::string ciphers;
-  // By default the post-quantum hybrids that the library knows, X25519, P-256, P-384.
+  // By default X25519MLKEM768, which is post-quantum, X25519, P-256, P-384.
   std::string groups;
-  // With no `groups`, all that the library knows: a peer's key of P-521 needs its group in TLS 1.2
+  // With no `groups`, all that there are: a peer's key of P-521 needs its group in TLS 1.2
   // (RFC 8422 section 5.1.1).
   bool every_group = false;
   // What a server signs with, as RFC 8446 section 4.2.3 names them. By default all with SHA-2.

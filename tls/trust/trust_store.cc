@@ -270,7 +270,7 @@ TrustStore::Problem TrustStore::Verify(const STACK_OF(X509) * chain, Purpose pur
     return {"invalid", SSL_AD_INTERNAL_ERROR};
   }
   X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(context.get());
-  X509_VERIFY_PARAM_set_depth(param, kMaxDepth);
+  X509_VERIFY_PARAM_set_depth(param, kMaxIntermediates);
   if (name != nullptr && !SetName(param, *name)) return {"invalid", SSL_AD_INTERNAL_ERROR};
   X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
   if (require_crl_ || !crls_.empty()) {

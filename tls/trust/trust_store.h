@@ -12,7 +12,8 @@
 // one when its file is read. A CRL's signature is checked whenever it is used, so
 // that its size is part of each handshake's cost: about a millisecond for a megabyte.
 //
-// The cost of a verification is bounded: kMaxDepth certificates, kMaxCertificateBytes in all.
+// The cost of a verification is bounded: kMaxIntermediates CAs beside leaf and anchor, each of
+// which costs a signature check, and kMaxCertificateBytes in all.
 //
 // Thread: any; immutable once made. Failure: Create() returns a Status that names the file.
 #pragma once
@@ -44,8 +45,8 @@ struct TrustOptions {
 
 class TrustStore {
  public:
-  // A leaf, a root and four between them; each costs a signature check.
-  static constexpr int kMaxDepth = 5;
+  // Between leaf and anchor, as X509_VERIFY_PARAM_set_depth() counts.
+  static constexpr int kMaxIntermediates = 4;
   // All certificates of a peer together; for SSL_CTX_set_max_cert_list.
   static constexpr size_t kMaxCertificateBytes = kMaxChainBytes;
 

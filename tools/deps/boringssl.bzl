@@ -1,66 +1,54 @@
-"""BoringSSL from Debian's source package, checked, patched, and built by its own Bazel BUILD file.
+"""BoringSSL from the source package of Debian's that has a recent one, checked, patched, built by a BUILD file of ours.
 
-The binary package android-libboringssl-dev is not used: it is built with OPENSSL_SMALL, which makes P-256 signing about
-three times slower.
+The package is chromium's, of which one folder is kept, in the user's cache; boringssl_archive.py does this and says how.
+How to take the next one is told in README.md.
 """
 
-_PACKAGE = "android-platform-external-boringssl"
-BORINGSSL_VERSION = "13.0.0+r24-2"
-_TARBALL = "android-platform-external-boringssl_13.0.0+r24.orig.tar.xz"
-_SHA256 = "583b7aeee1fca68b8244d086cea6fca23bd19d517bd63f0b9de714e048f92a7d"
+_PACKAGE = "chromium"
+_VERSION = "150.0.7871.100-1~deb12u1"
+_TARBALL = "chromium_150.0.7871.100.orig.tar.xz"
+_SHA256 = "2d39244586a0e28242ea082777dbfa877e9d374e62bf9f2d86a92b0a142118cd"
+_FOLDER = "third_party/boringssl/src"
 
-def _run(ctx, what, arguments):
-    result = ctx.execute(arguments, timeout = 600)
-    if result.return_code != 0:
-        fail("boringssl: {} failed:\n{}\n{}".format(what, result.stdout, result.stderr))
-    return result.stdout
+# Of the archive that is kept: what the program is built from.
+_KEPT_SHA256 = "f3db68375ade0d6c64a31268e0be91e8ab07ad752954cf3b099d3fcffd004a63"
 
-def _deb_src_lines(ctx):
-    """deb-src lines for every archive from which this machine installs binary packages."""
-    lines = {}
-    listing = _run(ctx, "apt-get indextargets", [
-        "apt-get",
-        "indextargets",
-        "--format",
-        "$(SIGNED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)",
-        "Created-By: Packages",
-    ])
-    for row in listing.splitlines():
-        signed_by, uri, release, component = row.split("|")
-        option = "[signed-by={}] ".format(signed_by) if signed_by.startswith("/") else ""
-        lines["deb-src {}{} {} {}".format(option, uri, release, component)] = True
-    return "\n".join(lines.keys()) + "\n"
+# As its MODULE.bazel has it, and the package that it came in.
+BORINGSSL_VERSION = "0.20260526.0 (chromium 150.0.7871.100)"
 
 def _boringssl_impl(ctx):
-    ctx.file("apt/sources.list", _deb_src_lines(ctx))
-    for folder in ["apt/lists/partial", "apt/cache/archives/partial"]:
-        ctx.file(folder + "/.keep", "")
-    root = str(ctx.path("apt"))
-    apt = [
-        "apt-get",
-        "-oDir::Etc::SourceList=" + root + "/sources.list",
-        "-oDir::Etc::SourceParts=/dev/null",
-        "-oDir::State::Lists=" + root + "/lists",
-        "-oDir::Cache=" + root + "/cache",
-        "-oAPT::Sandbox::User=root",
-        "-q",
-    ]
-    _run(ctx, "apt-get update", apt + ["update"])
-    _run(ctx, "apt-get source", ["sh", "-c", "cd apt && exec \"$@\"", "sh"] + apt + [
-        "source",
-        "--download-only",
-        _PACKAGE + "=" + BORINGSSL_VERSION,
-    ])
-    sha256 = _run(ctx, "sha256sum", ["sha256sum", "apt/" + _TARBALL]).split(" ")[0]
-    if sha256 != _SHA256:
-        fail("boringssl: {} has SHA-256 {}, expected {}".format(_TARBALL, sha256, _SHA256))
-    _run(ctx, "tar", ["tar", "--strip-components=1", "-xf", "apt/" + _TARBALL])
-    ctx.delete("apt")
+    script = ctx.path(ctx.attr._archive)
+    build_file = ctx.path(ctx.attr.build_file)
+    ctx.report_progress("941 MB are fetched and unpacked, unless this was done before")
+    made = ctx.execute(
+        [
+            "/usr/bin/python3",
+            script,
+            "--package=" + _PACKAGE,
+            "--version=" + _VERSION,
+            "--tarball=" + _TARBALL,
+            "--sha256=" + _SHA256,
+            "--kept_sha256=" + _KEPT_SHA256,
+            "--folder=" + _FOLDER,
+            "--into=" + str(ctx.path(".")),
+            "--archive=" + ctx.os.environ.get("TLSBRIDGE_BORINGSSL_ARCHIVE", ""),
+        ],
+        quiet = False,
+        timeout = 3600,
+    )
+    if made.return_code != 0:
+        fail(made.stderr)
     for patch in ctx.attr.patches:
         ctx.patch(patch, strip = 1)
+    ctx.symlink(build_file, "BUILD.bazel")
     ctx.file("WORKSPACE", "workspace(name = \"boringssl\")\n")
 
 boringssl_repository = repository_rule(
     implementation = _boringssl_impl,
-    attrs = {"patches": attr.label_list(allow_files = True)},
+    attrs = {
+        "build_file": attr.label(allow_single_file = True, mandatory = True),
+        "patches": attr.label_list(allow_files = True),
+        "_archive": attr.label(allow_single_file = True, default = "//tools/deps:boringssl_archive.py"),
+    },
+    environ = ["TLSBRIDGE_BORINGSSL_ARCHIVE"],
 )

@@ -74,10 +74,8 @@ def tlsbridge_repositories():
     _bazel_rules()
     boringssl_repository(
         name = "boringssl",
-        patches = [
-            "//tools/deps:patches/boringssl-cve-2023-0286.patch",
-            "//tools/deps:patches/boringssl-handshake-buffer.patch",
-        ],
+        build_file = "//tools/deps:boringssl.BUILD.bazel",
+        patches = ["//tools/deps:patches/boringssl-handshake-buffer.patch"],
     )
     debian_library(
         name = "com_google_absl",

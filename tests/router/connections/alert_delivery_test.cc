@@ -92,7 +92,7 @@ const std::vector<Failing>& AllWaysToFail() {
        .detail = "no_shared_group",
        .alert = SSL_AD_HANDSHAKE_FAILURE,
        .only_version = TLS1_3_VERSION,
-       .client = [](SSL_CTX* ctx) { SSL_CTX_set1_curves_list(ctx, "P-521"); }},
+       .client = [](SSL_CTX* ctx) { SSL_CTX_set1_groups_list(ctx, "P-521"); }},
       {.name = "NoSharedSignature",
        .detail = "no_shared_signature",
        .alert = SSL_AD_HANDSHAKE_FAILURE,

@@ -53,6 +53,25 @@ TEST_P(Traps, T20_AHandshakeThatComesByteByByteIsUnderstood) {
   ExpectServed();
 }
 
+// A hello with a post-quantum key fills more than one segment; the byte-by-byte test has the rest.
+TEST_P(Traps, T20_AHelloOfTwoOrThreeSegmentsIsUnderstood) {
+  if (GetParam() != TLS1_3_VERSION) GTEST_SKIP() << "TLS 1.2 has no such keys";
+  StartRouter();
+  for (const size_t segment : {size_t{1400}, size_t{700}, size_t{536}}) {
+    TlsPeer::Options options = Holding(0);
+    options.groups = "X25519MLKEM768:X25519";
+    client_ = ConnectTls(options);
+    ASSERT_GT(client_->held_back(), 1216u) << "its key alone";
+    ASSERT_TRUE(Until([this] { return live_connections() == 1; }));
+    ASSERT_TRUE(Until([this, segment] {
+      client_->Allow(segment);
+      return client_->handshake_done() && client_->held_back() == 0;
+    }));
+    EXPECT_EQ(SSL_get_group_id(client_->ssl()), SSL_GROUP_X25519_MLKEM768);
+    ExpectServed();
+  }
+}
+
 TLSBRIDGE_FOR_BOTH_TLS_VERSIONS(Traps);
 
 }  // namespace

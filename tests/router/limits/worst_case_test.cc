@@ -172,7 +172,7 @@ TEST_P(WorstCaseTest, AHandshakeThatStopsInsideASecondHello) {
   if (GetParam() != TLS1_3_VERSION) GTEST_SKIP() << "only TLS 1.3 asks for a second hello";
   const int64_t each = BytesOfEach([&] {
     MemoryClient client(GetParam(),
-                        [](SSL_CTX* ctx) { SSL_CTX_set1_curves_list(ctx, "P-521:X25519"); });
+                        [](SSL_CTX* ctx) { SSL_CTX_set1_groups_list(ctx, "P-521:X25519"); });
     auto session = Answered(&staging_, client.TakeOutput());
     const std::string second = CutUp(LongHello(GetParam(), kLongestMessage), 100);
     EXPECT_EQ(session->Receive(Bytes(second.substr(0, second.size() - 1))).verdict,

@@ -104,7 +104,7 @@ TEST(ClientHello, TellsNameProtocolsVersionsCiphersSignaturesAndGroups) {
   EXPECT_THAT(hello.versions, ElementsAre(TLS1_3_VERSION, TLS1_2_VERSION));
   EXPECT_THAT(hello.cipher_suites, Contains(0x1301));
   EXPECT_THAT(hello.signature_algorithms, Contains(SSL_SIGN_ECDSA_SECP256R1_SHA256));
-  EXPECT_THAT(hello.groups, Contains(SSL_CURVE_X25519));
+  EXPECT_THAT(hello.groups, Contains(SSL_GROUP_X25519));
 }
 
 TEST(ClientHello, WhatIsAbsentIsEmpty) {

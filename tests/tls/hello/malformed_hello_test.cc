@@ -65,7 +65,9 @@ std::string Hello(const std::vector<Extension>& extensions) {
 std::vector<Extension> Good(uint16_t version) {
   std::vector<Extension> extensions = {
       {TLSEXT_TYPE_server_name, Prefixed(2, absl::StrCat(Number(0, 1), Prefixed(2, "localhost")))},
-      {TLSEXT_TYPE_supported_groups, Prefixed(2, Number(SSL_CURVE_X25519, 2))},
+      // In TLS 1.2 a certificate's curve must be among them, too (RFC 8422 section 5.1.1).
+      {TLSEXT_TYPE_supported_groups,
+       Prefixed(2, absl::StrCat(Number(SSL_GROUP_X25519, 2), Number(SSL_GROUP_SECP256R1, 2)))},
       {TLSEXT_TYPE_signature_algorithms, Prefixed(2, Number(SSL_SIGN_ECDSA_SECP256R1_SHA256, 2))},
       {TLSEXT_TYPE_application_layer_protocol_negotiation, Prefixed(2, Prefixed(1, "h2"))},
       {TLSEXT_TYPE_status_request, std::string("\x01\0\0\0\0", 5)},
@@ -78,7 +80,7 @@ std::vector<Extension> Good(uint16_t version) {
     extensions.push_back({TLSEXT_TYPE_renegotiate, Prefixed(1, "")});
   } else {
     const std::string key =
-        absl::StrCat(Number(SSL_CURVE_X25519, 2), Prefixed(2, std::string(32, 9)));
+        absl::StrCat(Number(SSL_GROUP_X25519, 2), Prefixed(2, std::string(32, 9)));
     extensions.push_back({TLSEXT_TYPE_key_share, Prefixed(2, key)});
     extensions.push_back({TLSEXT_TYPE_psk_key_exchange_modes, Prefixed(1, Number(1, 1))});
   }

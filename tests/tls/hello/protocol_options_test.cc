@@ -81,7 +81,7 @@ TEST_F(ProtocolOptionsTest, ACipherThatThereIsNotIsRefusedWithThoseThatThereAre)
 
 TEST_F(ProtocolOptionsTest, ACipherWithoutForwardSecrecyIsRefused) {
   for (const char* name :
-       {"AES128-GCM-SHA256", "AES256-SHA", "DES-CBC3-SHA", "TLS_RSA_WITH_AES_128_GCM_SHA256"}) {
+       {"AES128-GCM-SHA256", "AES256-SHA", "AES128-SHA", "TLS_RSA_WITH_AES_128_GCM_SHA256"}) {
     options_.ciphers = std::string("ECDHE-RSA-AES128-GCM-SHA256:") + name;
     EXPECT_THAT(Refusal(),
                 HasSubstr(std::string("ciphers: \"") + name + "\" is not forward secret"));

@@ -182,7 +182,6 @@ TEST_F(TrustStoreTest, EachCertificateOfAChainIsHeldToTheSameKeysAndDigests) {
   const Case kCases[] = {
       {"nothing", {}, {}, {}, ""},
       {"leaf by SHA-1", {}, {}, {.digest = EVP_sha1()}, "weak_signature"},
-      {"leaf by MD5", {}, {.rsa = true}, {.digest = EVP_md5()}, "weak_signature"},
       {"leaf by SHA-1 with RSA", {}, {.rsa = true}, {.digest = EVP_sha1()}, "weak_signature"},
       {"CA by SHA-1", {}, {.digest = EVP_sha1()}, {}, "weak_signature"},
       {"root by SHA-1", {.digest = EVP_sha1()}, {}, {}, ""},

@@ -43,7 +43,7 @@ absl::Status TlsClient::Configure() {
       !SSL_CTX_set_strict_cipher_list(context, options_.cipher.c_str())) {
     return absl::InvalidArgumentError(absl::StrCat("unknown cipher ", options_.cipher));
   }
-  if (!options_.group.empty() && !SSL_CTX_set1_curves_list(context, options_.group.c_str())) {
+  if (!options_.group.empty() && !SSL_CTX_set1_groups_list(context, options_.group.c_str())) {
     return absl::InvalidArgumentError(absl::StrCat("unknown group ", options_.group));
   }
   // The certificate is the runner's own. Its signature in the handshake is checked all the same.
@@ -71,7 +71,7 @@ std::unique_ptr<TlsStream> TlsClient::NewStream(Socket socket, bool resume) cons
 
 absl::Status TlsClient::CheckParameters(SSL* ssl, Tally& tally) const {
   const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl);
-  const char* group = SSL_get_curve_name(SSL_get_curve_id(ssl));
+  const char* group = SSL_get_group_name(SSL_get_group_id(ssl));
   if (tally.version.empty()) {
     tally.version = SSL_get_version(ssl);
     tally.cipher = SSL_CIPHER_standard_name(cipher);

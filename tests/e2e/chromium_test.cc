@@ -1,0 +1,56 @@
+// Debian's Chromium without a window: what browsers agree on with us.
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/harness/http_backend.h"
+#include "tests/e2e/harness/process.h"
+#include "tests/e2e/harness/tlsbridge_test.h"
+
+namespace tlsbridge::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ChromiumTest : public TlsbridgeTest {
+ protected:
+  void SetUp() override {
+    if (!RunToEnd({"which", "chromium"}).ok()) GTEST_SKIP() << "chromium is not installed";
+  }
+  // The page as the browser has it.
+  std::string Visit() {
+    const auto page = RunToEnd(
+        {"env", absl::StrCat("HOME=", dir().path()), "chromium", "--headless", "--no-sandbox",
+         "--disable-gpu", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--ignore-certificate-errors",
+         absl::StrCat("--user-data-dir=", dir().PathOf("profile")), "--dump-dom",
+         absl::StrCat("https://localhost:", tlsbridge().Port(), "/hello")});
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page.value_or("");
+  }
+
+  HttpBackend backend_;
+};
+
+TEST_F(ChromiumTest, AgreesOnThePostQuantumHybridByDefault) {
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address()));
+  EXPECT_THAT(Visit(), HasSubstr("/hello"));
+  const auto ended = tlsbridge().WaitForConnections(1);
+  ASSERT_FALSE(ended.empty());
+  EXPECT_EQ(ended[0]["tls"], "TLSv1.3");
+  EXPECT_EQ(ended[0]["group"], "X25519MLKEM768");
+}
+
+// It brings keys for the hybrid and X25519 alone.
+TEST_F(ChromiumTest, IsAskedForAnotherKeyWhereTheHybridIsNotWanted) {
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address(), {"--groups", "P-384"}));
+  EXPECT_THAT(Visit(), HasSubstr("/hello"));
+  const auto ended = tlsbridge().WaitForConnections(1);
+  ASSERT_FALSE(ended.empty());
+  EXPECT_EQ(ended[0]["group"], "P-384");
+}
+
+}  // namespace
+}  // namespace tlsbridge::e2e
