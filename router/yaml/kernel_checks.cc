@@ -25,10 +25,14 @@ bool IsKernels(const Route& route) {
 
 Cidr Block(absl::string_view text) { return *Cidr::Parse(text); }
 
+const Cidr& AllV4() {
+  static const auto* const v4 = new Cidr(Block("0.0.0.0/0"));
+  return *v4;
+}
+
 // The clients of a claim that a listener can have.
 std::optional<Cidr> ClientsAt(const Listener& listener, const std::optional<Cidr>& clients) {
   static const auto* const all = new Cidr(Block("::/0"));
-  static const auto* const v4 = new Cidr(Block("0.0.0.0/0"));
   static const auto* const loopback4 = new Cidr(Block("127.0.0.0/8"));
   static const auto* const loopback6 = new Cidr(Block("::1"));
   const SocketAddress& address = listener.address;
@@ -36,10 +40,10 @@ std::optional<Cidr> ClientsAt(const Listener& listener, const std::optional<Cidr
   // Their addresses are those that a header names.
   if (!listener.proxy_protocol_from.empty() || listener.proxy_protocol_from_unix) return claimed;
   if (address.is_unix()) return clients.has_value() ? std::nullopt : std::optional<Cidr>(claimed);
-  const bool is_v4 = address.family() == AF_INET;
+  const bool is_v4 = AllV4().Contains(address);
   if (address.is_loopback()) return Intersection(claimed, is_v4 ? *loopback4 : *loopback6);
-  if (is_v4) return Intersection(claimed, *v4);
-  return Intersection(claimed, *v4) == claimed ? std::nullopt : std::optional<Cidr>(claimed);
+  if (is_v4) return Intersection(claimed, AllV4());
+  return Intersection(claimed, AllV4()) == claimed ? std::nullopt : std::optional<Cidr>(claimed);
 }
 
 class KernelChecks {
@@ -152,22 +156,24 @@ class KernelChecks {
     }
     const std::vector<Backend>& backends = config_.routes[route].backends;
     if (!Sound(route, "backends") || backends.empty()) return;
-    const int family = listener.address.family();
-    const bool reached = std::any_of(backends.begin(), backends.end(), [family](const Backend& b) {
-      return b.address.kind != BackendAddress::Kind::kSocket || b.address.socket.family() == family;
+    // An address in its IPv4-mapped form is of IPv4, here as in the kernel's rules.
+    const bool is_v4 = AllV4().Contains(listener.address);
+    const bool reached = std::any_of(backends.begin(), backends.end(), [is_v4](const Backend& b) {
+      return b.address.kind != BackendAddress::Kind::kSocket ||
+             AllV4().Contains(b.address.socket) == is_v4;
     });
-    if (reached || !families_told_.insert({route, family}).second) return;
-    Wrong(route, "backends",
-          absl::StrCat("none has an ", family == AF_INET ? "IPv4" : "IPv6",
-                       " address for the clients of ", named,
-                       ", and the kernel does not translate between families; add one, or use "
-                       "forwarding_engine: proxy"));
+    if (reached || !families_told_.insert({route, is_v4}).second) return;
+    Wrong(
+        route, "backends",
+        absl::StrCat("none has an ", is_v4 ? "IPv4" : "IPv6", " address for the clients of ", named,
+                     ", and the kernel does not translate between families; add one, or use "
+                     "forwarding_engine: proxy"));
   }
 
   const Config& config_;
   Reading* const reading_;  // Not owned.
   std::set<size_t> rivals_told_;
-  std::set<std::pair<size_t, int>> families_told_;
+  std::set<std::pair<size_t, bool>> families_told_;
 };
 
 }  // namespace
