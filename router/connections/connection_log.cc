@@ -197,9 +197,6 @@ void ConnectionLog::WriteEnd(const ConnectionRecord& record, const ByKernel& by_
       .Milliseconds("duration_ms", record.ended_at - record.accepted_at);
   if (by_kernel.ip_bytes_received) event.Number("ip_bytes_received", *by_kernel.ip_bytes_received);
   if (by_kernel.ip_bytes_sent) event.Number("ip_bytes_sent", *by_kernel.ip_bytes_sent);
-  if (record.connected_at < absl::InfiniteFuture()) {
-    event.Milliseconds("connect_ms", record.connected_at - record.connecting_since);
-  }
 }
 
 void ConnectionLog::WriteEnd(const Connection& connection) {

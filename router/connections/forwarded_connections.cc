@@ -18,6 +18,9 @@ using kernel::Flow;
 using kernel::FlowEvent;
 using kernel::FlowReasons;
 
+// If the kernel would not end a flow.
+constexpr absl::Duration kAskAgain = absl::Seconds(1);
+
 absl::Duration NotNegative(absl::Duration duration) {
   return std::max(duration, absl::ZeroDuration());
 }
@@ -90,7 +93,8 @@ void ForwardedConnections::Begin(const Flow& flow) {
   std::unique_ptr<Forwarded>& known = by_flow_[flow.id];
   if (known != nullptr) by_id_.erase(known->record.id);  // of the kernel before, as it were
   known = std::make_unique<Forwarded>(loop_, [this, id = flow.id] {
-    const Forwarded& old = *by_flow_.at(id);
+    Forwarded& old = *by_flow_.at(id);
+    old.too_old.ArmAfter(kAskAgain);
     end_flow_(id, old.record.retired ? TerminationReason::kRouteRemoved
                                      : TerminationReason::kMaxLifetime);
   });

@@ -91,6 +91,8 @@ absl::Status FlowWatcher::Reconcile() {
   absl::StatusOr<bool> taken = TakeEvents(kMostEventsOfADump);
   if (!taken.ok()) return taken.status();
   Tell(table_.EndDump(clock_->Wall()));
+  // Of those whose end came behind the dump; nothing else may come that makes anybody read again.
+  AskFor(table_.TakeUnasked());
   return absl::OkStatus();
 }
 

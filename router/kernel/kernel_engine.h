@@ -72,6 +72,10 @@ class KernelEngine {
   // The same of one; false if it is over.
   bool EndOne(uint32_t flow, TerminationReason reason);
 
+  // Afterwards there is no table, even of one that is to be kept; no call but the destructor may
+  // follow.
+  absl::Status Remove() { return table_->Remove(); }
+
   // Makes flows() what the kernel has now, bytes included.
   void Refresh();
 

@@ -44,10 +44,14 @@ int64_t OtherDescriptors(const Config& config, int workers) {
   // By UDP and TCP, of a c-ares channel and of the one before it.
   constexpr int64_t kOfServer = 4;
   constexpr int64_t kOfFile = 1;
+  // Its table's, two for flows, and two for questions now and then.
+  constexpr int64_t kOfKernel = 5;
   int64_t others = kReservedDescriptors + workers * (kOfLoop + kOfSigner);
   others += static_cast<int64_t>(config.listeners.size());
   std::set<std::vector<std::string>> asked;  // lookups at the same servers share their sockets
+  bool by_kernel = false;
   for (const Route& route : config.routes) {
+    by_kernel = by_kernel || route.forwarding_engine == ForwardingEngine::kNftables;
     for (const Backend& backend : route.backends) {
       const bool named = backend.address.kind != BackendAddress::Kind::kSocket;
       // Both families of a name may be tried at once.
@@ -58,6 +62,7 @@ int64_t OtherDescriptors(const Config& config, int workers) {
       asked.insert(std::move(servers));
     }
   }
+  if (by_kernel) others += kOfKernel;
   if (!asked.empty()) others += kOfLoop + kOfFile;
   for (const auto& servers : asked) {
     others += kOfServer * static_cast<int64_t>(servers.empty() ? kServers : servers.size());

@@ -215,7 +215,12 @@ void KernelForwarding::OnEmpty() {
 }
 
 void KernelForwarding::EndEngine() {
-  if (wanted_ || connections_.size() > 0) return;
+  if (wanted_ || connections_.size() > 0 || engine_ == nullptr) return;
+  if (const absl::Status status = engine_->Remove(); !status.ok()) OnTrouble(status);
+  DropEngine();
+}
+
+void KernelForwarding::DropEngine() {
   look_.Cancel();
   next_change_.Cancel();
   engine_.reset();
@@ -245,15 +250,15 @@ void KernelForwarding::CutAll(TerminationReason reason) {
 }
 
 void KernelForwarding::Leave() {
-  if (engine_ != nullptr && keeps()) {
+  if (engine_ != nullptr && keeps() && wanted_) {
     LogEvent(LogLevel::kInfo, "kernel_table_kept")
         .Text("table", settings_.table)
         .Number("connections", static_cast<int64_t>(connections_.size()))
         .Text("message", "the kernel goes on forwarding by it");
   }
   connections_.Forget();
-  wanted_ = false;
-  EndEngine();
+  EndEngine();   // with its table, if no route has it any more
+  DropEngine();  // else the table is removed, or kept
   connections_.FinishLog();
 }
 

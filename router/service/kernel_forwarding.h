@@ -77,6 +77,7 @@ class KernelForwarding final : private kernel::KernelEngine::Observer {
   void Look();
   void OnEmpty();
   void EndEngine();
+  void DropEngine();
 
   EventLoop* const loop_;  // Not owned.
   std::shared_ptr<const LiveConfig> live_;

@@ -74,6 +74,14 @@ TEST_F(KernelLifeTest, TheFirstRouteOfTheKernelsStartsTheEngineAndTheLastOneEnds
   EXPECT_THAT(OnRouter("nft list tables").output, Not(HasSubstr("tlsbridge")));
 }
 
+TEST_F(KernelLifeTest, ATableThatIsToBeKeptGoesWithItsLastRoute) {
+  constexpr char kKeep[] = "kernel: {on_exit: keep}";
+  ASSERT_NO_FATAL_FAILURE(Start(Config({11}, {}, {kKeep})));
+  EXPECT_EQ(ReloadWith(WithoutKernel("mail", ""))["event"], "reloaded");
+  tlsbridge().Dump();  // which comes behind it
+  EXPECT_EQ(OnRouter("nft list tables").output, "");
+}
+
 TEST_F(KernelLifeTest, AReloadThatTheKernelCannotServeChangesNothing) {
   ASSERT_NO_FATAL_FAILURE(Start(WithoutKernel("mail", "")));
   ASSERT_EQ(OnRouter("echo 0 > /proc/sys/net/ipv4/ip_forward").exit_code, 0);
@@ -91,7 +99,7 @@ TEST_F(KernelLifeTest, ToldToStopItTakesNobodyAndWaitsForItsFlows) {
   EXPECT_FALSE(Dial().ok());
   EXPECT_TRUE(talk.Talks());
   talk.socket->Close();
-  EXPECT_EQ(tlsbridge().process().WaitForExit(), 0);
+  EXPECT_EQ(tlsbridge().process().WaitForExit(absl::Seconds(8)), 0) << "it does not wait longer";
   EXPECT_EQ(EndFor("closed_incoming").value("engine", ""), "nftables");
 }
 

@@ -53,6 +53,19 @@ TEST(RouteStats, CountEachRouteByItself) {
   EXPECT_EQ(json["removed"]["ended"], nlohmann::json::object());
 }
 
+TEST(RouteStats, TellApartWhatTheKernelForwarded) {
+  RouteStats stats;
+  Count(&stats.Of("orders"), Reason::kClosedIncoming, 10, 20);
+  RouteStats kernel;
+  kernel.Of("orders").CountIpBytes(300, 400);
+  stats.Add(kernel);
+  const nlohmann::json json = Json(stats, {"orders", "idle"});
+  EXPECT_EQ(json["routes"][0]["bytes_received"], 10);
+  EXPECT_EQ(json["routes"][0]["ip_bytes_received"], 300);
+  EXPECT_EQ(json["routes"][0]["ip_bytes_sent"], 400);
+  EXPECT_FALSE(json["routes"][1].contains("ip_bytes_received"));
+}
+
 TEST(RouteStats, TellHowTheBackendsAre) {
   Config config;
   config.routes.push_back({.name = "orders"});
