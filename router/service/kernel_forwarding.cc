@@ -58,6 +58,7 @@ KernelForwarding::~KernelForwarding() {
 }
 
 bool KernelForwarding::keeps() const { return settings_.on_exit == KernelOnExit::kKeep; }
+bool KernelForwarding::goes_on() const { return wanted_ && keeps(); }
 
 // ---- What is forwarded.
 
@@ -228,29 +229,29 @@ void KernelForwarding::DropEngine() {
 }
 
 void KernelForwarding::StopTaking() {
-  if (engine_ != nullptr && !keeps()) engine_->StopTaking();
+  if (engine_ != nullptr && !goes_on()) engine_->StopTaking();
 }
 
 void KernelForwarding::Drain(absl::AnyInvocable<void()> on_empty) {
   // What has begun and is not read yet counts, too.
-  if (engine_ != nullptr && !keeps()) engine_->Refresh();
-  if (engine_ == nullptr || keeps() || connections_.size() == 0) return on_empty();
+  if (engine_ != nullptr && !goes_on()) engine_->Refresh();
+  if (engine_ == nullptr || goes_on() || connections_.size() == 0) return on_empty();
   on_drained_ = std::move(on_empty);
 }
 
 void KernelForwarding::EndAll(TerminationReason reason) {
-  if (engine_ == nullptr || keeps()) return;
+  if (engine_ == nullptr || goes_on()) return;
   ending_ = reason;
   engine_->End([](const kernel::Flow&) { return true; }, reason);
 }
 
 void KernelForwarding::CutAll(TerminationReason reason) {
   EndAll(reason);
-  if (engine_ != nullptr && !keeps()) connections_.CutAll(reason);
+  if (engine_ != nullptr && !goes_on()) connections_.CutAll(reason);
 }
 
 void KernelForwarding::Leave() {
-  if (engine_ != nullptr && keeps() && wanted_) {
+  if (engine_ != nullptr && goes_on()) {
     LogEvent(LogLevel::kInfo, "kernel_table_kept")
         .Text("table", settings_.table)
         .Number("connections", static_cast<int64_t>(connections_.size()))

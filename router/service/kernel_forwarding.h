@@ -68,6 +68,8 @@ class KernelForwarding final : private kernel::KernelEngine::Observer {
   void OnTrouble(const absl::Status& trouble) override;
 
   bool keeps() const;
+  // After the program's end.
+  bool goes_on() const;
   kernel::Plan MakePlan(const LiveConfig& live, absl::Time* next_change) const;
   kernel::Plan PlanNow();
   absl::Status Start(const kernel::Plan& plan);

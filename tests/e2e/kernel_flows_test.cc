@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/e2e/harness/tcp_backend.h"
 #include "tests/e2e/support/kernel_test.h"
 
 namespace tlsbridge::e2e {
@@ -39,6 +41,19 @@ class KernelFlowsTest : public KernelTest {
       bytes.push_back(std::stoll(line.substr(at + 6)));
     }
     return bytes;
+  }
+  // Of the admin server.
+  nlohmann::json Asked(const std::string& path) {
+    net().router.Enter();
+    auto admin = Socket::Connect("127.0.0.1:9901");
+    if (!admin.ok()) return nullptr;
+    if (!admin->Write("GET " + path + " HTTP/1.0\r\n\r\n").ok()) {
+      return nullptr;
+    }
+    const std::string answer = admin->ReadToEnd().value_or("");
+    const size_t body = answer.find("\r\n\r\n");
+    if (body == std::string::npos) return nullptr;
+    return nlohmann::json::parse(answer.substr(body + 4), nullptr, /*allow_exceptions=*/false);
   }
   static std::string PortOf(const nlohmann::json& end) {
     const std::string peer = end["peer"];
@@ -83,6 +98,39 @@ TEST_F(KernelFlowsTest, AnOpenFlowIsListedAndCounted) {
   EXPECT_EQ(tlsbridge().Dump()["live"]["records"], 0);
   EXPECT_EQ(tlsbridge().Stop(), 0);
   EXPECT_EQ(tlsbridge().summary()["reasons"]["closed_incoming"], 1);
+}
+
+TEST_F(KernelFlowsTest, TheAdminServerKnowsThem) {
+  Serve(11);
+  ASSERT_NO_FATAL_FAILURE(
+      KernelTest::Start(Config({11}, {}, {"admin: {address: '127.0.0.1:9901'}"})));
+  Talk talk = Open();
+  ASSERT_EQ(talk.backend, "11");
+  ASSERT_EQ(tlsbridge().Dump()["live"]["records"], 1);  // it has heard of it
+  const nlohmann::json route = Asked("/routes")["routes"][0];
+  EXPECT_EQ(route["connections"], 1) << route;
+  EXPECT_GT(route.value("ip_bytes_received", 0), 0) << route;
+  EXPECT_EQ(route["backends"][0]["connections"], 1) << route;
+  const nlohmann::json connections = Asked("/connections");
+  ASSERT_EQ(connections["records"].size(), 1u) << connections;
+  EXPECT_EQ(connections["records"][0]["engine"], "nftables");
+}
+
+TEST_F(KernelFlowsTest, ByIPv6TheyAreTheSame) {
+  net().backend.Enter();
+  const TcpBackend backend(EchoLines, "[fd07:2::11]:9001");
+  std::string yaml = Config({11});
+  yaml.replace(yaml.find(kListener), sizeof(kListener) - 1, "[fd07:1::1]:443");
+  yaml.replace(yaml.find("10.7.2.11:9001"), 14, "[fd07:2::11]:9001");
+  ASSERT_NO_FATAL_FAILURE(KernelTest::Start(yaml));
+  Talk talk = Open("", "[fd07:1::1]:443");
+  EXPECT_EQ(talk.backend, "who") << "comes back";
+  talk.socket->Close();
+  const nlohmann::json end = EndFor("closed_incoming");
+  EXPECT_EQ(end.value("engine", ""), "nftables");
+  EXPECT_THAT(end.value("peer", ""), HasSubstr("[fd07:1::2]:"));
+  EXPECT_EQ(end.value("listener", ""), "[fd07:1::1]:443");
+  EXPECT_EQ(end.value("backend", ""), "[fd07:2::11]:9001");
 }
 
 TEST_F(KernelFlowsTest, TheBackendsEndAndResetsHaveTheirReasons) {

@@ -98,6 +98,7 @@ KernelTest::Talk KernelTest::Open(const std::string& from, const std::string& to
 
 std::vector<std::string> KernelTest::ServedBy(int connections) {
   std::vector<std::string> backends;
+  backends.reserve(static_cast<size_t>(connections));
   for (int i = 0; i < connections; ++i) backends.push_back(Open().backend);
   return backends;
 }
