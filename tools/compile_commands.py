@@ -6,8 +6,9 @@
 import json
 import sys
 
-# GCC's, or of no use outside the build. -Werror goes because .clang-tidy says what is an error.
-_DROP = {"-fno-canonical-system-headers", "-Wno-free-nonheap-object", "-MD", "-Werror", "-c"}
+# GCC's, newer than clangd's or of no use outside the build. -Werror goes because .clang-tidy says what is an error.
+_DROP = {"-fno-canonical-system-headers", "-Wno-free-nonheap-object", "-MD", "-Werror", "-c",
+         "-flto=thin", "-ffat-lto-objects"}
 _DROP_PREFIXES = ("-frandom-seed=", "-D__DATE__=", "-D__TIME__=", "-D__TIMESTAMP__=")
 _DROP_WITH_VALUE = {"-MF", "-o"}
 _PATH_OPTIONS = ("-iquote", "-isystem", "-I")

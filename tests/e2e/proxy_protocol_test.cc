@@ -67,13 +67,13 @@ TEST_F(ProxyProtocolTest, Version2TellsTheConnectionAndItsTls) {
   ASSERT_EQ(result.progress, proxy_protocol::Decoder::Progress::kWhole);
   EXPECT_EQ(got.substr(result.consumed_bytes), "hello");
   const proxy_protocol::Header& header = decoder.header();
-  EXPECT_EQ(header.source.ToString(), end["peer"]);
+  EXPECT_EQ(end["peer"], header.source.ToString());
   EXPECT_EQ(header.destination.ToString(), tlsbridge().address());
   EXPECT_EQ(header.authority, "localhost");
   EXPECT_EQ(header.unique_id, absl::StrCat(end["id"].get<int>()));
   ASSERT_TRUE(header.ssl.has_value());
   EXPECT_EQ(header.ssl->version, "TLSv1.3");
-  EXPECT_EQ(header.ssl->cipher, end["cipher"]);
+  EXPECT_EQ(end["cipher"], header.ssl->cipher);
   EXPECT_EQ(header.ssl->client, proxy_protocol::kClientSsl);
 }
 

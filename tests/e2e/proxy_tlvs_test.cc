@@ -45,14 +45,14 @@ class ProxyTlvsTest : public TlsbridgeTest, public testing::WithParamInterface<s
   void ExpectTls(const proxy_protocol::Header& header) {
     const auto ends = tlsbridge().WaitForConnections(1);
     ASSERT_EQ(ends.size(), 1u);
-    EXPECT_EQ(header.source.ToString(), ends[0]["peer"]);
+    EXPECT_EQ(ends[0]["peer"], header.source.ToString());
     EXPECT_EQ(header.destination.ToString(), tlsbridge().address());
     EXPECT_EQ(header.alpn, "http/1.1");
     EXPECT_EQ(header.authority, "localhost");
     EXPECT_EQ(header.unique_id, std::to_string(ends[0]["id"].get<int>()));
     ASSERT_TRUE(header.ssl.has_value());
-    EXPECT_EQ(header.ssl->version, ends[0]["tls"]);
-    EXPECT_EQ(header.ssl->cipher, ends[0]["cipher"]);
+    EXPECT_EQ(ends[0]["tls"], header.ssl->version);
+    EXPECT_EQ(ends[0]["cipher"], header.ssl->cipher);
     // Of our own certificate.
     EXPECT_EQ(header.ssl->signature_algorithm, "ecdsa-with-SHA256");
     EXPECT_EQ(header.ssl->key_algorithm, "EC256");
