@@ -161,7 +161,10 @@ bool Bridge::Deliver(Endpoint& from, absl::Span<const uint8_t> bytes) {
   if (to != nullptr && to->takes_no_more()) return true;
   last_activity_ = loop_->now();
   last_sender_ = from.side();
-  bytes_[static_cast<int>(from.side())] += bytes.size();
+  const auto side = static_cast<size_t>(from.side());
+  if (bytes_[side] == 0 && from.side() == Side::kOutgoing) observer_->OnFirstAnswer();
+  bytes_[side] += bytes.size();
+  if (traffic_ != nullptr) traffic_->bytes[side].Add(bytes.size());
   if (to == nullptr) {
     opening().early_bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return true;

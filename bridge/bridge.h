@@ -23,6 +23,7 @@
 #include "absl/types/span.h"
 #include "bridge/bridge_options.h"
 #include "bridge/bridge_state.h"
+#include "bridge/counter.h"
 #include "bridge/ending.h"
 #include "bridge/endpoint.h"
 #include "bridge/event/event_loop.h"
@@ -70,6 +71,8 @@ class Bridge final : private Endpoint::Owner {
     // The client is ready to be served: ConnectBackend() or Cleanup() is due, now or later.
     virtual void OnClientReady() = 0;
     virtual void OnBackendConnected() = 0;
+    // The backend's first byte has come; nothing is due.
+    virtual void OnFirstAnswer() = 0;
     // The dialled backend cannot be reached: dial another, or Cleanup().
     // `failure` says why where `error` is 0.
     virtual void OnConnectFailed(int error, const tls::Failure& failure) = 0;
@@ -110,6 +113,8 @@ class Bridge final : private Endpoint::Owner {
 
   // Other ones than those it was made with. They must outlive it, too.
   void set_options(const BridgeOptions* options) { options_ = options; }
+  // Where its bytes are counted as well, from now on. It must outlive the bridge.
+  void set_traffic(Traffic* traffic) { traffic_ = traffic; }
 
   // Dials `addresses`, all of one backend, in the manner of RFC 8305, and speaks TLS to it if there
   // is a session. OnBackendConnected or OnConnectFailed follows in a later turn. What the client
@@ -265,6 +270,7 @@ class Bridge final : private Endpoint::Owner {
   absl::Time last_look_ = absl::InfinitePast();
   size_t undelivered_ = 0;      // at last_look_
   uint64_t bytes_[2] = {0, 0};  // by the side that sent them
+  Traffic* traffic_ = nullptr;  // Not owned; null for none.
   size_t dropped_bytes_ = 0;
   BridgeStep step_ = BridgeStep::kPeeking;
   Streams streams_ = Streams::kBothOpen;

@@ -69,8 +69,9 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
                                  std::move(source), std::move(live));
   if (!reloads.ok()) return reloads.status();
   reloads_ = *std::move(reloads);
-  answers_ = std::make_unique<Answers>(loop_.get(), lifecycle_.get(), reloads_.get(), workers_,
-                                       kernel_.get());
+  answers_ = std::make_unique<Answers>(Answers::Parts{loop_.get(), lifecycle_.get(), reloads_.get(),
+                                                      workers_, &admission_, &handshake_limit_,
+                                                      budget_, kernel_.get()});
   status = OpenAdmin(reloads_->config());
   if (!status.ok()) return status;
 

@@ -25,7 +25,6 @@ void Worker::Snapshot::Add(const Snapshot& other) {
   stats.Add(other.stats);
   const char* const comma = records.empty() || other.records.empty() ? "" : ",";
   absl::StrAppend(&records, comma, other.records);
-  routes.Add(other.routes);
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Create(std::shared_ptr<const LiveConfig> live,
@@ -98,16 +97,6 @@ void Worker::ListConnections(const IdRange& range, absl::AnyInvocable<void(Snaps
           snapshot.queued_bytes = listing.queued_bytes;
           receiver(std::move(snapshot));
         });
-  });
-}
-
-void Worker::ReportRoutes(absl::AnyInvocable<void(Snapshot)> receiver) {
-  loop_->Post([this, receiver = std::move(receiver)]() mutable {
-    connections_.CountBytes([this, receiver = std::move(receiver)]() mutable {
-      Snapshot snapshot = Take();
-      snapshot.routes = connections_.route_stats();
-      receiver(std::move(snapshot));
-    });
   });
 }
 

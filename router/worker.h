@@ -18,7 +18,6 @@
 #include "router/connections/connection_manager.h"
 #include "router/limits/admission.h"
 #include "router/live/live_config.h"
-#include "router/stats/route_stats.h"
 #include "router/stats/termination_stats.h"
 
 namespace tlsbridge {
@@ -35,8 +34,6 @@ class Worker {
     // Only of ListConnections(), for those that it lists.
     std::string records;  // JSON objects, separated by commas
     size_t queued_bytes = 0;
-    // Only of ReportRoutes().
-    RouteStats routes;
 
     void Add(const Snapshot& other);
   };
@@ -71,7 +68,6 @@ class Worker {
   // Each `receiver` runs on the worker's thread, in a later turn: what is asked of all connections
   // takes several. What is under way when the thread ends is dropped.
   void ListConnections(const IdRange& range, absl::AnyInvocable<void(Snapshot)> receiver);
-  void ReportRoutes(absl::AnyInvocable<void(Snapshot)> receiver);
   // The `most` ids of connections that come next behind `after`.
   void ReportIds(uint64_t after, size_t most,
                  absl::AnyInvocable<void(std::vector<uint64_t>)> receiver);

@@ -3,6 +3,7 @@
 // Thread: any. Failure: none.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <string>
@@ -34,6 +35,8 @@ enum class FailureDetail : uint8_t {
   kBackendAlert,    // the backend sent a fatal alert; Failure::alert names it
   kBadBackendCert,  // Failure::why says what is wrong with it
 };
+
+inline constexpr size_t kFailureDetails = static_cast<size_t>(FailureDetail::kBadBackendCert) + 1;
 
 struct Failure {
   FailureDetail detail = FailureDetail::kNone;

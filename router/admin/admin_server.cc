@@ -6,9 +6,17 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "router/config/version.h"
 
 namespace tlsbridge {
+namespace {
+
+constexpr absl::string_view kText = "text/plain";
+constexpr absl::string_view kJson = "application/json";
+
+}  // namespace
 
 absl::StatusOr<ConnectionPage> ConnectionPage::Parse(absl::string_view query) {
   ConnectionPage page;
@@ -57,49 +65,74 @@ size_t AdminServer::QueuedBytes() const {
 }
 
 void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connection) {
-  if (request.path == "/live") return connection.Answer({200, "text/plain", "live\n"});
-  if (request.path == "/ready") {
-    const std::string why = source_->unready();
-    if (why.empty()) return connection.Answer({200, "text/plain", "ready\n"});
-    return connection.Answer({503, "text/plain", why + "\n"});
+  for (const Resource& resource : kResources) {
+    if (request.path == resource.path) return (this->*resource.answer)(request, connection);
   }
-  if (request.path == "/accepting") {
-    if (source_->accepting()) return connection.Answer({200, "text/plain", "accepting\n"});
-    return connection.Answer({503, "text/plain", "draining\n"});
-  }
-  if (request.path == "/connections") {
-    const auto page = ConnectionPage::Parse(request.query);
-    if (!page.ok()) {
-      return connection.Answer(
-          {400, "text/plain", absl::StrCat(std::string(page.status().message()), "\n")});
-    }
-    return Ask(connection, [this, &page](Source::OnJson done) {
-      source_->ConnectionsJson(*page, std::move(done));
-    });
-  }
-  if (request.path == "/routes") {
-    return Ask(connection, [this](Source::OnJson done) { source_->RoutesJson(std::move(done)); });
-  }
-  if (request.path == "/certificates") {
-    return Ask(connection,
-               [this](Source::OnJson done) { source_->CertificatesJson(std::move(done)); });
-  }
-  connection.Answer({404, "text/plain",
-                     "use /live, /ready, /accepting, /connections, /routes or /certificates\n"});
+  const auto append_path = [](std::string* out, const Resource& resource) {
+    absl::StrAppend(out, resource.path);
+  };
+  connection.Answer(
+      {404, kText,
+       absl::StrCat("use one of ", absl::StrJoin(kResources, ", ", append_path), "\n")});
 }
 
-void AdminServer::Ask(AdminConnection& connection, absl::FunctionRef<void(Source::OnJson)> what) {
-  const HttpAnswer refusal = {503, "text/plain", "others are being answered\n"};
+void AdminServer::Live(const HttpRequest& /*request*/, AdminConnection& connection) {
+  connection.Answer({200, kText, "live\n"});
+}
+
+void AdminServer::Ready(const HttpRequest& /*request*/, AdminConnection& connection) {
+  const std::string why = source_->unready();
+  if (why.empty()) return connection.Answer({200, kText, "ready\n"});
+  connection.Answer({503, kText, why + "\n"});
+}
+
+void AdminServer::Accepting(const HttpRequest& /*request*/, AdminConnection& connection) {
+  if (source_->accepting()) return connection.Answer({200, kText, "accepting\n"});
+  connection.Answer({503, kText, "draining\n"});
+}
+
+void AdminServer::Connections(const HttpRequest& request, AdminConnection& connection) {
+  const auto page = ConnectionPage::Parse(request.query);
+  if (!page.ok()) {
+    return connection.Answer(
+        {400, kText, absl::StrCat(std::string(page.status().message()), "\n")});
+  }
+  Ask(connection, kJson,
+      [this, &page](Source::OnText done) { source_->ConnectionsJson(*page, std::move(done)); });
+}
+
+void AdminServer::Routes(const HttpRequest& /*request*/, AdminConnection& connection) {
+  Ask(connection, kJson, [this](Source::OnText done) { source_->RoutesJson(std::move(done)); });
+}
+
+void AdminServer::Certificates(const HttpRequest& /*request*/, AdminConnection& connection) {
+  Ask(connection, kJson,
+      [this](Source::OnText done) { source_->CertificatesJson(std::move(done)); });
+}
+
+void AdminServer::Metrics(const HttpRequest& request, AdminConnection& connection) {
+  const Exposition::Format format = Exposition::Wanted(request.accept);
+  Ask(connection, Exposition::ContentType(format),
+      [this, format](Source::OnText done) { source_->Metrics(format, std::move(done)); });
+}
+
+void AdminServer::Version(const HttpRequest& /*request*/, AdminConnection& connection) {
+  connection.Answer({200, kText, absl::StrCat("tlsbridge ", kVersion, "\n")});
+}
+
+void AdminServer::Ask(AdminConnection& connection, absl::string_view type,
+                      absl::FunctionRef<void(Source::OnText)> what) {
+  const HttpAnswer refusal = {503, kText, "others are being answered\n"};
   if (awaited_ >= kMaxAwaited || QueuedBytes() > kMaxQueuedBytes) return connection.Answer(refusal);
   ++awaited_;
   // Whoever asked may have gone when the answer is there.
-  what([this, refusal, id = connection.id()](std::string json) {
+  what([this, refusal, type, id = connection.id()](std::string text) {
     --awaited_;
     const auto it = std::find_if(connections_.begin(), connections_.end(),
                                  [id](const auto& owned) { return owned->id() == id; });
     if (it == connections_.end()) return;
     if (QueuedBytes() > kMaxQueuedBytes) return (*it)->Answer(refusal);
-    (*it)->Answer({200, "application/json", std::move(json)});
+    (*it)->Answer({200, type, std::move(text)});
   });
 }
 

@@ -7,6 +7,8 @@
 //                     are greater than ?after=ID; `next` is the last one's where there are more
 //   GET /routes       every route, and how its connections ended, as JSON
 //   GET /certificates every certificate that is served, as JSON
+//   GET /metrics      what is counted and measured, as Prometheus reads it
+//   GET /version      the program's version
 //
 // Thread: the control loop's. Owner: the router. Loop, socket and source outlive it.
 // Failure: a bad request is answered and changes nothing; when too many clients ask at once, the
@@ -16,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +32,7 @@
 #include "router/admin/admin_connection.h"
 #include "router/admin/http.h"
 #include "router/listeners/listener.h"
+#include "router/metrics/exposition.h"
 
 namespace tlsbridge {
 
@@ -54,7 +58,7 @@ class AdminServer final : private AdminConnection::Owner {
 
   class Source {
    public:
-    using OnJson = absl::AnyInvocable<void(std::string json)>;
+    using OnText = absl::AnyInvocable<void(std::string text)>;
 
     // Whether clients are accepted, and what keeps the process from being ready all the same:
     // "draining" where they are not; empty for nothing.
@@ -62,9 +66,10 @@ class AdminServer final : private AdminConnection::Owner {
     virtual std::string unready() const = 0;
     // Each calls `done` with a document, now or later, on the control loop; never once the server
     // is gone.
-    virtual void ConnectionsJson(const ConnectionPage& page, OnJson done) = 0;
-    virtual void RoutesJson(OnJson done) = 0;
-    virtual void CertificatesJson(OnJson done) = 0;
+    virtual void ConnectionsJson(const ConnectionPage& page, OnText done) = 0;
+    virtual void RoutesJson(OnText done) = 0;
+    virtual void CertificatesJson(OnText done) = 0;
+    virtual void Metrics(Exposition::Format format, OnText done) = 0;
 
    protected:
     ~Source() = default;
@@ -84,7 +89,35 @@ class AdminServer final : private AdminConnection::Owner {
  private:
   void Accept(int fd);
   void OnRequest(const HttpRequest& request, AdminConnection& connection) override;
-  void Ask(AdminConnection& connection, absl::FunctionRef<void(Source::OnJson)> what);
+
+  void Live(const HttpRequest& request, AdminConnection& connection);
+  void Ready(const HttpRequest& request, AdminConnection& connection);
+  void Accepting(const HttpRequest& request, AdminConnection& connection);
+  void Connections(const HttpRequest& request, AdminConnection& connection);
+  void Routes(const HttpRequest& request, AdminConnection& connection);
+  void Certificates(const HttpRequest& request, AdminConnection& connection);
+  void Metrics(const HttpRequest& request, AdminConnection& connection);
+  void Version(const HttpRequest& request, AdminConnection& connection);
+
+  // What can be asked for.
+  struct Resource {
+    absl::string_view path;
+    void (AdminServer::*answer)(const HttpRequest&, AdminConnection&);
+  };
+  static constexpr std::array<Resource, 8> kResources = {{
+      {"/live", &AdminServer::Live},
+      {"/ready", &AdminServer::Ready},
+      {"/accepting", &AdminServer::Accepting},
+      {"/connections", &AdminServer::Connections},
+      {"/routes", &AdminServer::Routes},
+      {"/certificates", &AdminServer::Certificates},
+      {"/metrics", &AdminServer::Metrics},
+      {"/version", &AdminServer::Version},
+  }};
+
+  // Asks the source for a document of this media type.
+  void Ask(AdminConnection& connection, absl::string_view type,
+           absl::FunctionRef<void(Source::OnText)> what);
   void OnClosed(AdminConnection& connection) override;
   size_t QueuedBytes() const;
 

@@ -106,10 +106,16 @@ Outcome ParseHead(absl::string_view bytes, HttpRequest* request) {
     if (line.empty()) return Outcome::kComplete;
     const size_t colon = line.find(':');
     if (!IsText(line) || colon == absl::string_view::npos) return Outcome::kMalformed;
-    if (!absl::EqualsIgnoreCase(line.substr(0, colon), "host")) continue;
+    const absl::string_view field = line.substr(0, colon);
+    const absl::string_view value = absl::StripAsciiWhitespace(line.substr(colon + 1));
+    if (absl::EqualsIgnoreCase(field, "accept")) {
+      // Several are one list (RFC 9110, section 5.2).
+      absl::StrAppend(&request->accept, request->accept.empty() ? "" : ", ", value);
+    }
+    if (!absl::EqualsIgnoreCase(field, "host")) continue;
     if (++hosts > 1) return Outcome::kMalformed;  // RFC 9112, section 3.2
     if (host_in_target) continue;
-    request->host = std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
+    request->host = std::string(value);
   }
   return Outcome::kIncomplete;
 }

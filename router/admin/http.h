@@ -38,6 +38,7 @@ struct HttpRequest {
   std::string path;        // without the query
   std::string query;       // behind "?"; empty for none
   std::string host;        // of the target, else of the Host field; empty for none
+  std::string accept;      // what the client takes (RFC 9110, section 12.5.1); empty for anything
 };
 
 struct HttpAnswer {

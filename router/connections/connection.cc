@@ -38,6 +38,7 @@ Connection::Connection(ConnectionManager* manager, std::shared_ptr<const LiveCon
       live_record_(&memory->live.records),
       live_(std::move(live)),
       route_(live_->unrouted()),
+      metrics_(&route_->state->metrics.ShareOf(manager)),
       token_(std::move(token)),
       record_(std::move(record)),
       attempts_(loop, &record_),
@@ -173,6 +174,9 @@ void Connection::TakeTurn() {
 void Connection::Enter(std::shared_ptr<const LiveRoute> route) {
   route_ = std::move(route);
   live_.reset();
+  metrics_ = &route_->state->metrics.ShareOf(manager_);
+  metrics_->opened.Add();
+  bridge_.set_traffic(&metrics_->traffic);
   record_.route = route_->settings.get();
   record_.routed = true;
   record_.lifetime = manager_->DrawLifetime(route_->settings->timeouts.max_lifetime);
@@ -326,6 +330,9 @@ void Connection::OnClientReady() {
   handshake_place_.GiveBack();
   token_.FinishHandshake();
   record_.client_ready_at = record_.connecting_since = loop_->now();
+  if (const tls::ClientSession* session = bridge_.client_tls(); session != nullptr) {
+    metrics_->CountHandshake(*session, record_.client_ready_at - record_.accepted_at);
+  }
   if (NextBackend()) return Dial();
   Refuse(TerminationReason::kNoBackend, tls::kInternalErrorAlert);
 }
@@ -350,9 +357,15 @@ void Connection::Dial() {
 
 void Connection::OnBackendConnected() {
   record_.connected_at = loop_->now();
+  metrics_->connect.Observe(record_.connected_at - record_.connecting_since);
   attempts_.Connected();
   greeting_.reset();
   MeetDeadlines();
+}
+
+void Connection::OnFirstAnswer() {
+  record_.first_answer_at = loop_->now();
+  metrics_->first_byte.Observe(record_.first_answer_at - record_.connected_at);
 }
 
 void Connection::OnConnectFailed(int error, const tls::Failure& failure) {

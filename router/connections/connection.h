@@ -63,6 +63,8 @@ class Connection final : public DeferredDeletable,
   const Bridge& bridge() const { return bridge_; }
   // What ends it, and when, if nothing happens on it any more; or by when its sockets are gone.
   Deadline EndsBy() const;
+  // Where what it does is counted: at its route, once it has one.
+  RouteMetrics::Share& metrics() { return *metrics_; }
   // The address that serves it, or the first of the last one that was dialled; empty if none was.
   std::string backend() const;
   // Why its PROXY header is none; kNone otherwise.
@@ -78,6 +80,7 @@ class Connection final : public DeferredDeletable,
   void OnClientsTurn() override;
   void OnClientReady() override;
   void OnBackendConnected() override;
+  void OnFirstAnswer() override;
   void OnConnectFailed(int error, const tls::Failure& failure) override;
   void OnHalfClosed() override;
   void OnEnded(const End& end) override;
@@ -107,6 +110,7 @@ class Connection final : public DeferredDeletable,
   std::shared_ptr<const LiveConfig> live_;  // until a route is chosen
   // Never null; before the tokens, which its limits outlive.
   std::shared_ptr<const LiveRoute> route_;
+  RouteMetrics::Share* metrics_;                 // of route_'s
   Admission::Token token_;                       // of the program
   Admission::Token route_token_;                 // of the route
   HandshakeLimit::Place handshake_place_;        // while the handshake waits for us

@@ -241,6 +241,9 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   if (record.connected_at < absl::InfiniteFuture()) {
     event.Milliseconds("connect_ms", record.connected_at - record.connecting_since);
   }
+  if (record.first_answer_at < absl::InfiniteFuture()) {
+    event.Milliseconds("first_byte_ms", record.first_answer_at - record.connected_at);
+  }
   if (const tls::Session* session = bridge.backend_tls();
       session != nullptr && session->handshake_done()) {
     event.Text("backend_tls", session->version())

@@ -9,6 +9,14 @@
 #include "router/connections/deadlines.h"
 
 namespace tlsbridge {
+namespace {
+
+bool IsHandshakeFailure(TerminationReason reason) {
+  return reason == TerminationReason::kTlsHandshakeFailed ||
+         reason == TerminationReason::kBackendTlsFailed;
+}
+
+}  // namespace
 
 ConnectionManager::ConnectionManager(std::shared_ptr<const LiveConfig> live, Admission* admission,
                                      HandshakeLimit* handshake_limit, FailureFolder* folder,
@@ -46,7 +54,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
     close(fd);
     record.end = {refusal, refusal, TerminationReason::kNone};
     CountEnd(record.end);
-    route_stats_.unrouted().CountEnd(refusal);
+    live_->unrouted()->state->metrics.ShareOf(this).CountEnd(refusal, tls::FailureDetail::kNone);
     log_.WriteRefusal(record);
     if (on_gone_) on_gone_();
     return;
@@ -77,7 +85,6 @@ absl::Duration ConnectionManager::DrawLifetime(absl::Duration max_lifetime) {
 void ConnectionManager::Adopt(std::shared_ptr<const LiveConfig> live) {
   live_ = std::move(live);
   own_routes_.clear();
-  route_stats_.Keep([this](absl::string_view route) { return live_->ByName(route) != nullptr; });
   for (Connection* connection : All()) {
     if (!connection->record().routed) continue;
     if (!Serves(*connection->record().route)) connection->Retire();
@@ -127,8 +134,9 @@ void ConnectionManager::CleanupConnection(Connection& connection) {
 void ConnectionManager::Forget(Connection* connection) {
   const auto it = connections_.find(connection->record().id);
   CountEnd(connection->record().end);
-  CountsOf(connection->record()).CountEnd(connection->record().end.reason);
-  CountBytesOf(*connection);
+  const End& end = connection->record().end;
+  connection->metrics().CountEnd(
+      end.reason, IsHandshakeFailure(end.reason) ? end.failure.detail : tls::FailureDetail::kNone);
   connection->GiveBackPlaces();  // before the log tells that there is room
   log_.WriteEnd(*connection);
   loop_->DeleteLater(std::move(it->second));
@@ -143,21 +151,6 @@ void ConnectionManager::CountEnd(const End& end) {
   if (end.outgoing != TerminationReason::kNone) {
     stats_.IncrementTerminationStat(Side::kOutgoing, end.outgoing);
   }
-}
-
-RouteStats::Counts& ConnectionManager::CountsOf(const ConnectionRecord& record) {
-  if (!record.routed) return route_stats_.unrouted();
-  return Serves(*record.route) ? route_stats_.Of(record.route->name) : route_stats_.removed();
-}
-
-// What it has carried since the last time, so that each byte is counted once, whenever that is.
-void ConnectionManager::CountBytesOf(Connection& connection) {
-  ConnectionRecord& record = connection.record();
-  const uint64_t received = connection.bridge().bytes_received();
-  const uint64_t sent = connection.bridge().bytes_sent();
-  const uint64_t new_received = received - std::exchange(record.counted_received, received);
-  const uint64_t new_sent = sent - std::exchange(record.counted_sent, sent);
-  if (new_received + new_sent > 0) CountsOf(record).CountBytes(new_received, new_sent);
 }
 
 void ConnectionManager::BeginDrain(absl::Duration timeout) {
@@ -196,12 +189,6 @@ void ConnectionManager::List(const IdRange& range, absl::AnyInvocable<void(Listi
         listing->queued_bytes += bridge.queued_to_client() + bridge.queued_to_backend();
       },
       [listing, done = std::move(done)]() mutable { done(std::move(*listing)); });
-}
-
-void ConnectionManager::CountBytes(absl::AnyInvocable<void()> done) {
-  walk_.Begin(
-      {}, ConnectionWalk::kQuick, [this](Connection& connection) { CountBytesOf(connection); },
-      std::move(done));
 }
 
 std::vector<uint64_t> ConnectionManager::NextIds(uint64_t after, size_t most) const {

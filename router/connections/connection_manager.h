@@ -28,7 +28,6 @@
 #include "router/handshakes/signing_thread.h"
 #include "router/limits/admission.h"
 #include "router/live/live_config.h"
-#include "router/stats/route_stats.h"
 #include "router/stats/termination_stats.h"
 
 namespace tlsbridge {
@@ -82,7 +81,6 @@ class ConnectionManager {
   size_t GetConnectionCount() const { return connections_.size(); }
   const ConnectionsById& connections() const { return connections_; }
   const TerminationStats& termination_stats() const { return stats_; }
-  const RouteStats& route_stats() const { return route_stats_; }
   const LiveCounters& live() const { return memory_->live; }
   size_t live_timers() const { return loop_->connection_timers().armed(); }
 
@@ -92,8 +90,6 @@ class ConnectionManager {
     size_t queued_bytes = 0;  // what stalled peers of these have not taken yet, both ways
   };
   void List(const IdRange& range, absl::AnyInvocable<void(Listing)> done);
-  // The same for what routes have carried: route_stats() is up to date when `done` runs.
-  void CountBytes(absl::AnyInvocable<void()> done);
   // The `most` ids that come next behind `after`.
   std::vector<uint64_t> NextIds(uint64_t after, size_t most) const;
 
@@ -111,8 +107,6 @@ class ConnectionManager {
   std::vector<Connection*> All() const;
   void CleanupConnection(Connection& connection);
   void CountEnd(const End& end);
-  RouteStats::Counts& CountsOf(const ConnectionRecord& record);
-  void CountBytesOf(Connection& connection);
   void DrainIdle();
 
   std::shared_ptr<const LiveConfig> live_;
@@ -125,7 +119,6 @@ class ConnectionManager {
   HandshakeQueue handshakes_;
   ConnectionLog log_;
   TerminationStats stats_;
-  RouteStats route_stats_;
   ConnectionsById connections_;
   ConnectionWalk walk_;
   std::minstd_rand random_;

@@ -35,6 +35,7 @@ struct ConnectionRecord {
   absl::Time client_ready_at = absl::InfiniteFuture();
   absl::Time connecting_since = absl::InfiniteFuture();
   absl::Time connected_at = absl::InfiniteFuture();
+  absl::Time first_answer_at = absl::InfiniteFuture();
   absl::Time attempt_began_at = absl::InfiniteFuture();
   // When the backend being dialled is given up for the next; infinite if there is no other.
   absl::Time attempt_ends_at = absl::InfiniteFuture();
@@ -47,10 +48,6 @@ struct ConnectionRecord {
   bool retired = false;  // its route is gone; `lifetime` ended at that time
   // Later bytes withdraw the warning.
   absl::Time inactivity_warned_at = absl::InfinitePast();
-
-  // What its route's counters have of its bytes.
-  uint64_t counted_received = 0;
-  uint64_t counted_sent = 0;
 
   // Set once, by InitiateCleanupOnce. Its reasons are also the sides' termination reasons.
   bool cleanup_started = false;

@@ -42,6 +42,7 @@ struct ForwardedConnections::Forwarded {
   // Before the token, which its limits outlive; null if it went before the first news came.
   std::shared_ptr<const LiveRoute> route;
   std::shared_ptr<const Route> settings;
+  RouteMetrics::Share* metrics;
   Admission::Token token;
   BackendPool::Lease lease;
   ConnectionRecord record;  // points at members above
@@ -61,7 +62,6 @@ ForwardedConnections::~ForwardedConnections() = default;
 
 void ForwardedConnections::Adopt(std::shared_ptr<const LiveConfig> live) {
   live_ = std::move(live);
-  route_stats_.Keep([this](absl::string_view route) { return live_->ByName(route) != nullptr; });
   for (auto& [flow, forwarded] : by_flow_) {
     if (live_->ByName(forwarded->settings->name) == nullptr) Retire(forwarded.get());
   }
@@ -75,6 +75,7 @@ void ForwardedConnections::OnFlow(const FlowEvent& event) {
   ConnectionRecord& record = forwarded->record;
   if (event.kind == FlowEvent::Kind::kConnected) {
     record.connected_at = loop_->now();
+    forwarded->metrics->connect.Observe(record.connected_at - record.connecting_since);
     if (forwarded->lease) forwarded->lease.Connected(loop_->common_now());
     return;
   }
@@ -104,6 +105,8 @@ void ForwardedConnections::Begin(const Flow& flow) {
   forwarded->backend = ToSocketAddress(flow.reply.source, flow.reply.source_port);
   forwarded->backend_name = forwarded->backend.ToString();
   forwarded->route = live_->Share(flow.route);
+  const LiveRoute& counts = forwarded->route != nullptr ? *forwarded->route : *live_->unrouted();
+  forwarded->metrics = &counts.state->metrics.ShareOf(this);
   if (forwarded->route != nullptr) {
     forwarded->settings = forwarded->route->settings;
   } else {
@@ -123,6 +126,7 @@ void ForwardedConnections::Begin(const Flow& flow) {
   by_id_[record.id] = forwarded;
 
   if (forwarded->route != nullptr) {
+    forwarded->metrics->opened.Add();
     forwarded->route->state->admission.Count(record.peer, loop_->common_now(), &forwarded->token);
     if (forwarded->route->backends != nullptr) {
       forwarded->lease = forwarded->route->backends->Take(forwarded->backend);
@@ -153,17 +157,12 @@ void ForwardedConnections::End(Forwarded* forwarded, const FlowReasons& reasons,
   stats_.IncrementConnections(reasons.reason);
   stats_.IncrementTerminationStat(Side::kIncoming, reasons.incoming);
   stats_.IncrementTerminationStat(Side::kOutgoing, reasons.outgoing);
-  CountsOf(*forwarded).CountEnd(reasons.reason);
+  forwarded->metrics->CountEnd(reasons.reason, tls::FailureDetail::kNone);
   Admission::Token().swap(forwarded->token);  // before the log tells that there is room
   log_.WriteEnd(record, {forwarded->backend_name, detail, forwarded->received, forwarded->sent});
   by_id_.erase(record.id);
   by_flow_.erase(forwarded->flow);
   if (by_flow_.empty() && on_empty_) on_empty_();
-}
-
-RouteStats::Counts& ForwardedConnections::CountsOf(const Forwarded& forwarded) {
-  const std::string& name = forwarded.settings->name;
-  return live_->ByName(name) != nullptr ? route_stats_.Of(name) : route_stats_.removed();
 }
 
 void ForwardedConnections::CountBytesOf(Forwarded* forwarded, const Flow& flow) {
@@ -175,7 +174,8 @@ void ForwardedConnections::CountBytesOf(Forwarded* forwarded, const Flow& flow) 
   };
   const uint64_t received = more(&forwarded->received, flow.ip_bytes_from_client);
   const uint64_t sent = more(&forwarded->sent, flow.ip_bytes_from_backend);
-  if (received + sent > 0) CountsOf(*forwarded).CountIpBytes(received, sent);
+  forwarded->metrics->ip_bytes[0].Add(received);
+  forwarded->metrics->ip_bytes[1].Add(sent);
 }
 
 void ForwardedConnections::CountBytes(const kernel::FlowTable& flows) {

@@ -28,7 +28,6 @@
 #include "router/kernel/flow_table.h"
 #include "router/limits/admission.h"
 #include "router/live/live_config.h"
-#include "router/stats/route_stats.h"
 #include "router/stats/termination_stats.h"
 
 namespace tlsbridge {
@@ -66,7 +65,6 @@ class ForwardedConnections {
   // JSON objects, separated by commas.
   std::string List(const IdRange& range) const;
   const TerminationStats& termination_stats() const { return stats_; }
-  const RouteStats& route_stats() const { return route_stats_; }
 
   // Tells what the log has folded. REQUIRES: the loop has stopped.
   void FinishLog() { log_.Finish(); }
@@ -80,14 +78,12 @@ class ForwardedConnections {
   void End(Forwarded* forwarded, const kernel::FlowReasons& reasons, absl::string_view detail);
   void Retire(Forwarded* forwarded);
   void CountBytesOf(Forwarded* forwarded, const kernel::Flow& flow);
-  RouteStats::Counts& CountsOf(const Forwarded& forwarded);
 
   EventLoop* const loop_;  // Not owned.
   EndFlow end_flow_;
   std::shared_ptr<const LiveConfig> live_;
   ConnectionLog log_;
   TerminationStats stats_;
-  RouteStats route_stats_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Forwarded>> by_flow_;
   std::map<uint64_t, const Forwarded*> by_id_;
   std::minstd_rand random_;

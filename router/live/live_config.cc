@@ -42,7 +42,7 @@ std::shared_ptr<const LiveRoute> TryAgain(const std::shared_ptr<const LiveRoute>
 }
 
 // What is patient enough for every route.
-std::shared_ptr<const LiveRoute> Unrouted(const Config& config) {
+std::shared_ptr<const LiveRoute> Unrouted(const Config& config, RouteStates* states) {
   auto settings = std::make_shared<Route>();
   if (!config.routes.empty()) {
     settings->bridge = config.routes.front().bridge;
@@ -55,6 +55,7 @@ std::shared_ptr<const LiveRoute> Unrouted(const Config& config) {
   }
   auto unrouted = std::make_shared<LiveRoute>();
   unrouted->settings = std::move(settings);
+  unrouted->state = states->Get(/*route=*/"", Limits());
   return unrouted;
 }
 
@@ -159,7 +160,7 @@ LiveConfig::LiveConfig(std::shared_ptr<const Config> config,
     : config_(std::move(config)),
       table_(std::move(table)),
       states_(std::move(states)),
-      unrouted_(Unrouted(*config_)) {}
+      unrouted_(Unrouted(*config_, states_.get())) {}
 
 void LiveConfig::AddRoute(std::shared_ptr<const LiveRoute> route) {
   by_name_.emplace(route->settings->name, routes_.size());
@@ -202,6 +203,11 @@ std::vector<std::string> LiveConfig::Down() const {
     if (!route->tls.down.empty()) names.push_back(route->settings->name);
   }
   return names;
+}
+
+RouteTotals LiveConfig::TotalsOfRemoved() const {
+  return states_->TotalsOfRemoved(
+      [this](absl::string_view name) { return name.empty() || by_name_.contains(name); });
 }
 
 std::shared_ptr<const LiveRoute> LiveConfig::Share(absl::string_view name) const {

@@ -72,6 +72,9 @@ class LiveConfig {
   // Names of the routes that are down.
   std::vector<std::string> Down() const;
 
+  // What routes have counted that are not served any more.
+  RouteTotals TotalsOfRemoved() const;
+
   // What applies to a connection until it has a route: the most patient of all routes.
   const std::shared_ptr<const LiveRoute>& unrouted() const { return unrouted_; }
 

@@ -1,8 +1,19 @@
 #include "router/live/route_state.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace tlsbridge {
+
+void RemovedRoutes::Add(const RouteTotals& totals) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  totals_.Add(totals);
+}
+
+RouteTotals RemovedRoutes::Take() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return totals_;
+}
 
 std::shared_ptr<RouteState> RouteStates::Get(const std::string& route, const Limits& limits) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -12,8 +23,24 @@ std::shared_ptr<RouteState> RouteStates::Get(const std::string& route, const Lim
   }
   std::weak_ptr<RouteState>& known = states_[route];
   std::shared_ptr<RouteState> state = known.lock();
-  if (state == nullptr) known = state = std::make_shared<RouteState>(limits);
+  if (state == nullptr) known = state = std::make_shared<RouteState>(limits, removed_);
   return state;
+}
+
+RouteTotals RouteStates::TotalsOfRemoved(
+    absl::FunctionRef<bool(absl::string_view route)> is_served) const {
+  RouteTotals sum;
+  std::vector<std::shared_ptr<RouteState>> others;  // released without the lock
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& [name, known] : states_) {
+      if (is_served(name)) continue;
+      if (std::shared_ptr<RouteState> state = known.lock()) others.push_back(std::move(state));
+    }
+    sum = removed_->Take();
+  }
+  for (const auto& state : others) sum.Add(state->metrics.Take());
+  return sum;
 }
 
 }  // namespace tlsbridge

@@ -14,18 +14,39 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
 #include "router/backends/endpoint_book.h"
 #include "router/config/config.h"
 #include "router/limits/admission.h"
+#include "router/metrics/route_metrics.h"
 
 namespace tlsbridge {
 
+// What routes have counted that are gone.
+class RemovedRoutes {
+ public:
+  void Add(const RouteTotals& totals);
+  RouteTotals Take() const;
+
+ private:
+  mutable std::mutex mutex_;
+  RouteTotals totals_;
+};
+
 struct RouteState {
-  explicit RouteState(const Limits& limits) : admission(limits) {}
+  RouteState(const Limits& limits, std::shared_ptr<RemovedRoutes> its_heir)
+      : admission(limits), heir(std::move(its_heir)) {}
+  ~RouteState() { heir->Add(metrics.Take()); }
+  RouteState(const RouteState&) = delete;
+  RouteState& operator=(const RouteState&) = delete;
 
   Admission admission;  // the route's own limits
+  RouteMetrics metrics;
+  const std::shared_ptr<RemovedRoutes> heir;
   const std::shared_ptr<EndpointBook> endpoints = std::make_shared<EndpointBook>();
   // Whether the kernel takes its clients at present. Whoever comes to the program was missed then.
   std::atomic<bool> kernel_forwards{false};
@@ -41,9 +62,12 @@ class RouteStates {
   // That of `route`; a new one, with these limits, if there is none. One that there is keeps its
   // limits until a configuration with others is served.
   std::shared_ptr<RouteState> Get(const std::string& route, const Limits& limits);
+  // What all those have counted that are not served any more, be they gone or not.
+  RouteTotals TotalsOfRemoved(absl::FunctionRef<bool(absl::string_view route)> is_served) const;
 
  private:
-  std::mutex mutex_;
+  const std::shared_ptr<RemovedRoutes> removed_ = std::make_shared<RemovedRoutes>();
+  mutable std::mutex mutex_;  // guards all below
   absl::flat_hash_map<std::string, std::weak_ptr<RouteState>> states_;
   size_t forget_at_ = 64;  // how many there may be before those that are gone are looked for
 };

@@ -115,6 +115,11 @@ void StopLog() {
   thread->JoinOrLeave(kEndPatience);
 }
 
+uint64_t LogLinesLost() {
+  if (Sink() == nullptr) return 0;
+  return spdlog::thread_pool()->overrun_counter() + Sink()->unwritten();
+}
+
 bool LogEnabled(LogLevel level) { return level >= least_level && level != LogLevel::kOff; }
 
 LogEvent::LogEvent(LogLevel level, absl::string_view name)

@@ -28,6 +28,9 @@ void StopLog();
 
 bool LogEnabled(LogLevel level);
 
+// Lines that nobody got so far, and log_lines_lost tells of.
+uint64_t LogLinesLost();
+
 // Written when it dies. Keys are ours; values may come from a peer and are escaped.
 class LogEvent {
  public:

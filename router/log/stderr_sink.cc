@@ -87,17 +87,19 @@ void StderrSink::Rest() {
 // What was to be told and was not is lost still, and its line is none of those that count.
 void StderrSink::CountLosses(size_t written) {
   if (written == waiting_.size()) return;
-  unwritten_ += static_cast<uint64_t>(
+  auto lines = static_cast<uint64_t>(
       std::count(waiting_.begin() + static_cast<ptrdiff_t>(written), waiting_.end(), '\n'));
   for (const Told& told : telling_) {
     if (told.ends <= written) continue;
-    --unwritten_;
+    --lines;
     if (told.error == 0) {
       overrun_told_ -= told.lines;
     } else {
       unwritten_ += told.lines;
     }
   }
+  unwritten_ += lines;
+  unwritten_ever_.Add(lines);
 }
 
 // Says how much of it was written.

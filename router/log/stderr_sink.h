@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bridge/counter.h"
+
 namespace tlsbridge {
 
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
@@ -34,6 +36,9 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
 
   // From now on, a reader that takes nothing for a second is given up.
   void Stop();
+
+  // Lines that could not be written, ever. Any thread.
+  uint64_t unwritten() const { return unwritten_ever_.value(); }
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override;
@@ -57,6 +62,7 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   uint64_t overrun_told_ = 0;
   uint64_t unwritten_ = 0;  // lines, not yet told
   int unwritten_error_ = 0;
+  Counter unwritten_ever_;
   bool cut_ = false;     // the last line has no end
   std::string waiting_;  // whole lines
   int waiting_lines_ = 0;

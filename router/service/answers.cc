@@ -14,7 +14,8 @@
 #include "absl/strings/str_join.h"
 #include "router/live/renewal/renewal_log.h"
 #include "router/log/log.h"
-#include "router/stats/route_stats.h"
+#include "router/stats/metrics_text.h"
+#include "router/stats/routes_json.h"
 
 namespace tlsbridge {
 namespace {
@@ -57,16 +58,15 @@ void AddIds(std::vector<uint64_t>* sum, const std::vector<uint64_t>& ids) {
 
 }  // namespace
 
-Answers::Answers(EventLoop* loop, const Lifecycle* lifecycle, const Reloads* reloads,
-                 absl::Span<const std::unique_ptr<Worker>> workers, KernelForwarding* kernel)
-    : loop_(loop), lifecycle_(lifecycle), reloads_(reloads), workers_(workers), kernel_(kernel) {}
+Answers::Answers(const Parts& parts) : parts_(parts), started_(parts.loop->clock().Wall()) {}
 
-void Answers::ConnectionsJson(const ConnectionPage& page, OnJson done) {
+void Answers::ConnectionsJson(const ConnectionPage& page, OnText done) {
   const auto ask_ids = [page](Worker& worker, auto receiver) {
     worker.ReportIds(page.after, page.limit + 1, std::move(receiver));
   };
   Gather<std::vector<uint64_t>, std::vector<uint64_t>>(
-      loop_, workers_, ask_ids, &AddIds, kernel_->NextIds(page.after, page.limit + 1),
+      parts_.loop, parts_.workers, ask_ids, &AddIds,
+      parts_.kernel->NextIds(page.after, page.limit + 1),
       [this, page, done = std::move(done)](std::vector<uint64_t> ids) mutable {
         std::sort(ids.begin(), ids.end());
         const bool more = ids.size() > page.limit;
@@ -79,7 +79,7 @@ void Answers::ConnectionsJson(const ConnectionPage& page, OnJson done) {
 std::string Answers::unready() const {
   constexpr size_t kMostNames = 10;
   if (!accepting()) return "draining";
-  std::vector<std::string> down = reloads_->live().Down();
+  std::vector<std::string> down = parts_.reloads->live().Down();
   if (down.empty()) return "";
   const size_t more = down.size() - std::min(down.size(), kMostNames);
   down.resize(down.size() - more);
@@ -87,12 +87,12 @@ std::string Answers::unready() const {
                       more == 0 ? "" : absl::StrCat(" and ", more, " more"));
 }
 
-void Answers::ListConnections(const IdRange& range, bool more, OnJson done) {
+void Answers::ListConnections(const IdRange& range, bool more, OnText done) {
   const auto ask = [range](Worker& worker, auto receiver) {
     worker.ListConnections(range, std::move(receiver));
   };
   Gather<Worker::Snapshot, Worker::Snapshot>(
-      loop_, workers_, ask, &AddSnapshot, kernel_->List(range),
+      parts_.loop, parts_.workers, ask, &AddSnapshot, parts_.kernel->List(range),
       [range, more, done = std::move(done)](const Worker::Snapshot& all) mutable {
         const std::string next = more ? absl::StrCat(",\"next\":", range.until) : "";
         done(absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", all.records, "]", next,
@@ -100,17 +100,29 @@ void Answers::ListConnections(const IdRange& range, bool more, OnJson done) {
       });
 }
 
-void Answers::RoutesJson(OnJson done) {
-  const auto ask = [](Worker& worker, auto receiver) { worker.ReportRoutes(std::move(receiver)); };
-  Gather<Worker::Snapshot, Worker::Snapshot>(
-      loop_, workers_, ask, &AddSnapshot, kernel_->ReportRoutes(),
-      [this, done = std::move(done)](const Worker::Snapshot& all) mutable {
-        done(all.routes.ToJson(reloads_->live(), loop_->common_now()));
-      });
+void Answers::RoutesJson(OnText done) {
+  parts_.kernel->Refresh();
+  done(tlsbridge::RoutesJson(parts_.reloads->live(), parts_.loop->common_now()));
 }
 
-void Answers::CertificatesJson(OnJson done) {
-  done(tlsbridge::CertificatesJson(reloads_->live(), loop_->clock().Wall()));
+void Answers::Metrics(Exposition::Format format, OnText done) {
+  parts_.kernel->Refresh();
+  Service service = {.live = &parts_.reloads->live(),
+                     .admission = parts_.admission,
+                     .handshake_limit = parts_.handshake_limit,
+                     .started = started_,
+                     .wall = parts_.loop->clock().Wall(),
+                     .common_now = parts_.loop->common_now(),
+                     .reloads = parts_.reloads->facts(),
+                     .ready = unready().empty(),
+                     .descriptors = parts_.budget.descriptors,
+                     .memory_bytes = parts_.budget.memory_bytes};
+  for (const auto& worker : parts_.workers) service.workers.push_back(worker->load());
+  done(MetricsText(format, service));
+}
+
+void Answers::CertificatesJson(OnText done) {
+  done(tlsbridge::CertificatesJson(parts_.reloads->live(), parts_.loop->clock().Wall()));
 }
 
 void Answers::LogConnections() {
@@ -122,8 +134,8 @@ void Answers::LogConnections() {
 }
 
 void Answers::LogSummary() const {
-  Worker::Snapshot all = kernel_->Take();
-  for (const auto& worker : workers_) all.Add(worker->FinalSnapshot());
+  Worker::Snapshot all;
+  for (const auto& worker : parts_.workers) all.Add(worker->FinalSnapshot());
   const TerminationStats& stats = all.stats;
   LogEvent(LogLevel::kInfo, "summary")
       .Json("live", LiveJson(all))

@@ -14,9 +14,14 @@
 #include <string>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_server.h"
+#include "router/handshakes/handshake_limit.h"
+#include "router/limits/admission.h"
+#include "router/limits/budget.h"
+#include "router/metrics/exposition.h"
 #include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/reloads.h"
@@ -26,16 +31,28 @@ namespace tlsbridge {
 
 class Answers final : public AdminServer::Source {
  public:
-  Answers(EventLoop* loop, const Lifecycle* lifecycle, const Reloads* reloads,
-          absl::Span<const std::unique_ptr<Worker>> workers, KernelForwarding* kernel);
+  // Whom it asks. None of it is owned.
+  struct Parts {
+    EventLoop* loop;
+    const Lifecycle* lifecycle;
+    const Reloads* reloads;
+    absl::Span<const std::unique_ptr<Worker>> workers;
+    const Admission* admission;
+    const HandshakeLimit* handshake_limit;
+    Budget budget;
+    KernelForwarding* kernel;
+  };
+
+  explicit Answers(const Parts& parts);
   Answers(const Answers&) = delete;
   Answers& operator=(const Answers&) = delete;
 
-  bool accepting() const override { return lifecycle_->ready(); }
+  bool accepting() const override { return parts_.lifecycle->ready(); }
   std::string unready() const override;
-  void ConnectionsJson(const ConnectionPage& page, OnJson done) override;
-  void RoutesJson(OnJson done) override;
-  void CertificatesJson(OnJson done) override;
+  void ConnectionsJson(const ConnectionPage& page, OnText done) override;
+  void RoutesJson(OnText done) override;
+  void CertificatesJson(OnText done) override;
+  void Metrics(Exposition::Format format, OnText done) override;
 
   // The first page of the live connections, as a line of the log. While one is being made, another
   // is not begun.
@@ -44,13 +61,10 @@ class Answers final : public AdminServer::Source {
   void LogSummary() const;
 
  private:
-  void ListConnections(const IdRange& range, bool more, OnJson done);
+  void ListConnections(const IdRange& range, bool more, OnText done);
 
-  EventLoop* const loop_;                                    // Not owned.
-  const Lifecycle* const lifecycle_;                         // Not owned.
-  const Reloads* const reloads_;                             // Not owned.
-  const absl::Span<const std::unique_ptr<Worker>> workers_;  // Not owned.
-  KernelForwarding* const kernel_;                           // Not owned.
+  const Parts parts_;
+  const absl::Time started_;  // by the wall
   bool logging_ = false;
 };
 

@@ -292,11 +292,4 @@ Worker::Snapshot KernelForwarding::List(const IdRange& range) {
   return snapshot;
 }
 
-Worker::Snapshot KernelForwarding::ReportRoutes() {
-  Refresh();
-  Worker::Snapshot snapshot = Take();
-  snapshot.routes = connections_.route_stats();
-  return snapshot;
-}
-
 }  // namespace tlsbridge

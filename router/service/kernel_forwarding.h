@@ -61,7 +61,8 @@ class KernelForwarding final : private kernel::KernelEngine::Observer {
   Worker::Snapshot Take() const;
   std::vector<uint64_t> NextIds(uint64_t after, size_t most) const;
   Worker::Snapshot List(const IdRange& range);
-  Worker::Snapshot ReportRoutes();
+  // What flows have carried by now is counted at their routes.
+  void Refresh();
 
  private:
   void OnFlow(const kernel::FlowEvent& event) override;
@@ -75,7 +76,6 @@ class KernelForwarding final : private kernel::KernelEngine::Observer {
   absl::Status Start(const kernel::Plan& plan);
   // Goes by the backends of its routes, and no more by those of `before`, which may be null.
   void Watch(const LiveConfig* before);
-  void Refresh();
   void Look();
   void OnEmpty();
   void EndEngine();

@@ -35,6 +35,7 @@ Reloads::Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live,
 Reloads::~Reloads() = default;
 
 void Reloads::Begin() {
+  facts_.last_taken = parts_.loop->clock().Wall();
   LogRoutesDown(nullptr, *live_, TellProblems::kAll);
   LookAfter();
   expiry_watch_ =
@@ -62,6 +63,9 @@ std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& o
     }
     refusal_ = refusal;
     reloaded = status.ok();
+    facts_.last_refused = !reloaded;
+    ++(reloaded ? facts_.taken : facts_.refused);
+    if (reloaded) facts_.last_taken = parts_.loop->clock().Wall();
     if (reloaded) live = *outcome.live;
   }
   if (live != live_ || outcome.asked) {
@@ -70,6 +74,7 @@ std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& o
   if (reloaded) {
     CommitReloaded(std::move(live));
   } else if (live != live_) {
+    ++facts_.renewed;
     CommitRenewed(std::move(live));
   }
   return live_;

@@ -31,6 +31,7 @@
 #include "router/live/renewal/file_watcher.h"
 #include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
+#include "router/stats/reload_facts.h"
 #include "router/worker.h"
 
 namespace tlsbridge {
@@ -68,6 +69,7 @@ class Reloads {
 
   const LiveConfig& live() const { return *live_; }
   const Config& config() const { return live_->config(); }
+  const ReloadFacts& facts() const { return facts_; }
 
  private:
   Reloads(const Parts& parts, std::shared_ptr<const LiveConfig> live,
@@ -82,7 +84,8 @@ class Reloads {
 
   const Parts parts_;
   std::shared_ptr<const LiveConfig> live_;
-  std::string refusal_;        // of the last reload; empty if it was taken
+  std::string refusal_;  // of the last reload; empty if it was taken
+  ReloadFacts facts_;
   int closing_ = 0;            // reloads that wait for listeners to close
   LiveCounters control_live_;  // sockets of health checks
   std::unique_ptr<Reloader> reloader_;

@@ -33,6 +33,7 @@ class Witness final : public Bridge::Observer {
   void OnClientsTurn() override {}
   void OnClientReady() override { Note("ready", &on_ready); }
   void OnBackendConnected() override { Note("connected", &on_connected); }
+  void OnFirstAnswer() override { ++first_answers; }
   void OnConnectFailed(int error, const tls::Failure&) override {
     last_error = error;
     Note("connect_failed", &on_connect_failed);
@@ -45,6 +46,7 @@ class Witness final : public Bridge::Observer {
   void OnClosed() override { Note("closed", &on_closed); }
 
   std::vector<std::string> told;
+  int first_answers = 0;
   int last_error = 0;
   End ended_as;
   Plan on_ready, on_connected, on_connect_failed, on_half_closed, on_ended, on_closed;

@@ -135,6 +135,7 @@ class Case final : public Bridge::Observer {
     waits_for_us_ = false;
   }
   void OnBackendConnected() override { EXPECT_FALSE(std::exchange(connected_, true)); }
+  void OnFirstAnswer() override {}
   void OnConnectFailed(int error, const tls::Failure&) override {
     EXPECT_NE(error, 0);
     EXPECT_FALSE(connected_);

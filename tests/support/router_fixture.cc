@@ -65,6 +65,7 @@ void RouterFixture::StartRouter() {
   }
   auto live = LiveConfig::Assemble(config_, std::move(tls), /*previous=*/nullptr, loop_->now());
   ASSERT_TRUE(live.ok()) << live.status();
+  live_ = *live;
   const Limits limits = HandshakeLimit::WithDefault(config_.limits, /*workers=*/1);
   admission_ = std::make_unique<Admission>(limits, budget_);
   handshake_limit_ = std::make_unique<HandshakeLimit>(limits.handshakes);

@@ -76,7 +76,8 @@ class RouterFixture : public ::testing::Test {
   // Of the first routes, where they have others.
   std::vector<std::shared_ptr<const tls::ServerContext>> route_tls_;
   std::shared_ptr<const tls::BackendContext> backend_tls_;  // of routes that encrypt anew
-  int64_t budget_ = 10000;  // connections that descriptors and memory allow
+  int64_t budget_ = 10000;                  // connections that descriptors and memory allow
+  std::shared_ptr<const LiveConfig> live_;  // as StartRouter() has it served
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<HandshakeLimit> handshake_limit_;
   FailureFolder folder_;

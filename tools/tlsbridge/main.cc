@@ -9,6 +9,7 @@
 #include "bridge/event/libevent_ptr.h"
 #include "bridge/event/thread.h"
 #include "linked_versions.h"
+#include "router/config/version.h"
 #include "tls/server_context.h"
 #include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/demo.h"
@@ -18,7 +19,6 @@
 #include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/sidecar.h"
 #include "tools/tlsbridge/standard_descriptors.h"
-#include "tools/tlsbridge/version.h"
 
 namespace tlsbridge {
 namespace {

@@ -12,6 +12,7 @@
 #include "bridge/event/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/config/version.h"
 #include "router/log/libevent_log.h"
 #include "tests/support/failing_system.h"
 #include "tests/support/few_descriptors.h"
@@ -76,18 +77,21 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   std::string json_ = "{\"records\":[]}";
   ConnectionPage page_;  // the last that was asked for
   bool thinks_ = false;  // answers come when a test calls those below
-  std::vector<OnJson> answers_later_;
+  std::vector<OnText> answers_later_;
 
  private:
   bool accepting() const override { return accepting_; }
   std::string unready() const override { return unready_; }
-  void ConnectionsJson(const ConnectionPage& page, OnJson done) override {
+  void ConnectionsJson(const ConnectionPage& page, OnText done) override {
     page_ = page;
     if (!thinks_) return done(json_);
     answers_later_.push_back(std::move(done));
   }
-  void RoutesJson(OnJson done) override { done("{\"routes\":[]}"); }
-  void CertificatesJson(OnJson done) override { done("{\"certificates\":[]}"); }
+  void RoutesJson(OnText done) override { done("{\"routes\":[]}"); }
+  void CertificatesJson(OnText done) override { done("{\"certificates\":[]}"); }
+  void Metrics(Exposition::Format format, OnText done) override {
+    done(format == Exposition::Format::kOpenMetrics ? "# EOF\n" : "# metrics\n");
+  }
 };
 
 // ---- Those that ask.
@@ -103,6 +107,22 @@ TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
               EndsWith("{\"certificates\":[]}"));
   EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               StartsWith("HTTP/1.1 404 "));
+}
+
+TEST_F(AdminServerTest, MetricsComeAsTheClientTakesThem) {
+  EXPECT_THAT(AnswerTo("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              AllOf(HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+                    EndsWith("\r\n\r\n# metrics\n")));
+  EXPECT_THAT(AnswerTo("GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+                       "Accept: text/plain;q=0.5\r\n"
+                       "Accept: application/openmetrics-text;version=1.0.0\r\n\r\n"),
+              AllOf(HasSubstr("Content-Type: application/openmetrics-text; version=1.0.0;"),
+                    EndsWith("\r\n\r\n# EOF\n")));
+}
+
+TEST_F(AdminServerTest, TellsItsVersion) {
+  EXPECT_THAT(AnswerTo("GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              EndsWith(std::string("\r\n\r\ntlsbridge ") + kVersion + "\n"));
 }
 
 TEST_F(AdminServerTest, ConnectionsComeByPages) {

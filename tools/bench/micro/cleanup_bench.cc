@@ -55,6 +55,7 @@ class Connected final : private Bridge::Observer {
   void OnClientsTurn() override {}
   void OnClientReady() override { bridge_->ConnectBackend({&backend_, 1}); }
   void OnBackendConnected() override { ready_ = true; }
+  void OnFirstAnswer() override {}
   void OnConnectFailed(int, const tls::Failure&) override {}
   void OnHalfClosed() override {}
   void OnEnded(const End&) override {}

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "router/stats/routes_json.h"
 #include "tests/support/router_fixture.h"
 
 namespace tlsbridge::testing {
@@ -118,16 +119,12 @@ void Serving::Turn() {
 Serving::Seen Serving::Look() {
   Seen seen;
   for (auto& worker : workers_) {
-    int answers = 0;
+    bool answered = false;
     worker->ListConnections({}, [&](const Worker::Snapshot& snapshot) {
-      ++answers;
+      answered = true;
       seen.sum.Add(snapshot);
     });
-    worker->ReportRoutes([&](const Worker::Snapshot& snapshot) {
-      ++answers;
-      seen.sum.routes.Add(snapshot.routes);
-    });
-    while (answers < 2) worker->loop()->Turn(/*wait=*/false);
+    while (!answered) worker->loop()->Turn(/*wait=*/false);
   }
   for (nlohmann::json& record : nlohmann::json::parse("[" + seen.sum.records + "]")) {
     const std::string peer = record["peer"];
@@ -137,9 +134,9 @@ Serving::Seen Serving::Look() {
   for (const SocketAddress& address : listeners_->addresses()) {
     absl::StrAppend(&listeners, address.ToString(), " ");
   }
-  seen.all = absl::StrCat(seen.sum.routes.ToJson(*live(), clock_->Monotonic()), "\n",
-                          seen.sum.records, "\n", listeners, admission_->limit(), " ",
-                          admission_->connections(), " ", handshakes_->limit());
+  seen.all = absl::StrCat(RoutesJson(*live(), clock_->Monotonic()), "\n", seen.sum.records, "\n",
+                          listeners, admission_->limit(), " ", admission_->connections(), " ",
+                          handshakes_->limit());
   for (const auto& route : live()->routes()) {
     absl::StrAppend(&seen.all, " ", route->state->admission.limit());
     for (const EndpointStatus& endpoint : route->backends->Endpoints(clock_->Monotonic())) {

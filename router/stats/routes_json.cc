@@ -1,4 +1,4 @@
-#include "router/stats/route_stats.h"
+#include "router/stats/routes_json.h"
 
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -10,15 +10,14 @@ namespace tlsbridge {
 namespace {
 
 // The members of an object, without its braces.
-std::string Members(const RouteStats::Counts& counts) {
+std::string Members(const RouteTotals& counts) {
   const std::string ended =
       ReasonsJson([&counts](auto reason) { return counts.ended[static_cast<size_t>(reason)]; });
-  std::string members =
-      absl::StrCat("\"ended\":", ended, ",\"bytes_received\":", counts.bytes_received,
-                   ",\"bytes_sent\":", counts.bytes_sent);
-  if (counts.ip_bytes_received + counts.ip_bytes_sent > 0) {
-    absl::StrAppend(&members, ",\"ip_bytes_received\":", counts.ip_bytes_received,
-                    ",\"ip_bytes_sent\":", counts.ip_bytes_sent);
+  std::string members = absl::StrCat("\"ended\":", ended, ",\"bytes_received\":", counts.bytes[0],
+                                     ",\"bytes_sent\":", counts.bytes[1]);
+  if (counts.ip_bytes[0] + counts.ip_bytes[1] > 0) {
+    absl::StrAppend(&members, ",\"ip_bytes_received\":", counts.ip_bytes[0],
+                    ",\"ip_bytes_sent\":", counts.ip_bytes[1]);
   }
   return members;
 }
@@ -51,54 +50,19 @@ std::string BackendsJson(const BackendPool* pool, absl::Time now) {
 
 }  // namespace
 
-void RouteStats::Counts::CountBytes(uint64_t received, uint64_t sent) {
-  bytes_received += received;
-  bytes_sent += sent;
-}
-
-void RouteStats::Counts::CountIpBytes(uint64_t received, uint64_t sent) {
-  ip_bytes_received += received;
-  ip_bytes_sent += sent;
-}
-
-void RouteStats::Counts::Add(const Counts& other) {
-  for (size_t i = 0; i < ended.size(); ++i) ended[i] += other.ended[i];
-  bytes_received += other.bytes_received;
-  bytes_sent += other.bytes_sent;
-  ip_bytes_received += other.ip_bytes_received;
-  ip_bytes_sent += other.ip_bytes_sent;
-}
-
-void RouteStats::Keep(absl::FunctionRef<bool(absl::string_view route)> is_served) {
-  for (auto it = routes_.begin(); it != routes_.end();) {
-    if (is_served(it->first)) {
-      ++it;
-      continue;
-    }
-    removed_.Add(it->second);
-    routes_.erase(it++);
-  }
-}
-
-void RouteStats::Add(const RouteStats& other) {
-  for (const auto& [route, counts] : other.routes_) routes_[route].Add(counts);
-  unrouted_.Add(other.unrouted_);
-  removed_.Add(other.removed_);
-}
-
-std::string RouteStats::ToJson(const LiveConfig& live, absl::Time now) const {
+std::string RoutesJson(const LiveConfig& live, absl::Time common_now) {
   // Names are checked when the configuration is read, so that none needs to be escaped.
   std::vector<std::string> routes;
   for (const auto& route : live.routes()) {
-    const auto it = routes_.find(route->settings->name);
     routes.push_back(absl::StrCat("{\"name\":\"", route->settings->name,
                                   "\",\"connections\":", route->state->admission.connections(), ",",
-                                  Members(it == routes_.end() ? Counts() : it->second),
-                                  ",\"backends\":", BackendsJson(route->backends.get(), now),
+                                  Members(route->state->metrics.Take()),
+                                  ",\"backends\":", BackendsJson(route->backends.get(), common_now),
                                   DownMember(route->tls.down), "}"));
   }
   return absl::StrCat("{\"routes\":[", absl::StrJoin(routes, ","), "],\"unrouted\":{",
-                      Members(unrouted_), "},\"removed\":{", Members(removed_), "}}");
+                      Members(live.unrouted()->state->metrics.Take()), "},\"removed\":{",
+                      Members(live.TotalsOfRemoved()), "}}");
 }
 
 std::string ReasonsJson(absl::FunctionRef<uint64_t(TerminationReason)> count) {
