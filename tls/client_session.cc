@@ -53,6 +53,7 @@ std::unique_ptr<ClientSession> ClientSession::Accept(const ServerContext& contex
   const bool elsewhere = signer != nullptr && IsSlowToSign(key);
   bssl::UniquePtr<SSL> ssl = context.NewSsl(choice, elsewhere ? &KeyMethod::kMethod : nullptr);
   std::unique_ptr<ClientSession> session(new ClientSession(std::move(ssl), staging));
+  session->verifiable_ = choice.verifiable;
   if (elsewhere) {
     session->signature_ = std::make_unique<DelegatedSignature>(signer, bssl::UpRef(key));
   }
@@ -118,6 +119,11 @@ bool ClientSession::LetIn() {
 }
 
 Failure ClientSession::Explain(Failure failure, absl::Span<const uint8_t> ciphertext) const {
+  // In TLS 1.2 BoringSSL then finds no cipher for the key, of which clients may have plenty.
+  if (failure.detail == FailureDetail::kNoSharedCipher && !verifiable_) {
+    return {.detail = FailureDetail::kNoSharedSignature,
+            .reason = "NO_COMMON_SIGNATURE_ALGORITHMS"};
+  }
   if (failure.detail != FailureDetail::kProtocol || handshake_done()) return failure;
   const int16_t alert = PlaintextAlert(ciphertext);
   if (alert < 0) return failure;

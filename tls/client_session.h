@@ -83,6 +83,7 @@ class ClientSession final : public Session {
 
   std::unique_ptr<Client> client_;
   // Until the handshake is done, if a signer has to do with it.
+  bool verifiable_ = true;  // ServerContext::Choice
   std::unique_ptr<DelegatedSignature> signature_;
   Failure would_refuse_;
 };

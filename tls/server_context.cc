@@ -156,6 +156,7 @@ ServerContext::Choice ServerContext::Choose(const ClientHello& hello, absl::Time
   }
   Choice choice;
   choice.credential = &Pick(candidates.empty() ? defaults_ : candidates, hello);
+  choice.verifiable = matcher_.VerifiableBy(hello, choice.credential->kind);
   choice.staple = hello.ocsp_wanted && choice.credential->staple.has_value() &&
                   now < choice.credential->staple->next_update;
   return choice;

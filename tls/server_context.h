@@ -46,6 +46,7 @@ class ServerContext {
   struct Choice {
     const Credential* credential = nullptr;  // null: refused
     bool staple = false;                     // send its OCSP response
+    bool verifiable = true;                  // the client knows how its key signs
     Failure failure;                         // why it is refused
     uint8_t alert = 0;                       // what to tell it then (RFC 8446 section 6.2)
   };

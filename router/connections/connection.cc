@@ -131,6 +131,7 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
   }
   credential_ = choice.credential;
   staple_ = choice.staple;
+  verifiable_ = choice.verifiable;
   // One that resumes needs no signature. That is tried at once, since what it asks for shows only
   // then; if it is nothing, it waits for the signer like the others, with its first step done.
   needs_signer_ = tls::IsSlowToSign(credential_->key.get()) && !hello.resumption_offered;
@@ -166,7 +167,9 @@ void Connection::TakeTurn() {
     if (!bridge_.ClientStays()) return;
     manager_->handshakes().CountBegun();
     bridge_.Terminate(tls::ClientSession::Accept(
-        *route_->tls.server, {.credential = credential_, .staple = staple_}, &memory_->tls, this));
+        *route_->tls.server,
+        {.credential = credential_, .staple = staple_, .verifiable = verifiable_}, &memory_->tls,
+        this));
   }
   bridge_.StepHandshake();
 }

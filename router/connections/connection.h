@@ -118,6 +118,7 @@ class Connection final : public DeferredDeletable,
   std::shared_ptr<tls::SigningJob> unsigned_;    // while it waits for room at the signer
   const tls::Credential* credential_ = nullptr;  // in route_
   bool staple_ = false;                          // send its OCSP response
+  bool verifiable_ = true;                       // ServerContext::Choice
   // The handshake is one that another thread signs for. All its steps then take turns with those of
   // its kind: to take what comes in between at once costs a wake-up each time, a seventh of all
   // that an RSA handshake costs, and it would be done no earlier.

@@ -134,7 +134,7 @@ void Answers::LogConnections() {
 }
 
 void Answers::LogSummary() const {
-  Worker::Snapshot all;
+  Worker::Snapshot all = parts_.kernel->Take();
   for (const auto& worker : parts_.workers) all.Add(worker->FinalSnapshot());
   const TerminationStats& stats = all.stats;
   LogEvent(LogLevel::kInfo, "summary")

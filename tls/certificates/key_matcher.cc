@@ -84,14 +84,19 @@ bool KeyMatcher::UsableByAny(KeyKind kind) const {
           !needs.tls12_ciphers.empty());
 }
 
+bool KeyMatcher::VerifiableBy(const ClientHello& hello, KeyKind kind) const {
+  const Needs& needs = needs_[static_cast<size_t>(kind)];
+  const bool is_tls13 = Allows(TLS1_3_VERSION) && Contains(hello.versions, TLS1_3_VERSION);
+  return Intersect(is_tls13 ? needs.tls13_signatures : needs.tls12_signatures,
+                   hello.signature_algorithms);
+}
+
 bool KeyMatcher::UsableBy(const ClientHello& hello, KeyKind kind) const {
   const Needs& needs = needs_[static_cast<size_t>(kind)];
-  if (Allows(TLS1_3_VERSION) && Contains(hello.versions, TLS1_3_VERSION)) {
-    return Intersect(needs.tls13_signatures, hello.signature_algorithms);
-  }
+  if (!VerifiableBy(hello, kind)) return false;
+  if (Allows(TLS1_3_VERSION) && Contains(hello.versions, TLS1_3_VERSION)) return true;
   // Without supported_groups a client of TLS 1.2 takes any (RFC 8422 section 4).
   return Allows(TLS1_2_VERSION) && Contains(hello.versions, TLS1_2_VERSION) &&
-         Intersect(needs.tls12_signatures, hello.signature_algorithms) &&
          Intersect(needs.tls12_ciphers, hello.cipher_suites) &&
          (needs.tls12_group == 0 || hello.groups.empty() ||
           Contains(hello.groups, needs.tls12_group));

@@ -25,6 +25,8 @@ class KeyMatcher {
   bool UsableByAny(KeyKind kind) const;
   // Whether the client that sent `hello` can use it.
   bool UsableBy(const ClientHello& hello, KeyKind kind) const;
+  // Whether it can verify what such a key signs, be there a cipher for it or not.
+  bool VerifiableBy(const ClientHello& hello, KeyKind kind) const;
 
  private:
   struct Needs {
