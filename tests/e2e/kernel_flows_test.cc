@@ -154,7 +154,7 @@ TEST_F(KernelFlowsTest, SilenceEndsAFlowByTheTimeoutsOfItsRoute) {
   // The backend ends its stream. Connection tracking takes a FIN that is sent twice, for want of an
   // answer within milliseconds, for those of both sides: one in some without it is enough.
   std::vector<Talk> half_closed;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 25; ++i) {
     half_closed.push_back(Open());
     ASSERT_TRUE(half_closed.back().socket->Write("bye\n").ok());
     const int on = 1;

@@ -298,8 +298,11 @@ void Sequence::Break(Client* client, bool by_client) {
     case Client::Phase::kBridging:
       // Whoever has ended is no longer read from.
       if (by_client ? client->client_ended : client->backend_ended) return;
-      // A backend that takes something still, be it its kernel, is waited for.
-      client->MustEnd({}, now() + (client->stalled ? absl::Seconds(20) : absl::ZeroDuration()));
+      if (!client->stalled) return client->MustEnd({}, now());
+      // A backend is owed what came before, be it half a request, for as long as it may half-close;
+      // its kernel may take a little in between, which counts as progress.
+      client->MayEnd({Reason::kHalfCloseTimeout}, now());
+      client->MustEnd({}, now() + 2 * Client::kHalfClose);
   }
 }
 
