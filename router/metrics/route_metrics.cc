@@ -7,20 +7,20 @@ namespace tlsbridge {
 namespace {
 
 // The place of `name` in a list whose last entry is for all others.
-template <size_t kSize>
-size_t IndexOf(const std::array<absl::string_view, kSize>& labels, absl::string_view name) {
+template <size_t Size>
+size_t IndexOf(const std::array<absl::string_view, Size>& labels, absl::string_view name) {
   const auto end = labels.end() - 1;
   return static_cast<size_t>(std::find(labels.begin(), end, name) - labels.begin());
 }
 
-template <size_t kSize>
-void AddEach(const std::array<Counter, kSize>& from, std::array<uint64_t, kSize>* to) {
-  for (size_t i = 0; i < kSize; ++i) (*to)[i] += from[i].value();
+template <size_t Size>
+void AddEach(const std::array<Counter, Size>& from, std::array<uint64_t, Size>* to) {
+  for (size_t i = 0; i < Size; ++i) (*to)[i] += from[i].value();
 }
 
-template <size_t kSize>
-void AddEach(const std::array<uint64_t, kSize>& from, std::array<uint64_t, kSize>* to) {
-  for (size_t i = 0; i < kSize; ++i) (*to)[i] += from[i];
+template <size_t Size>
+void AddEach(const std::array<uint64_t, Size>& from, std::array<uint64_t, Size>* to) {
+  for (size_t i = 0; i < Size; ++i) (*to)[i] += from[i];
 }
 
 }  // namespace
