@@ -160,9 +160,9 @@ class StarvedThread : public SigningThreadTest {
         go_on_.wait(false);
         return 0;
       };
-      ENGINE* const engine = ENGINE_new();
-      EXPECT_EQ(ENGINE_set_RSA_method(engine, &method, sizeof(method)), 1);
-      RSA* const rsa = RSA_new_method(engine);
+      const bssl::UniquePtr<ENGINE> engine(ENGINE_new());
+      EXPECT_EQ(ENGINE_set_RSA_method(engine.get(), &method, sizeof(method)), 1);
+      RSA* const rsa = RSA_new_method(engine.get());
       const RSA* const real = EVP_PKEY_get0_RSA(Key());
       RSA_set0_key(rsa, BN_dup(RSA_get0_n(real)), BN_dup(RSA_get0_e(real)),
                    BN_dup(RSA_get0_d(real)));
