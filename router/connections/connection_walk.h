@@ -34,10 +34,8 @@ struct IdRange {
 
 class ConnectionWalk {
  public:
-  // What costs some ten microseconds for each, and what costs some ten nanoseconds: half a
-  // millisecond for a slice.
+  // Of what costs some ten microseconds for each: half a millisecond for a slice.
   static constexpr size_t kThorough = 32;
-  static constexpr size_t kQuick = 2048;
 
   ConnectionWalk(EventLoop* loop, const ConnectionsById* connections);
   ConnectionWalk(const ConnectionWalk&) = delete;

@@ -13,29 +13,37 @@ size_t IndexOf(const std::array<absl::string_view, Size>& labels, absl::string_v
   return static_cast<size_t>(std::find(labels.begin(), end, name) - labels.begin());
 }
 
-template <size_t Size>
-void AddEach(const std::array<Counter, Size>& from, std::array<uint64_t, Size>* to) {
-  for (size_t i = 0; i < Size; ++i) (*to)[i] += from[i].value();
+// Of what still counts, and of what was read from it.
+uint64_t ValueOf(const Counter& counter) { return counter.value(); }
+uint64_t ValueOf(uint64_t number) { return number; }
+DurationHistogram::Counts ValueOf(const DurationHistogram& histogram) { return histogram.Take(); }
+const DurationHistogram::Counts& ValueOf(const DurationHistogram::Counts& counts) { return counts; }
+
+template <typename Number, size_t Size>
+void AddEach(const std::array<Number, Size>& from, std::array<uint64_t, Size>* to) {
+  for (size_t i = 0; i < Size; ++i) (*to)[i] += ValueOf(from[i]);
 }
 
-template <size_t Size>
-void AddEach(const std::array<uint64_t, Size>& from, std::array<uint64_t, Size>* to) {
-  for (size_t i = 0; i < Size; ++i) (*to)[i] += from[i];
+template <typename Number, typename Histogram>
+void AddCounts(const RouteCounts<Number, Histogram>& from, RouteTotals* to) {
+  to->opened += ValueOf(from.opened);
+  AddEach(from.ended, &to->ended);
+  AddEach(from.failed, &to->failed);
+  for (size_t i = 0; i < from.handshakes.size(); ++i) {
+    AddEach(from.handshakes[i], &to->handshakes[i]);
+  }
+  AddEach(from.groups, &to->groups);
+  AddEach(from.ip_bytes, &to->ip_bytes);
+  to->handshake.Add(ValueOf(from.handshake));
+  to->connect.Add(ValueOf(from.connect));
+  to->first_byte.Add(ValueOf(from.first_byte));
 }
 
 }  // namespace
 
 void RouteTotals::Add(const RouteTotals& other) {
-  opened += other.opened;
-  AddEach(other.ended, &ended);
-  AddEach(other.failed, &failed);
-  for (size_t i = 0; i < handshakes.size(); ++i) AddEach(other.handshakes[i], &handshakes[i]);
-  AddEach(other.groups, &groups);
-  AddEach(other.ip_bytes, &ip_bytes);
+  AddCounts(other, this);
   AddEach(other.bytes, &bytes);
-  handshake.Add(other.handshake);
-  connect.Add(other.connect);
-  first_byte.Add(other.first_byte);
 }
 
 void RouteMetrics::Share::CountHandshake(const tls::Session& session, absl::Duration took) {
@@ -74,19 +82,10 @@ RouteTotals RouteMetrics::Take() const {
   RouteTotals sum;
   for (const Node* node = first_.load(std::memory_order_acquire); node != nullptr;
        node = node->next) {
-    const Share& share = node->share;
-    sum.opened += share.opened.value();
-    AddEach(share.ended, &sum.ended);
-    AddEach(share.failed, &sum.failed);
-    for (size_t i = 0; i < sum.handshakes.size(); ++i) {
-      AddEach(share.handshakes[i], &sum.handshakes[i]);
+    AddCounts(node->share, &sum);
+    for (size_t i = 0; i < sum.bytes.size(); ++i) {
+      sum.bytes[i] += node->share.traffic.bytes[i].value();
     }
-    AddEach(share.groups, &sum.groups);
-    AddEach(share.ip_bytes, &sum.ip_bytes);
-    for (size_t i = 0; i < sum.bytes.size(); ++i) sum.bytes[i] += share.traffic.bytes[i].value();
-    sum.handshake.Add(share.handshake.Take());
-    sum.connect.Add(share.connect.Take());
-    sum.first_byte.Add(share.first_byte.Take());
   }
   return sum;
 }

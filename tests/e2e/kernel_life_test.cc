@@ -20,15 +20,8 @@ using ::testing::Not;
 constexpr char kPatient[] = "shutdown: {drain_timeout: 10s}";
 constexpr char kHasty[] = "shutdown: {drain_timeout: 300ms}";
 
-class KernelLifeTest : public KernelTest {
+class KernelLifeTest : public KernelTestWithServers {
  protected:
-  void SetUp() override {
-    KernelTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    Serve(11);
-    Serve(12);
-  }
-
   // The same listener, and another route that the program itself forwards.
   static std::string WithoutKernel(const std::string& name, const std::string& top) {
     return std::string("listeners: [{address: '10.7.1.1:443'}]\nroutes:\n- name: ") + name +

@@ -16,15 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class KernelStartTest : public KernelTest {
+class KernelStartTest : public KernelTestWithServers {
  protected:
-  void SetUp() override {
-    KernelTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    Serve(11);
-    Serve(12);
-  }
-
   // Of a program that does not start.
   ProgramResult Refusal(const std::string& yaml) {
     net().router.Enter();

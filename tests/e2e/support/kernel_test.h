@@ -74,4 +74,15 @@ class KernelTest : public TlsbridgeTest {
   std::unique_ptr<Server> servers_[20];
 };
 
+// With servers 11 and 12.
+class KernelTestWithServers : public KernelTest {
+ protected:
+  void SetUp() override {
+    KernelTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    Serve(11);
+    Serve(12);
+  }
+};
+
 }  // namespace tlsbridge::e2e

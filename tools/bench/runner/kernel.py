@@ -58,51 +58,15 @@ routes:
 
 class Haproxy(programs.Haproxy):
     def command(self, directory, port, backend, certificate):
-        config = directory / "haproxy.cfg"
-        config.write_text(f"""
-global
-    nbthread 1
-    maxconn 9500
-defaults
-    mode tcp
-    maxconn 9500
-    timeout connect 10s
-    timeout client 1h
-    timeout server 1h
-frontend client
-    bind {ROUTER}:{port} backlog 4096
-    default_backend plain
-backend plain
-    server one {BACKEND}:{backend}
-""")
-        return [self.path(), "-db", "-f", config]
+        return self.serve(directory, f"{ROUTER}:{port} backlog 4096", f"{BACKEND}:{backend}")
 
 
 class Nginx(programs.Nginx):
     def command(self, directory, port, backend, certificate):
-        config = directory / "nginx.conf"
-        config.write_text(f"""
-load_module /usr/lib/nginx/modules/ngx_stream_module.so;
-user root;
-daemon off;
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log;
-events {{
-    worker_connections 19500;
-}}
-stream {{
-    server {{
+        return self.serve(directory, f"""
         listen {ROUTER}:{port} backlog=4096;
-        tcp_nodelay on;
-        proxy_connect_timeout 10s;
-        proxy_timeout 1h;
         proxy_pass {BACKEND}:{backend};
-    }}
-}}
 """)
-        return [self.path(), "-e", directory / "error.log", "-p", directory, "-c", config]
 
 
 # What must be there.

@@ -61,6 +61,11 @@ class Haproxy(Program):
 
     def command(self, directory, port, backend, certificate):
         # TCP_NODELAY is haproxy's own default in mode tcp; tickets are on by default.
+        tls = f"ssl crt {certificate.both} ciphersuites {SUITE} curves {GROUP}"
+        return self.serve(directory, f"127.0.0.1:{port} backlog 4096 {tls}", f"127.0.0.1:{backend}")
+
+    def serve(self, directory, bind, server):
+        """The command for a listener and a backend."""
         # Both its descriptors and its maxconn would otherwise follow the soft limit.
         config = directory / "haproxy.cfg"
         config.write_text(f"""
@@ -75,10 +80,10 @@ defaults
     timeout client 1h
     timeout server 1h
 frontend client
-    bind 127.0.0.1:{port} backlog 4096 ssl crt {certificate.both} ciphersuites {SUITE} curves {GROUP}
+    bind {bind}
     default_backend plain
 backend plain
-    server one 127.0.0.1:{backend}
+    server one {server}
 """)
         return [self.path(), "-db", "-f", config]
 
@@ -87,6 +92,19 @@ class Nginx(Program):
     name = binary = "nginx"
 
     def command(self, directory, port, backend, certificate):
+        return self.serve(directory, f"""
+        listen 127.0.0.1:{port} ssl backlog=4096;
+        ssl_certificate {certificate.cert};
+        ssl_certificate_key {certificate.key};
+        ssl_protocols TLSv1.3;
+        ssl_conf_command Ciphersuites {SUITE};
+        ssl_ecdh_curve {GROUP};
+        ssl_session_tickets on;
+        proxy_pass 127.0.0.1:{backend};
+""")
+
+    def serve(self, directory, server):
+        """The command for a server with these lines."""
         # The stream module's access log is off unless it is asked for, and so are session caches; tickets are on.
         config = directory / "nginx.conf"
         user = "user root;" if os.geteuid() == 0 else ""
@@ -103,17 +121,10 @@ events {{
 }}
 stream {{
     server {{
-        listen 127.0.0.1:{port} ssl backlog=4096;
-        ssl_certificate {certificate.cert};
-        ssl_certificate_key {certificate.key};
-        ssl_protocols TLSv1.3;
-        ssl_conf_command Ciphersuites {SUITE};
-        ssl_ecdh_curve {GROUP};
-        ssl_session_tickets on;
         tcp_nodelay on;
         proxy_connect_timeout 10s;
         proxy_timeout 1h;
-        proxy_pass 127.0.0.1:{backend};
+{server}
     }}
 }}
 """)
