@@ -36,6 +36,7 @@ void SigningThread::Sign(std::shared_ptr<tls::SigningJob> job) {
   });
   Check(place != places_.end(), "a signer was given more than it has room for");
   place->job = std::move(job);
+  place->number = ++offered_;
   place->slot.store(Slot::kOffered, std::memory_order_release);
   ++filled_;
   if (unsigned_++ == 0) BeginToWait();
@@ -104,22 +105,39 @@ void SigningThread::BeginToWait() {
 void SigningThread::Look() {
   look_.ArmAfter(kLook);
   const absl::Duration waited = loop_->now() - waits_since_;
-  if (waited < kLook || Worked() - worked_ >= waited / 2) return;
+  if (waited < kLook) return;
+  if (Worked() - worked_ >= waited / 2) {
+    if (waited >= kLongestWait) SignOldestHere();
+    return;
+  }
   neighbour_until_ = loop_->now() + next_stay_;
   next_stay_ = std::min(2 * next_stay_, kLongestStay);
   for (Place& place : places_) SignHere(&place);
 }
 
-void SigningThread::SignHere(Place* place) {
+void SigningThread::SignOldestHere() {
+  std::array<Place*, kMostJobs> oldest;
+  std::transform(places_.begin(), places_.end(), oldest.begin(), [](Place& each) { return &each; });
+  std::sort(oldest.begin(), oldest.end(),
+            [](const Place* a, const Place* b) { return a->number < b->number; });
+  BeginToWait();
+  for (Place* place : oldest) {
+    if (SignHere(place)) return;
+  }
+}
+
+// False if there is nothing to be signed in it.
+bool SigningThread::SignHere(Place* place) {
   Slot offered = Slot::kOffered;
   const bool mine = place->slot.compare_exchange_strong(offered, Slot::kTaken);
   // What the thread has signed by now, CollectSigned() comes to.
-  if (!mine && offered != Slot::kTaken) return;
+  if (!mine && offered != Slot::kTaken) return false;
   const std::shared_ptr<tls::SigningJob> job = place->job;
-  if (job->finished()) return;  // the thread is still at it
+  if (job->finished()) return false;  // the thread is still at it
   if (--unsigned_ == 0) look_.Cancel();
   if (mine) Empty(place);
   job->Finish(job->Sign());
+  return true;
 }
 
 void SigningThread::CollectSigned() {

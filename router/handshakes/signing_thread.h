@@ -12,6 +12,9 @@
 // in vain one handshake has waited for kLook, so that the next time comes twice as late,
 // kLongestStay at most.
 //
+// A worker that is busy with its own traffic leaves the thread a three-hundredth of the processor.
+// There it makes one signature each kLongestWait, so that handshakes go on, and traffic too.
+//
 // Worker and thread share no lock: jobs lie in a few slots that change hands by one atomic word
 // each.
 //
@@ -42,6 +45,7 @@ class SigningThread final : public tls::Signer {
  public:
   // Some signatures' time.
   static constexpr absl::Duration kLook = absl::Milliseconds(5);
+  static constexpr absl::Duration kLongestWait = absl::Milliseconds(10);
   static constexpr absl::Duration kNeighbourStays = absl::Seconds(1);
   static constexpr absl::Duration kLongestStay = absl::Minutes(1);
   // One that is being made, and one for the thread to go on with. The rest wait in the queue of
@@ -68,6 +72,7 @@ class SigningThread final : public tls::Signer {
   struct Place {
     std::atomic<Slot> slot{Slot::kEmpty};
     std::shared_ptr<tls::SigningJob> job;
+    uint64_t number = 0;  // in the order in which they came
     std::vector<uint8_t> signature;
   };
 
@@ -78,12 +83,14 @@ class SigningThread final : public tls::Signer {
   absl::Duration Worked() const { return workers_use_.so_far() + threads_use_.so_far(); }
   void BeginToWait();
   void Look();
-  void SignHere(Place* place);
+  void SignOldestHere();
+  bool SignHere(Place* place);
   void CollectSigned();
   void Empty(Place* place);
 
   EventLoop* const loop_;  // Not owned.
   Timer look_;             // while a job is to be signed
+  uint64_t offered_ = 0;   // jobs
   size_t filled_ = 0;      // places
   size_t unsigned_ = 0;    // of those; the rest the worker has signed meanwhile
   // Since when the next signature is waited for, and what worker and thread had worked by then.

@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bridge/event/clock.h"
@@ -41,11 +43,14 @@ EVP_PKEY* Key() {
 
 class SigningThreadTest : public ::testing::Test {
  protected:
-  std::shared_ptr<tls::SigningJob> MakeJob(EVP_PKEY* key = Key()) {
+  std::shared_ptr<tls::SigningJob> MakeJob(
+      EVP_PKEY* key = Key(), std::function<void()> on_done = [] {}) {
     static constexpr uint8_t kInput[] = {1, 2, 3};
     return std::make_shared<tls::SigningJob>(
-        bssl::UpRef(key), SSL_SIGN_RSA_PSS_RSAE_SHA256, absl::MakeConstSpan(kInput), [this] {
+        bssl::UpRef(key), SSL_SIGN_RSA_PSS_RSAE_SHA256, absl::MakeConstSpan(kInput),
+        [this, on_done = std::move(on_done)] {
           ++done_;
+          on_done();
           on_loop_ = on_loop_ && std::this_thread::get_id() == loop_thread_;
         });
   }
@@ -236,19 +241,47 @@ TEST_F(StarvedThread, EachTimeThatItIsInVainTheThreadIsTriedHalfAsOften) {
   }
 }
 
-TEST_F(StarvedThread, AWorkerThatHasTheProcessorLooksForNoOther) {
-  signer_->Sign(MakeJob());
-  // As much time as the worker has really worked, so that nobody else had the processor.
-  ProcessorUse use;
-  use.Attach();
-  for (int i = 0; i < 10; ++i) {
-    const absl::Duration until = use.so_far() + absl::Milliseconds(5);
+// The worker has as much time as it really works, so that nobody else had the processor.
+class StarvedByTheWorker : public StarvedThread {
+ protected:
+  void Work(absl::Duration time) {
+    ProcessorUse use;
+    use.Attach();
+    const absl::Duration until = use.so_far() + time;
     while (use.so_far() < until) continue;
-    Advance(absl::Milliseconds(5));
+    Advance(time);
   }
+};
+
+TEST_F(StarvedByTheWorker, ItLooksForNoNeighbour) {
+  signer_->Sign(MakeJob());
+  Work(SigningThread::kLongestWait - kTick);
   EXPECT_EQ(done_, 0);
   LetGo();
   AwaitDone(2);
+}
+
+TEST_F(StarvedByTheWorker, OneSignatureAfterTheOtherIsMadeAllTheSame) {
+  signer_->Sign(MakeJob(HeldKey()));
+  Work(SigningThread::kLongestWait + kTick);
+  EXPECT_EQ(by_worker_, 1) << "that which the thread is amid";
+  Work(kTick);
+  EXPECT_EQ(by_worker_, 1);
+  Work(SigningThread::kLongestWait + kTick);
+  EXPECT_EQ(by_worker_, 2);
+  EXPECT_EQ(done_, 2);
+}
+
+TEST_F(StarvedByTheWorker, WhatHasWaitedLongestIsTheNext) {
+  std::vector<int> order;
+  int given = 0;
+  for (int i = 0; i < 6; ++i) {
+    while (signer_->has_room()) {
+      signer_->Sign(MakeJob(HeldKey(), [&order, number = given++] { order.push_back(number); }));
+    }
+    Work(SigningThread::kLongestWait + kTick);
+  }
+  EXPECT_EQ(order, std::vector<int>({0, 1, 2, 3, 4}));
 }
 
 TEST_F(SigningThreadTest, MayBeDestroyedWithJobsInHand) {
