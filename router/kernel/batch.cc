@@ -81,6 +81,11 @@ HookForm FormOf(Chain::Hook hook) {
 
 absl::string_view KindName(const Set& set) { return set.is_map() ? "map" : "set"; }
 
+absl::string_view ElementName(int type, const Set& set) {
+  if (type == NFT_MSG_NEWSETELEM) return set.is_map() ? "element of map" : "element of set";
+  return set.is_map() ? "removal of an element of map" : "removal of an element of set";
+}
+
 }  // namespace
 
 Batch::Batch(std::string table) : table_(std::move(table)) {
@@ -90,7 +95,7 @@ Batch::Batch(std::string table) : table_(std::move(table)) {
 void Batch::Begin(int type, uint16_t flags, absl::string_view label, const std::string& name) {
   last_sequence_ =
       writer_.Begin(static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), flags, NFPROTO_INET);
-  labels_.emplace_back(last_sequence_, absl::StrCat(label, " '", name, "'"));
+  labels_.push_back({last_sequence_, label, name});
 }
 
 void Batch::AddTable(uint32_t flags) {
@@ -233,9 +238,7 @@ void Batch::DeleteElements(const std::string& name, const Set& set, const Elemen
 void Batch::PutElements(int type, uint16_t flags, const std::string& name, const Set& set,
                         const Elements& elements) {
   for (auto element = elements.begin(); element != elements.end();) {
-    const absl::string_view what =
-        type == NFT_MSG_NEWSETELEM ? "element of " : "removal of an element of ";
-    Begin(type, flags, absl::StrCat(what, KindName(set)), name);
+    Begin(type, flags, ElementName(type, set), name);
     writer_.AddString(NFTA_SET_ELEM_LIST_TABLE, table_);
     writer_.AddString(NFTA_SET_ELEM_LIST_SET, name);
     const size_t start = writer_.OpenNest(NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -260,9 +263,7 @@ void Batch::PutElement(const Set& set, const KeyBytes& key, const Element& eleme
     if (set.is_interval) put_key(NFTA_SET_ELEM_KEY_END, element.last);
     if (!with_data) return;
     if (set.kind == Set::Kind::kVerdicts) {
-      writer_.Nest(NFTA_SET_ELEM_DATA, [&] {
-        EncodeVerdict({Verdict::Kind::kGoto, element.chain}, &writer_);
-      });
+      writer_.Nest(NFTA_SET_ELEM_DATA, [&] { EncodeVerdict(element.verdict, &writer_); });
     }
     if (set.kind == Set::Kind::kEndpoints) {
       KeyBytes endpoint;
@@ -295,8 +296,10 @@ absl::Span<const uint8_t> Batch::Finish() {
 std::string Batch::Describe(uint32_t sequence) const {
   const auto label =
       std::lower_bound(labels_.begin(), labels_.end(), sequence,
-                       [](const auto& entry, uint32_t wanted) { return entry.first < wanted; });
-  if (label != labels_.end() && label->first == sequence) return label->second;
+                       [](const Label& one, uint32_t wanted) { return one.sequence < wanted; });
+  if (label != labels_.end() && label->sequence == sequence) {
+    return absl::StrCat(label->what, " '", label->name, "'");
+  }
   return absl::StrCat("the whole batch of table '", table_, "'");
 }
 

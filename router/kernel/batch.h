@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -57,7 +56,7 @@ class Batch {
   std::string Describe(uint32_t sequence) const;
 
  private:
-  // `label` and `name` say what the message is of.
+  // `label`, a literal, and `name` say what the message is of.
   void Begin(int type, uint16_t flags, absl::string_view label, const std::string& name);
   void PutElements(int type, uint16_t flags, const std::string& name, const Set& set,
                    const Elements& elements);
@@ -67,7 +66,12 @@ class Batch {
   netlink::Writer writer_;
   uint32_t last_sequence_ = 0;
   uint32_t sets_ = 0;
-  std::vector<std::pair<uint32_t, std::string>> labels_;  // by sequence, ascending
+  struct Label {
+    uint32_t sequence;
+    absl::string_view what;
+    std::string name;
+  };
+  std::vector<Label> labels_;  // by sequence, ascending
 };
 
 // All of `rules`, in the place of a table of the same name if `replaces`.

@@ -77,9 +77,15 @@ class Builder {
   }
 
   // A set or map, made when it is first needed; its elements.
-  Elements* Need(const std::string& name, Set::Kind kind, Key key, bool is_interval = false) {
-    rules_.sets.try_emplace(name, Set{kind, std::move(key), is_interval});
-    return &rules_.elements[name];
+  Elements* Need(const std::string& name, Set::Kind kind, const Names& names,
+                 const std::vector<Field>& fields, bool is_interval = false) {
+    const auto [elements, is_new] = rules_.elements.try_emplace(name);
+    if (is_new) rules_.sets[name] = Set{kind, names.Asked(fields), is_interval};
+    return &elements->second;
+  }
+  // Listeners are mostly in the order of their addresses.
+  static void Put(KeyBytes key, Element element, Elements* elements) {
+    elements->insert_or_assign(elements->end(), std::move(key), std::move(element));
   }
 
   void AddListener(const Listener& listener) {
@@ -96,40 +102,42 @@ class Builder {
     KeyBytes target;
     if (!names.any) AppendAddress(listener.address.address, &target);
     AppendPort(listener.address.port, &target);
-    (*Need(names.Of("ours"), Set::Kind::kSet, names.Asked(ByTarget())))[target] = {};
+    Put(target, {}, Need(names.Of("ours"), Set::Kind::kSet, names, ByTarget()));
 
     if (intervals.size() == 1 && IsEverybody(intervals[0])) {
       AddForAll(names, target, plan_.routes[intervals[0].route]);
       return;
     }
-    Elements* elements =
-        Need(names.Of("client"), Set::Kind::kVerdicts, names.Asked(ByClient()), true);
+    Elements* elements = Need(names.Of("client"), Set::Kind::kVerdicts, names, ByClient(), true);
     for (const ClientInterval& interval : intervals) {
       const Route& route = plan_.routes[interval.route];
       KeyBytes first = target;
       KeyBytes last = target;
       AppendAddress(interval.first, &first);
       AppendAddress(interval.last, &last);
-      (*elements)[first] = {.last = last, .chain = ChainOf(route)};
+      (*elements)[first] = {.last = last, .verdict = {Verdict::Kind::kGoto, ChainOf(route)}};
       if (!route.masquerade) continue;
-      (*Need(names.Of("masq-client"), Set::Kind::kSet, names.Asked(ByDialledClient()),
-             true))[first] = {.last = last};
+      Put(first, {.last = last},
+          Need(names.Of("masq-client"), Set::Kind::kSet, names, ByDialledClient(), true));
     }
   }
 
   void AddForAll(const Names& names, const KeyBytes& target, const Route& route) {
     if (route.masquerade) {
-      (*Need(names.Of("masq"), Set::Kind::kSet, names.Asked(ByDialled())))[target] = {};
+      Put(target, {}, Need(names.Of("masq"), Set::Kind::kSet, names, ByDialled()));
     }
     const std::vector<Backend> backends = BackendsOf(route, names.family);
-    if (NeedsLimitsChain(route, common_) || backends.size() > 1) {
-      (*Need(names.Of("go"), Set::Kind::kVerdicts, names.Asked(ByTarget())))[target] = {
-          .chain = ChainOf(route)};
-      return;
+    const auto go = [&](Verdict::Kind kind, std::string chain) {
+      Put(target, {.verdict = {kind, std::move(chain)}},
+          Need(names.Of("go"), Set::Kind::kVerdicts, names, ByTarget()));
+    };
+    if (NeedsLimitsChain(route, common_) || HasSlots(route, names.family)) {
+      return go(Verdict::Kind::kGoto, ChainOf(route));
     }
-    Elements* elements = Need(names.Of("one"), Set::Kind::kEndpoints, names.Asked(ByTarget()));
-    if (backends[0].serving && backends[0].weight > 0) {
-      (*elements)[target] = {.endpoint = backends[0].endpoint};
+    if (backends.size() > 1) go(Verdict::Kind::kJump, TurnsOf(route));
+    Elements* const elements = Need(names.Of("one"), Set::Kind::kEndpoints, names, ByTarget());
+    if (const Backend* const last = LastServing(backends)) {
+      Put(target, {.endpoint = last->endpoint}, elements);
     }
   }
 
@@ -137,6 +145,12 @@ class Builder {
   std::string ChainOf(const Route& route) {
     const auto [known, is_new] = chains_.try_emplace(route.name);
     if (is_new) known->second = AddRouteChains(route, common_, &rules_);
+    return known->second;
+  }
+
+  std::string TurnsOf(const Route& route) {
+    const auto [known, is_new] = turns_.try_emplace(route.name);
+    if (is_new) known->second = AddTurnsChain(route, &rules_);
     return known->second;
   }
 
@@ -152,8 +166,7 @@ class Builder {
         KeyBytes key;
         AppendAddress(backend.endpoint.address, &key);
         AppendPort(backend.endpoint.port, &key);
-        (*Need(names.Of("peers"), Set::Kind::kSet,
-               {names.family, {Field::kDestination, Field::kDestinationPort}}))[key] = {};
+        Put(std::move(key), {}, Need(names.Of("peers"), Set::Kind::kSet, names, ByTarget()));
       }
     }
   }
@@ -245,6 +258,7 @@ class Builder {
   const Timeouts common_;
   Ruleset rules_;
   std::map<std::string, std::string> chains_;  // by route
+  std::map<std::string, std::string> turns_;
 };
 
 }  // namespace

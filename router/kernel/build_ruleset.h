@@ -2,7 +2,10 @@
 //
 // A fixed frame of three base chains looks (address, port) of a client's first packet up in maps.
 // What a map says depends on the route's form, which only a configuration changes:
-// - one backend, no limits, all clients: the map has the backend.
+// - one backend, no limits, all clients: a map has the backend.
+// - several that take turns, no limits, all clients: a chain of the route has the turns of all but
+//   the last, which is in that map and takes what comes back from the chain. Rules are what makes a
+//   change dear: for each that comes, the kernel walks the chains of the whole table.
 // - anything else: the map has the route's chain. Its limits stand in one chain, its backends in
 //   another, so that health changes the second and leaves what the first has counted.
 // - some clients only: a map with intervals of clients that do not overlap (client_intervals.h).

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "router/kernel/netfilter_socket.h"
 
@@ -35,6 +36,8 @@ std::optional<uint64_t> Packets(const netlink::Attributes& element) {
 absl::StatusOr<std::map<uint16_t, uint64_t>> CountFirstPackets(const Ruleset& rules) {
   auto socket = NetfilterSocket::Open();
   if (!socket.ok()) return socket.status();
+  // By the key of an element. One map may send on to another, which then counts the same packets.
+  std::map<std::string, uint64_t> by_key;
   std::map<uint16_t, uint64_t> counts;
   for (const auto& [name, set] : rules.sets) {
     const std::optional<size_t> offset = PortOffset(set.key);
@@ -55,7 +58,10 @@ absl::StatusOr<std::map<uint16_t, uint64_t>> CountFirstPackets(const Ruleset& ru
         const std::optional<uint64_t> packets = Packets(element);
         if (!key || !packets || key->size() < *offset + 2) continue;
         const auto port = static_cast<uint16_t>((*key)[*offset] << 8 | (*key)[*offset + 1]);
-        counts[port] += *packets;
+        uint64_t& known = by_key[std::string(key->begin(), key->end())];
+        if (*packets <= known) continue;
+        counts[port] += *packets - known;
+        known = *packets;
       }
     });
     if (!status.ok()) return status;

@@ -49,8 +49,7 @@ absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSock
                    "); stop it, or give this one another table"));
 }
 
-absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Create(const Ruleset& rules,
-                                                                 Options options) {
+absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Create(Ruleset rules, Options options) {
   absl::StatusOr<std::unique_ptr<NetfilterSocket>> socket = NetfilterSocket::Open();
   if (!socket.ok()) return socket.status();
   const std::string name = rules.table;
@@ -59,18 +58,18 @@ absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Create(const Ruleset& 
   std::unique_ptr<KernelTable> table(
       new KernelTable(*std::move(socket), kOwner | (options.keep ? kPersist : 0), name));
   table->exists_ = found->exists;
-  if (absl::Status status = table->Write(rules); !status.ok()) return status;
+  if (absl::Status status = table->Write(std::move(rules)); !status.ok()) return status;
   return table;
 }
 
 KernelTable::KernelTable(std::unique_ptr<NetfilterSocket> socket, uint32_t flags, std::string table)
     : socket_(std::move(socket)), flags_(flags), rules_(Empty(std::move(table))) {}
 
-absl::Status KernelTable::Write(const Ruleset& rules) {
+absl::Status KernelTable::Write(Ruleset rules) {
   Batch batch = FullBatch(rules, flags_, exists_);
   if (absl::Status status = socket_->Commit(&batch); !status.ok()) return status;
   exists_ = true;
-  rules_ = rules;
+  rules_ = std::move(rules);
   return absl::OkStatus();
 }
 
@@ -84,13 +83,13 @@ absl::Status KernelTable::Check(const Ruleset& rules) {
 }
 
 absl::Status KernelTable::Apply(Ruleset rules) {
-  if (!exists_) return Write(rules);
+  if (!exists_) return Write(std::move(rules));
   Batch batch = DifferenceBatch(rules_, rules);
   if (socket_->Commit(&batch).ok()) {
     rules_ = std::move(rules);
     return absl::OkStatus();
   }
-  return Rewrite(rules);
+  return Rewrite(std::move(rules));
 }
 
 absl::Status KernelTable::Apply(const RulesetChange& change) {
@@ -102,16 +101,16 @@ absl::Status KernelTable::Apply(const RulesetChange& change) {
   }
   Ruleset whole = rules_;
   ApplyChange(change, &whole);
-  return Rewrite(whole);
+  return Rewrite(std::move(whole));
 }
 
-absl::Status KernelTable::Rewrite(const Ruleset& rules) {
+absl::Status KernelTable::Rewrite(Ruleset rules) {
   // Somebody may have removed the table; only the kernel knows.
   absl::StatusOr<TableStatus> found = FindTable(rules.table, socket_.get());
   if (!found.ok()) return found.status();
   exists_ = found->exists;
   ++rewrites_;
-  return Write(rules);
+  return Write(std::move(rules));
 }
 
 absl::Status KernelTable::Remove() {

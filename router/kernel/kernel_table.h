@@ -26,7 +26,7 @@ class KernelTable {
 
   // Makes the table. One of the same name that no living process owns is taken over in the same
   // step: there is no moment without rules. AlreadyExists if a living process owns it.
-  static absl::StatusOr<std::unique_ptr<KernelTable>> Create(const Ruleset& rules, Options options);
+  static absl::StatusOr<std::unique_ptr<KernelTable>> Create(Ruleset rules, Options options);
 
   // Whether the kernel would take `rules`; changes nothing.
   absl::Status Check(const Ruleset& rules);
@@ -47,8 +47,8 @@ class KernelTable {
  private:
   KernelTable(std::unique_ptr<NetfilterSocket> socket, uint32_t flags, std::string table);
 
-  absl::Status Write(const Ruleset& rules);
-  absl::Status Rewrite(const Ruleset& rules);
+  absl::Status Write(Ruleset rules);
+  absl::Status Rewrite(Ruleset rules);
 
   const std::unique_ptr<NetfilterSocket> socket_;
   const uint32_t flags_;

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "router/config/kernel_reach.h"
 #include "router/kernel/build_ruleset.h"
+#include "router/kernel/client_intervals.h"
 #include "router/kernel/slots.h"
 
 namespace tlsbridge::kernel {
@@ -19,29 +22,56 @@ uint32_t Seconds(absl::Duration duration) {
 
 absl::string_view Digit(Family family) { return family == Family::kV4 ? "4" : "6"; }
 
+bool Serves(const Backend& backend) { return backend.serving && backend.weight > 0; }
+
+bool HasBothFamilies(const Route& route) {
+  const auto is_v4 = [](const Backend& backend) { return IsV4(backend.endpoint.address); };
+  return std::any_of(route.backends.begin(), route.backends.end(), is_v4) &&
+         !std::all_of(route.backends.begin(), route.backends.end(), is_v4);
+}
+
 // Rule by rule, each backend takes its share of what those before it have left: of weights 1, 1 and
 // 1 every third, then every second, then all.
-void AddRoundRobin(Family family, absl::Span<const Backend> backends, Chain* chain) {
-  std::vector<Backend> serving;
-  uint32_t divisor = 0;
-  for (const Backend& backend : backends) {
-    if (!backend.serving || backend.weight == 0) continue;
-    serving.push_back(backend);
-    divisor = std::gcd(divisor, backend.weight);
-  }
-  uint64_t left = 0;
-  for (Backend& backend : serving) left += backend.weight /= divisor;
-  for (size_t i = 0; i < serving.size(); ++i) {
-    Rule rule = {IsOfFamily{family}};
-    if (i + 1 < serving.size()) {
-      rule.push_back(IsTurn{static_cast<uint32_t>(left), serving[i].weight});
+class RoundRobin {
+ public:
+  RoundRobin(const Route& route, Family family)
+      : family_(family), asks_family_(HasBothFamilies(route)) {
+    uint32_t divisor = 0;
+    for (const Backend& backend : BackendsOf(route, family)) {
+      if (!Serves(backend)) continue;
+      serving_.push_back(backend);
+      divisor = std::gcd(divisor, backend.weight);
     }
-    rule.push_back(IsTcp{});
-    rule.push_back(ForwardTo{serving[i].endpoint});
-    chain->rules.push_back(std::move(rule));
-    left -= serving[i].weight;
+    for (Backend& backend : serving_) left_ += backend.weight /= divisor;
   }
-}
+
+  void AddTurns(Chain* chain) {
+    for (size_t i = 0; i + 1 < serving_.size(); ++i) {
+      Add(IsTurn{static_cast<uint32_t>(left_), serving_[i].weight}, serving_[i], chain);
+      left_ -= serving_[i].weight;
+    }
+  }
+  void AddLast(Chain* chain) {
+    if (!serving_.empty()) Add(std::nullopt, serving_.back(), chain);
+  }
+
+ private:
+  void Add(std::optional<IsTurn> turn, const Backend& backend, Chain* chain) {
+    Rule rule;
+    rule.reserve(4);
+    // A packet of the other family must not use up a turn.
+    if (asks_family_) rule.push_back(IsOfFamily{family_});
+    if (turn) rule.push_back(*turn);
+    rule.push_back(IsTcp{});
+    rule.push_back(ForwardTo{backend.endpoint});
+    chain->rules.push_back(std::move(rule));
+  }
+
+  const Family family_;
+  const bool asks_family_;
+  std::vector<Backend> serving_;
+  uint64_t left_ = 0;
+};
 
 void AddSourceHash(const Route& route, Family family, absl::Span<const Backend> backends,
                    Chain* chain, Ruleset* rules) {
@@ -61,11 +91,12 @@ void AddSourceHash(const Route& route, Family family, absl::Span<const Backend> 
 std::string AddBackends(const Route& route, Ruleset* rules) {
   Chain chain;
   for (const Family family : {Family::kV4, Family::kV6}) {
-    const std::vector<Backend> backends = BackendsOf(route, family);
-    if (route.balance == Balance::kSourceHash && backends.size() > 1) {
-      AddSourceHash(route, family, backends, &chain, rules);
+    if (HasSlots(route, family)) {
+      AddSourceHash(route, family, BackendsOf(route, family), &chain, rules);
     } else {
-      AddRoundRobin(family, backends, &chain);
+      RoundRobin backends(route, family);
+      backends.AddTurns(&chain);
+      backends.AddLast(&chain);
     }
   }
   std::string name = absl::StrCat("backends-", NameInTable(route.name));
@@ -83,6 +114,15 @@ std::vector<Backend> BackendsOf(const Route& route, Family family) {
   return backends;
 }
 
+const Backend* LastServing(absl::Span<const Backend> backends) {
+  const auto last = std::find_if(backends.rbegin(), backends.rend(), &Serves);
+  return last == backends.rend() ? nullptr : &*last;
+}
+
+bool HasSlots(const Route& route, Family family) {
+  return route.balance == Balance::kSourceHash && BackendsOf(route, family).size() > 1;
+}
+
 bool NeedsLimitsChain(const Route& route, const Timeouts& common) {
   return route.limits != Limits() || route.timeouts != common;
 }
@@ -94,6 +134,16 @@ std::string AddTimeouts(const Timeouts& timeouts, Family family, Ruleset* rules)
   std::string name = absl::StrCat("times", Digit(family), "-", policy.connect, "-",
                                   policy.established, "-", policy.half_close);
   rules->timeouts[name] = policy;
+  return name;
+}
+
+std::string AddTurnsChain(const Route& route, Ruleset* rules) {
+  Chain chain;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    if (!HasSlots(route, family)) RoundRobin(route, family).AddTurns(&chain);
+  }
+  std::string name = absl::StrCat("turns-", NameInTable(route.name));
+  rules->chains[name] = std::move(chain);
   return name;
 }
 

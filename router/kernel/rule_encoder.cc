@@ -112,7 +112,6 @@ class RuleEncoder {
   }
   void operator()(const ForwardTo& s) {
     const Family family = FamilyOf(s.endpoint.address);
-    NeedFamily(family);
     NeedTcp();
     KeyBytes address;
     AppendAddress(s.endpoint.address, &address);

@@ -171,7 +171,7 @@ using KeyBytes = std::string;
 
 struct Element {
   KeyBytes last;      // of an interval
-  std::string chain;  // kVerdicts
+  Verdict verdict;    // kVerdicts
   Endpoint endpoint;  // kEndpoints
 
   bool operator==(const Element&) const = default;

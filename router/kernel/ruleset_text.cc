@@ -103,6 +103,20 @@ std::string ValueText(Family family, Field field, absl::string_view* bytes) {
   return text;
 }
 
+std::string VerdictText(const Verdict& verdict) {
+  switch (verdict.kind) {
+    case Verdict::Kind::kReturn:
+      return "return";
+    case Verdict::Kind::kDrop:
+      return "drop";
+    case Verdict::Kind::kJump:
+      return absl::StrCat("jump ", verdict.chain);
+    case Verdict::Kind::kGoto:
+      return absl::StrCat("goto ", verdict.chain);
+  }
+  return "";
+}
+
 std::string ElementText(const Set& set, absl::string_view key, const Element& element) {
   absl::string_view last = element.last;
   std::vector<std::string> values;
@@ -115,7 +129,9 @@ std::string ElementText(const Set& set, absl::string_view key, const Element& el
     values.push_back(std::move(value));
   }
   std::string text = absl::StrJoin(values, " . ");
-  if (set.kind == Set::Kind::kVerdicts) absl::StrAppend(&text, " : goto ", element.chain);
+  if (set.kind == Set::Kind::kVerdicts) {
+    absl::StrAppend(&text, " : ", VerdictText(element.verdict));
+  }
   if (set.kind == Set::Kind::kEndpoints) {
     absl::StrAppend(&text, " : ", AddressText(element.endpoint.address), " . ",
                     element.endpoint.port);
@@ -191,19 +207,7 @@ struct StatementText {
     return absl::StrCat("ct timeout set \"", s.name, "\"");
   }
   std::string operator()(const LimitEvents&) const { return "ct event set new,destroy,protoinfo"; }
-  std::string operator()(const Verdict& s) const {
-    switch (s.kind) {
-      case Verdict::Kind::kReturn:
-        return "return";
-      case Verdict::Kind::kDrop:
-        return "drop";
-      case Verdict::Kind::kJump:
-        return absl::StrCat("jump ", s.chain);
-      case Verdict::Kind::kGoto:
-        return absl::StrCat("goto ", s.chain);
-    }
-    return "";
-  }
+  std::string operator()(const Verdict& s) const { return VerdictText(s); }
 
   static absl::string_view ClientText(Family family) {
     return family == Family::kV4 ? "ip saddr" : "ip6 saddr & ffff:ffff:ffff:ffff::";

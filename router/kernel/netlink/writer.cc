@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <stddef.h>
 #include <string.h>
 
 namespace tlsbridge::netlink {
@@ -35,21 +36,13 @@ uint32_t Writer::Begin(uint16_t type, uint16_t flags, uint8_t family, uint16_t r
 }
 
 void Writer::AddBytes(uint16_t type, absl::Span<const uint8_t> bytes) {
-  const size_t start = bytes_.size();
-  const size_t length = NLA_HDRLEN + bytes.size();
-  nlattr header = {};
-  header.nla_type = type;
-  const auto header_bytes = BytesOf(header);
-  bytes_.insert(bytes_.end(), header_bytes.begin(), header_bytes.end());
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  bytes_.resize(start + NLA_ALIGN(length));
-  PutLength(start, length);
+  uint8_t* const value = AddRoom(type, bytes.size());
+  if (!bytes.empty()) memcpy(value, bytes.data(), bytes.size());
 }
 
 void Writer::AddString(uint16_t type, absl::string_view text) {
-  std::vector<uint8_t> bytes(text.begin(), text.end());
-  bytes.push_back(0);
-  AddBytes(type, bytes);
+  uint8_t* const value = AddRoom(type, text.size() + 1);
+  if (!text.empty()) memcpy(value, text.data(), text.size());
 }
 
 void Writer::AddU8(uint16_t type, uint8_t value) { AddBytes(type, BytesOf(value)); }
@@ -88,6 +81,15 @@ void Writer::AddFlags(uint16_t flags) {
 absl::Span<const uint8_t> Writer::Finish() {
   EndMessage();
   return bytes_;
+}
+
+uint8_t* Writer::AddRoom(uint16_t type, size_t value_bytes) {
+  const size_t start = bytes_.size();
+  const size_t length = NLA_HDRLEN + value_bytes;
+  bytes_.resize(start + NLA_ALIGN(length));
+  memcpy(&bytes_[start + offsetof(nlattr, nla_type)], &type, sizeof(type));
+  PutLength(start, length);
+  return bytes_.data() + start + NLA_HDRLEN;
 }
 
 void Writer::EndMessage() {

@@ -55,6 +55,8 @@ class Writer {
 
  private:
   void EndMessage();
+  // An attribute whose value is still zero; where that is.
+  uint8_t* AddRoom(uint16_t type, size_t value_bytes);
   void PutLength(size_t attribute, size_t length);
 
   std::vector<uint8_t> bytes_;

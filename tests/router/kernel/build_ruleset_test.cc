@@ -90,11 +90,33 @@ TEST(BuildRulesetTest, ARouteWithOneBackendIsOneElement) {
 
 TEST(BuildRulesetTest, EachOfThreeBackendsTakesItsShareOfWhatIsLeft) {
   const std::string text = TextOf(OneRoute({At("10.7.2.11"), At("10.7.2.12"), At("10.7.2.13")}));
-  EXPECT_THAT(text, HasSubstr("10.7.1.1 . 443 : goto backends-mail"));
-  EXPECT_THAT(text, HasSubstr(R"(	chain backends-mail {
-		meta nfproto ipv4 numgen inc mod 3 0 meta l4proto tcp dnat ip to 10.7.2.11:9000
-		meta nfproto ipv4 numgen inc mod 2 0 meta l4proto tcp dnat ip to 10.7.2.12:9000
-		meta nfproto ipv4 meta l4proto tcp dnat ip to 10.7.2.13:9000
+  EXPECT_THAT(text, HasSubstr("10.7.1.1 . 443 : jump turns-mail"));
+  EXPECT_THAT(text, HasSubstr(R"(	chain turns-mail {
+		numgen inc mod 3 0 meta l4proto tcp dnat ip to 10.7.2.11:9000
+		numgen inc mod 2 0 meta l4proto tcp dnat ip to 10.7.2.12:9000
+	})"));
+  // What comes back from there.
+  EXPECT_THAT(text, HasSubstr("10.7.1.1 . 443 : 10.7.2.13 . 9000"));
+  EXPECT_THAT(text, HasSubstr(R"(	chain route {
+		ip daddr . tcp dport vmap @go4
+		dnat ip to ip daddr . tcp dport map @one4
+	})"));
+}
+
+TEST(BuildRulesetTest, WhereClientsAreNotAllTheLastBackendIsInTheChainToo) {
+  Plan plan = OneRoute({At("10.7.2.11"), At("10.7.2.12")});
+  plan.listeners[0].claims[0].clients = *Cidr::Parse("10.0.0.0/8");
+  EXPECT_THAT(TextOf(plan), HasSubstr(R"(	chain backends-mail {
+		numgen inc mod 2 0 meta l4proto tcp dnat ip to 10.7.2.11:9000
+		meta l4proto tcp dnat ip to 10.7.2.12:9000
+	})"));
+}
+
+TEST(BuildRulesetTest, PacketsOfOneFamilyUseUpNoTurnsOfTheOther) {
+  EXPECT_THAT(TextOf(OneRoute({At("10.7.2.11"), At("10.7.2.12"), At("fd07::11"), At("fd07::12")})),
+              HasSubstr(R"(	chain turns-mail {
+		meta nfproto ipv4 numgen inc mod 2 0 meta l4proto tcp dnat ip to 10.7.2.11:9000
+		meta nfproto ipv6 numgen inc mod 2 0 meta l4proto tcp dnat ip6 to [fd07::11]:9000
 	})"));
 }
 
@@ -102,7 +124,7 @@ TEST(BuildRulesetTest, WeightsAreReducedAndZeroGetsNothing) {
   const std::string text =
       TextOf(OneRoute({At("10.7.2.11", 60), At("10.7.2.12", 20), At("10.7.2.13", 0)}));
   EXPECT_THAT(text, HasSubstr("numgen inc mod 4 < 3 meta l4proto tcp dnat ip to 10.7.2.11:9000"));
-  EXPECT_THAT(text, HasSubstr("meta nfproto ipv4 meta l4proto tcp dnat ip to 10.7.2.12:9000"));
+  EXPECT_THAT(text, HasSubstr("10.7.1.1 . 443 : 10.7.2.12 . 9000"));
   EXPECT_THAT(text, Not(HasSubstr("dnat ip to 10.7.2.13")));
 }
 
@@ -202,8 +224,23 @@ TEST(DifferenceTest, ABackendOfSeveralThatGoesIsItsRoutesChain) {
   Plan plan = OneRoute({At("10.7.2.11"), At("10.7.2.12"), At("10.7.2.13")});
   const Ruleset before = BuildRuleset(plan);
   plan.routes[0].backends[1].serving = false;
-  // The old rules go, two come.
-  EXPECT_EQ(DifferenceBatch(before, BuildRuleset(plan)).messages(), 3U);
+  // The old rules go, one comes.
+  EXPECT_EQ(DifferenceBatch(before, BuildRuleset(plan)).messages(), 2U);
+}
+
+TEST(DifferenceTest, OfTwoBackendsOneThatGoesNeedsNoRule) {
+  const Plan plan = OneRoute({At("10.7.2.11"), At("10.7.2.12")});
+  const Ruleset before = BuildRuleset(plan);
+  for (const size_t gone : {0, 1}) {
+    Plan after = plan;
+    after.routes[0].backends[gone].serving = false;
+    const Ruleset rules = BuildRuleset(after);
+    EXPECT_TRUE(rules.chains.at("turns-mail").rules.empty());
+    EXPECT_EQ(rules.elements.at("one4").begin()->second.endpoint,
+              plan.routes[0].backends[1 - gone].endpoint);
+    // The old rule goes, and if it was the last one's, so does the element, and a new one comes.
+    EXPECT_EQ(DifferenceBatch(before, rules).messages(), gone == 0 ? 1U : 3U);
+  }
 }
 
 TEST(PlanChangeTest, AChangeOfHealthOrWeightsIsWhatTheWholeWouldBe) {

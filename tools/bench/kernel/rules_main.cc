@@ -19,6 +19,7 @@
 
 ABSL_FLAG(int, routes, 10000, "each with a port of its own");
 ABSL_FLAG(int, backends, 1, "of each route");
+ABSL_FLAG(int, changes, 100, "of which the mean is told");
 
 namespace tlsbridge::bench {
 namespace {
@@ -26,8 +27,6 @@ namespace {
 using kernel::Endpoint;
 using kernel::KernelTable;
 using kernel::Plan;
-
-constexpr int kChanges = 100;
 
 Endpoint At(uint8_t net, uint8_t host, uint16_t port) {
   Endpoint endpoint = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 7, net, host}, port};
@@ -78,7 +77,7 @@ class Watch {
   double cpu_ms_ = 0;
 };
 
-int Main(int routes, int backends) {
+int Main(int routes, int backends, int changes) {
   Plan plan = ManyRoutes(routes, backends);
   Watch loading;
   loading.Start();
@@ -88,22 +87,25 @@ int Main(int routes, int backends) {
     std::fprintf(stderr, "rules: %s\n", std::string(table.status().message()).c_str());
     return 1;
   }
-  Watch changing;
-  for (int i = 0; i < kChanges; ++i) {
+  Watch leaving;
+  Watch coming;
+  for (int i = 0; i < 2 * changes; ++i) {
     Plan next = plan;
-    kernel::Backend& backend = next.routes[static_cast<size_t>(i * 97 % routes)].backends[0];
+    kernel::Backend& backend = next.routes[static_cast<size_t>(i / 2 * 97 % routes)].backends[0];
     backend.serving = !backend.serving;
-    changing.Start();
+    Watch& watch = backend.serving ? coming : leaving;
+    watch.Start();
     const auto change = kernel::FindChange(plan, next);
     if (!change || !(*table)->Apply(*change).ok()) {
       std::fprintf(stderr, "rules: a change was refused\n");
       return 1;
     }
-    changing.Stop();
+    watch.Stop();
     plan = std::move(next);
   }
-  std::printf("{\"routes\": %d, \"backends\": %d, %s, %s}\n", routes, backends,
-              loading.Json("load", 1).c_str(), changing.Json("change", kChanges).c_str());
+  std::printf("{\"routes\": %d, \"backends\": %d, %s, %s, %s}\n", routes, backends,
+              loading.Json("load", 1).c_str(), leaving.Json("leave", changes).c_str(),
+              coming.Json("come", changes).c_str());
   return 0;
 }
 
@@ -113,5 +115,6 @@ int Main(int routes, int backends) {
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage("rules [options]");
   absl::ParseCommandLine(argc, argv);
-  return tlsbridge::bench::Main(absl::GetFlag(FLAGS_routes), absl::GetFlag(FLAGS_backends));
+  return tlsbridge::bench::Main(absl::GetFlag(FLAGS_routes), absl::GetFlag(FLAGS_backends),
+                                absl::GetFlag(FLAGS_changes));
 }
