@@ -72,6 +72,20 @@ void Bridge::Resume(Endpoint& endpoint, Endpoint::Pause why) {
   if (error != 0) ReportEnd(End::OfBoth(ReasonForErrno(endpoint.side(), error), error));
 }
 
+void Bridge::PauseUntilTurn() {
+  if (traffic_ != nullptr && (incoming_.pauses() & Endpoint::kAwaitsTurn) == 0) {
+    traffic_->turns_waited.Add();
+  }
+  incoming_.PauseReading(Endpoint::kAwaitsTurn);
+}
+
+void Bridge::PauseUntilTaken(Endpoint& from) {
+  if (traffic_ != nullptr && (from.pauses() & Endpoint::kOtherSideFull) == 0) {
+    traffic_->pauses[static_cast<size_t>(from.side())].Add();
+  }
+  from.PauseReading(Endpoint::kOtherSideFull);
+}
+
 // ---- Bytes.
 
 void Bridge::OnReadable(Endpoint& endpoint) {
@@ -80,7 +94,7 @@ void Bridge::OnReadable(Endpoint& endpoint) {
   switch (step_) {
     case BridgeStep::kAwaitingTurn:
     case BridgeStep::kInputAwaitingTurn:
-      return incoming_.PauseReading(Endpoint::kAwaitsTurn);
+      return PauseUntilTurn();
     case BridgeStep::kHandshaking:
       Enter(BridgeStep::kInputAwaitingTurn);
       return observer_->OnHandshakeInput();
@@ -119,7 +133,7 @@ void Bridge::PumpFrom(Endpoint& from) {
     if (!more) return;
 
     const bool full = QueuedFrom(from) >= mark;
-    if (full) from.PauseReading(Endpoint::kOtherSideFull);
+    if (full) PauseUntilTaken(from);
     if (full || read.outcome != ReadOutcome::kMore) return;
     budget -= std::min(budget, limit + read.records * kBytesPerRecord);
     if (budget == 0) return;
@@ -140,7 +154,7 @@ bool Bridge::AdvanceHandshake(Endpoint& from, const Read& read) {
       observer_->OnClientReady();
     } else if (stalls && from.tls()->awaits_signature()) {
       Enter(BridgeStep::kSigning);  // ContinueSigned() follows
-      from.PauseReading(Endpoint::kAwaitsTurn);
+      PauseUntilTurn();
       return false;
     }
   } else if (step_ == BridgeStep::kBackendHandshaking && from.side() == Side::kOutgoing) {

@@ -233,6 +233,9 @@ class Bridge final : private Endpoint::Owner {
   void ServeLate(const RaceDialer::Result& result);
 
   void Resume(Endpoint& endpoint, Endpoint::Pause why);
+  void PauseUntilTurn();
+  // Reads no more from it until the other side has taken what is queued.
+  void PauseUntilTaken(Endpoint& from);
   size_t QueuedFrom(const Endpoint& from);
   size_t MarkFor(const Endpoint& from) const;
   void PumpFrom(Endpoint& from);

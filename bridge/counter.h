@@ -23,7 +23,9 @@ class Counter {
 
 // What bridges carry, as it goes through.
 struct Traffic {
-  Counter bytes[2];  // by the side that sent them
+  Counter bytes[2];      // by the side that sent them
+  Counter pauses[2];     // times that a side was not read from, since the other's queue was full
+  Counter turns_waited;  // times that a client was not read from until its handshake's turn
 };
 
 }  // namespace tlsbridge

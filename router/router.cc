@@ -71,7 +71,7 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   reloads_ = *std::move(reloads);
   answers_ = std::make_unique<Answers>(Answers::Parts{loop_.get(), lifecycle_.get(), reloads_.get(),
                                                       workers_, &admission_, &handshake_limit_,
-                                                      budget_, kernel_.get()});
+                                                      budget_, kernel_.get(), &folder_});
   status = OpenAdmin(reloads_->config());
   if (!status.ok()) return status;
 

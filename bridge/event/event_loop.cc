@@ -144,6 +144,7 @@ void EventLoop::LookAtClock() {
   now_ = clock_->Monotonic() - stalled_;
   const absl::Duration late = now_ - awake_by_;
   awake_by_ = NextLook();
+  lag_.Observe(late);
   if (late <= kLate) return;
   overslept_ = true;
   if (late <= kStall) return;

@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "bridge/duration_histogram.h"
 #include "bridge/event/clock.h"
 #include "bridge/event/libevent_ptr.h"
 #include "bridge/event/timer_wheel.h"
@@ -80,6 +81,10 @@ class EventLoop {
   absl::Time common_now() { return now() + stalled_; }
   const Clock& clock() const { return *clock_; }
 
+  // How much later than it meant to the loop looked at the clock, each time: what it was busy with,
+  // or the time that others had the processor. To be read by any thread.
+  const DurationHistogram& lag() const { return lag_; }
+
   TimerWheel& connection_timers() { return connection_timers_; }
   TimerWheel& service_timers() { return service_timers_; }
   HangupWatch& hangups() { return *hangups_; }
@@ -107,6 +112,7 @@ class EventLoop {
   absl::Duration stalled_;  // ever
   absl::Time awake_by_;     // by now(): when it meant to look at the clock again, at the latest
   bool overslept_ = false;  // it did so later than that
+  DurationHistogram lag_;
   absl::AnyInvocable<void(absl::Duration)> on_stall_;
   TimerWheel connection_timers_;
   TimerWheel service_timers_;

@@ -10,7 +10,9 @@ bool FailureFolder::ShouldWrite(Kind kind, absl::Time now) {
   if (kinds_.size() >= kMostKinds && !kinds_.contains(kind)) kind = {std::move(kind.what), "", ""};
   Count& entry = kinds_[std::move(kind)];
   if (entry.seen == 0) entry.window_ends = now + kWindow;
-  return ++entry.seen <= kWrittenPerWindow;
+  if (++entry.seen <= kWrittenPerWindow) return true;
+  folded_.Add();
+  return false;
 }
 
 void FailureFolder::Flush(absl::Time now,

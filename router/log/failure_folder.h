@@ -19,6 +19,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "bridge/counter.h"
 #include "router/log/refusal_folder.h"
 
 namespace tlsbridge {
@@ -53,6 +54,8 @@ class FailureFolder {
   absl::Time next_flush() const;
 
   RefusalFolder& refusals() { return refusals_; }
+  // Those that were not written so far, of both kinds.
+  uint64_t folded() const { return folded_.value() + refusals_.folded(); }
 
  private:
   struct Count {
@@ -62,6 +65,7 @@ class FailureFolder {
 
   mutable std::mutex mutex_;
   absl::flat_hash_map<Kind, Count> kinds_;
+  Counter folded_;  // with the lock held
   RefusalFolder refusals_;
 };
 

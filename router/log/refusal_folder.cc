@@ -11,7 +11,10 @@ bool RefusalFolder::ShouldWrite(const Refusal& refusal, absl::Time now) {
   Count* const count = Find(&window, refusal);
   ++count->seen;
   int64_t& written = window.written[refusal.route];
-  if (count->seen > 1 && written >= kWrittenPerWindow) return false;
+  if (count->seen > 1 && written >= kWrittenPerWindow) {
+    folded_.Add();
+    return false;
+  }
   ++written;
   ++count->written;
   return true;

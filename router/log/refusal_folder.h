@@ -25,6 +25,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "bridge/counter.h"
 
 namespace tlsbridge {
 
@@ -54,6 +55,9 @@ class RefusalFolder {
   using Report = absl::FunctionRef<void(const Refusal& who, Told told, int64_t more)>;
   void Flush(absl::Time now, Report report);
 
+  // Refusals that were not written so far.
+  uint64_t folded() const { return folded_.value(); }
+
   // When Flush() next has something to do; infinite future for never.
   absl::Time next_flush() const;
 
@@ -78,6 +82,7 @@ class RefusalFolder {
 
   mutable std::mutex mutex_;  // guards windows_
   std::map<std::string, Window> windows_;
+  Counter folded_;  // with the lock held
 };
 
 }  // namespace tlsbridge

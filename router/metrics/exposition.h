@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
-#include "router/metrics/duration_histogram.h"
+#include "bridge/duration_histogram.h"
 
 namespace tlsbridge {
 

@@ -44,6 +44,8 @@ void AddCounts(const RouteCounts<Number, Histogram>& from, RouteTotals* to) {
 void RouteTotals::Add(const RouteTotals& other) {
   AddCounts(other, this);
   AddEach(other.bytes, &bytes);
+  AddEach(other.pauses, &pauses);
+  turns_waited += other.turns_waited;
 }
 
 void RouteMetrics::Share::CountHandshake(const tls::Session& session, absl::Duration took) {
@@ -85,7 +87,9 @@ RouteTotals RouteMetrics::Take() const {
     AddCounts(node->share, &sum);
     for (size_t i = 0; i < sum.bytes.size(); ++i) {
       sum.bytes[i] += node->share.traffic.bytes[i].value();
+      sum.pauses[i] += node->share.traffic.pauses[i].value();
     }
+    sum.turns_waited += node->share.traffic.turns_waited.value();
   }
   return sum;
 }

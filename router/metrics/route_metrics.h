@@ -16,8 +16,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "bridge/counter.h"
+#include "bridge/duration_histogram.h"
 #include "bridge/termination_reason.h"
-#include "router/metrics/duration_histogram.h"
 #include "tls/failure.h"
 #include "tls/session.h"
 
@@ -45,7 +45,10 @@ struct RouteCounts {
 };
 
 struct RouteTotals : RouteCounts<uint64_t, DurationHistogram::Counts> {
-  std::array<uint64_t, 2> bytes = {};  // by the side that sent them
+  // As Traffic has them.
+  std::array<uint64_t, 2> bytes = {};
+  std::array<uint64_t, 2> pauses = {};
+  uint64_t turns_waited = 0;
 
   void Add(const RouteTotals& other);
 };

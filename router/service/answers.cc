@@ -117,7 +117,11 @@ void Answers::Metrics(Exposition::Format format, OnText done) {
                      .ready = unready().empty(),
                      .descriptors = parts_.budget.descriptors,
                      .memory_bytes = parts_.budget.memory_bytes};
-  for (const auto& worker : parts_.workers) service.workers.push_back(worker->load());
+  for (const auto& worker : parts_.workers) {
+    service.workers.push_back({worker->load(), worker->loop()->lag().Take()});
+  }
+  service.control_lag = parts_.loop->lag().Take();
+  service.folded = parts_.folder->folded();
   done(MetricsText(format, service));
 }
 

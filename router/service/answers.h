@@ -41,6 +41,7 @@ class Answers final : public AdminServer::Source {
     const HandshakeLimit* handshake_limit;
     Budget budget;
     KernelForwarding* kernel;
+    const FailureFolder* folder;
   };
 
   explicit Answers(const Parts& parts);

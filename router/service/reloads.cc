@@ -58,26 +58,42 @@ std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& o
     if (status.ok()) status = parts_.kernel->Prepare(**outcome.live);
     if (status.ok()) status = parts_.listeners->Open((*outcome.live)->config().listeners);
     const std::string refusal(status.message());
-    if (!status.ok() && (outcome.asked || refusal != refusal_)) {
+    if (!status.ok() && (outcome.asked || refusal != facts_.refusal)) {
       LogEvent(LogLevel::kError, "reload_refused").Text("message", refusal);
     }
-    refusal_ = refusal;
     reloaded = status.ok();
-    facts_.last_refused = !reloaded;
-    ++(reloaded ? facts_.taken : facts_.refused);
-    if (reloaded) facts_.last_taken = parts_.loop->clock().Wall();
+    CountReload(refusal);
     if (reloaded) live = *outcome.live;
   }
   if (live != live_ || outcome.asked) {
-    LogRenewals(*live_, *live, outcome.asked ? TellProblems::kAll : TellProblems::kNew);
+    const RenewalCounts counts =
+        LogRenewals(*live_, *live, outcome.asked ? TellProblems::kAll : TellProblems::kNew);
+    const absl::Time now = parts_.loop->clock().Wall();
+    facts_.renewals.taken += counts.taken;
+    facts_.renewals.refused += counts.refused;
+    if (counts.taken > 0) facts_.last_renewal_taken = now;
+    facts_.files_refused = FilesRefused(*live, facts_.files_refused, now);
   }
   if (reloaded) {
     CommitReloaded(std::move(live));
   } else if (live != live_) {
-    ++facts_.renewed;
     CommitRenewed(std::move(live));
   }
   return live_;
+}
+
+// `refusal` is empty for one that is taken.
+void Reloads::CountReload(const std::string& refusal) {
+  const absl::Time now = parts_.loop->clock().Wall();
+  const bool was_refused = std::exchange(facts_.last_refused, !refusal.empty());
+  facts_.refusal = refusal;
+  if (refusal.empty()) {
+    ++facts_.taken;
+    facts_.last_taken = now;
+  } else {
+    ++facts_.refused;
+    if (!was_refused) facts_.refused_since = now;
+  }
 }
 
 // A configuration that is served from now on.

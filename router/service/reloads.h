@@ -78,13 +78,13 @@ class Reloads {
   std::shared_ptr<const LiveConfig> OnReloaded(const Reloader::Outcome& outcome);
   void CommitReloaded(std::shared_ptr<const LiveConfig> live);
   void CommitRenewed(std::shared_ptr<const LiveConfig> live);
+  void CountReload(const std::string& refusal);
   void LookAfter();
   void CommitKernel();
   void ServeByNow();
 
   const Parts parts_;
   std::shared_ptr<const LiveConfig> live_;
-  std::string refusal_;  // of the last reload; empty if it was taken
   ReloadFacts facts_;
   int closing_ = 0;            // reloads that wait for listeners to close
   LiveCounters control_live_;  // sockets of health checks

@@ -41,8 +41,15 @@ void WriteProgram(const Service& service, Exposition* out) {
   out->Sample({}, static_cast<uint64_t>(service.handshake_limit->limit()));
   out->Begin("tlsbridge_worker_connections", Type::kGauge, "Connections of each worker.");
   for (size_t i = 0; i < service.workers.size(); ++i) {
-    out->Sample({{"worker", absl::StrCat(i)}}, static_cast<uint64_t>(service.workers[i]));
+    out->Sample({{"worker", absl::StrCat(i)}},
+                static_cast<uint64_t>(service.workers[i].connections));
   }
+  out->Begin("tlsbridge_loop_lag_seconds", Type::kHistogram,
+             "How much later than it meant to a loop looked at the clock: what it was busy with.");
+  for (size_t i = 0; i < service.workers.size(); ++i) {
+    out->Sample({{"loop", absl::StrCat("worker ", i)}}, service.workers[i].lag);
+  }
+  out->Sample({{"loop", "control"}}, service.control_lag);
   out->Begin("tlsbridge_descriptors_budget", Type::kGauge, "File descriptors that there may be.");
   out->Sample({}, static_cast<uint64_t>(service.descriptors));
   out->Begin("tlsbridge_memory_budget_bytes", Type::kGauge,
@@ -56,9 +63,18 @@ void WriteReloads(const ReloadFacts& reloads, Exposition* out) {
   out->Sample({{"result", "taken"}}, reloads.taken);
   out->Sample({{"result", "refused"}}, reloads.refused);
   out->Begin("tlsbridge_renewals", Type::kCounter,
-             "Times that files were read again because they had changed, without a new "
-             "configuration.");
-  out->Sample({}, reloads.renewed);
+             "Sets of files, such as a certificate and its key, that were read again since they "
+             "had changed: taken, or refused because they are bad.");
+  out->Sample({{"result", "taken"}}, reloads.renewals.taken);
+  out->Sample({{"result", "refused"}}, reloads.renewals.refused);
+  out->Begin("tlsbridge_renewal_files_refused", Type::kGauge,
+             "Sets of files that are bad now; what they held before is served.");
+  out->Sample({}, uint64_t{reloads.files_refused.size()});
+  if (reloads.last_renewal_taken > absl::InfinitePast()) {
+    out->Begin("tlsbridge_last_renewal_success_timestamp_seconds", Type::kGauge,
+               "When files were last renewed; missing until they are.");
+    out->Sample({}, Unix(reloads.last_renewal_taken));
+  }
   out->Begin("tlsbridge_config_last_reload_successful", Type::kGauge,
              "Whether the configuration that was read last is the one that is served.");
   out->Sample({}, uint64_t{reloads.last_refused ? 0u : 1u});
@@ -67,10 +83,13 @@ void WriteReloads(const ReloadFacts& reloads, Exposition* out) {
   out->Sample({}, Unix(reloads.last_taken));
 }
 
-void WriteLog(Exposition* out) {
+void WriteLog(uint64_t folded, Exposition* out) {
   out->Begin("tlsbridge_log_lines_lost", Type::kCounter,
              "Lines of the log that nobody got: its reader is too slow, or its disk full.");
   out->Sample({}, LogLinesLost());
+  out->Begin("tlsbridge_log_lines_folded", Type::kCounter,
+             "Failures that were not written but counted, in lines of their own.");
+  out->Sample({}, folded);
 }
 
 // A file that several routes name has a series for each.
@@ -133,7 +152,7 @@ std::string MetricsText(Exposition::Format format, const Service& service) {
   WriteRoutes(*service.live, service.common_now, &out);
   WriteReloads(service.reloads, &out);
   WriteFiles(*service.live, service.wall, &out);
-  WriteLog(&out);
+  WriteLog(service.folded, &out);
   WriteProcess(service.started, &out);
   return out.Finish();
 }

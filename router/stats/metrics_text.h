@@ -30,9 +30,15 @@ struct Service {
   absl::Time common_now;  // EventLoop::common_now()
   ReloadFacts reloads;
   bool ready = false;
-  int64_t descriptors = 0;       // that there may be
-  int64_t memory_bytes = 0;      // likewise
-  std::vector<int64_t> workers;  // connections of each
+  int64_t descriptors = 0;   // that there may be
+  int64_t memory_bytes = 0;  // likewise
+  struct Loop {
+    int64_t connections = 0;
+    DurationHistogram::Counts lag;  // EventLoop::lag()
+  };
+  std::vector<Loop> workers;
+  DurationHistogram::Counts control_lag;  // of the loop that reloads, checks and answers
+  uint64_t folded = 0;                    // FailureFolder::folded()
 };
 
 std::string MetricsText(Exposition::Format format, const Service& service);

@@ -5,16 +5,24 @@
 
 #include <stdint.h>
 
+#include <string>
+
 #include "absl/time/time.h"
+#include "router/live/renewal/renewal_log.h"
 
 namespace tlsbridge {
 
 struct ReloadFacts {
   uint64_t taken = 0;
   uint64_t refused = 0;
-  uint64_t renewed = 0;  // files, without a new configuration
   bool last_refused = false;
-  absl::Time last_taken;  // by the wall
+  std::string refusal;  // why, if so
+  // By the wall; the infinite past for never.
+  absl::Time last_taken = absl::InfinitePast();
+  absl::Time refused_since = absl::InfinitePast();  // the first refusal after that
+  RenewalCounts renewals;                           // of sets of files
+  absl::Time last_renewal_taken = absl::InfinitePast();
+  RefusedSince files_refused;
 };
 
 }  // namespace tlsbridge

@@ -82,6 +82,21 @@ void WriteTraffic(const std::vector<Series>& all, Exposition* out) {
   }
 }
 
+void WritePauses(const std::vector<Series>& all, Exposition* out) {
+  out->Begin("tlsbridge_reading_pauses", Type::kCounter,
+             "Times that a peer was not read from, by cause: the other side has not taken what is "
+             "queued for it, or the client's handshake waits for its turn.");
+  for (const Series& series : all) {
+    if (series.live == nullptr || series.live->settings->action != RouteAction::kForward) continue;
+    const auto sample = [&](absl::string_view side, absl::string_view cause, uint64_t count) {
+      out->Sample({{"route", series.route}, {"side", side}, {"cause", cause}}, count);
+    };
+    sample("client", "other_side_full", series.totals.pauses[0]);
+    sample("backend", "other_side_full", series.totals.pauses[1]);
+    if (series.terminates()) sample("client", "awaits_turn", series.totals.turns_waited);
+  }
+}
+
 void WriteHandshakes(const std::vector<Series>& all, Exposition* out) {
   out->Begin("tlsbridge_handshakes", Type::kCounter,
              "TLS handshakes with clients that succeeded, by version, and whether they resumed.");
@@ -190,6 +205,7 @@ void WriteRoutes(const LiveConfig& live, absl::Time common_now, Exposition* out)
   WriteEnds(all, out);
   WriteRefusals(all, out);
   WriteTraffic(all, out);
+  WritePauses(all, out);
   WriteHandshakes(all, out);
   WriteDurations(all, out);
   WriteBackends(all, common_now, out);

@@ -41,6 +41,16 @@ class SlowClock final : public Clock {
   const absl::Time start_ = real_.Monotonic();
 };
 
+// Passes by itself, as far as a loop can tell.
+class JumpingClock final : public Clock {
+ public:
+  absl::Time Monotonic() const override { return now; }
+  absl::Time Wall() const override { return now; }
+  bool runs_by_itself() const override { return true; }
+
+  absl::Time now = absl::UnixEpoch();
+};
+
 // Stops a loop that would wait for ever, so that a test fails instead of hanging.
 class Watchdog {
  public:
@@ -205,6 +215,20 @@ TEST(EventLoopTest, TheEnvironmentCannotTakeEpollAway) {
   const SystemClock clock;
   EXPECT_TRUE(EventLoop::Create(&clock).ok());
   unsetenv("EVENT_NOEPOLL");
+}
+
+TEST(EventLoopTest, ItsLagIsTheTimeThatItWasBusy) {
+  JumpingClock clock;
+  const auto loop = *EventLoop::Create(&clock);
+  loop->Turn(/*wait=*/false);
+  const uint64_t looks = loop->lag().Take().count();
+  EXPECT_GT(looks, 0u);
+  EXPECT_EQ(loop->lag().Take().nanoseconds, 0u);
+  loop->Post([&clock] { clock.now += absl::Milliseconds(30); });
+  loop->Turn(/*wait=*/false);
+  const DurationHistogram::Counts lag = loop->lag().Take();
+  EXPECT_EQ(lag.nanoseconds, 30'000'000u);
+  EXPECT_EQ(lag.buckets[4], 1u) << "of 10 to 50 ms";
 }
 
 }  // namespace

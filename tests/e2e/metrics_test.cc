@@ -138,6 +138,27 @@ TEST_F(MetricsTest, PromtoolFindsNothing) {
   EXPECT_EQ(*said, "");
 }
 
+TEST_F(MetricsTest, PromtoolFindsNothingOnAThousandRoutes) {
+  tlsbridge().Stop();
+  std::string yaml =
+      "listeners: [{address: '127.0.0.1:0'}]\nadmin: {address: '127.0.0.1:0'}\nroutes:\n";
+  for (int i = 0; i < 1000; ++i) {
+    absl::StrAppend(&yaml, "  - {name: route-", i, ", match: {domains: [name-", i,
+                    ".example]}, tls: {mode: passthrough}, backends: [{address: '",
+                    backend_.address(), "'}]}\n");
+  }
+  ASSERT_NO_FATAL_FAILURE(StartRun(yaml));
+  const auto listening = tlsbridge().WaitForEvent("admin_listening");
+  ASSERT_TRUE(listening);
+  admin_ = (*listening)["address"];
+  const std::string metrics = Get("/metrics");
+  EXPECT_THAT(metrics, HasSubstr("route=\"route-999\""));
+  const auto said = RunToEnd(
+      {"sh", "-c", "promtool check metrics <" + dir().WriteFile("metrics", metrics) + " 2>&1"});
+  ASSERT_TRUE(said.ok()) << said.status();
+  EXPECT_EQ(*said, "");
+}
+
 TEST_F(MetricsTest, PrometheusScrapesThem) {
   Visit(1000, 0);
   ASSERT_FALSE(tlsbridge().WaitForConnections(1).empty());

@@ -1,6 +1,7 @@
 #include "router/live/renewal/renewal_log.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -44,7 +45,8 @@ void LogRoutesDown(const LiveConfig* before, const LiveConfig& after, TellProble
   }
 }
 
-void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems which) {
+RenewalCounts LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems which) {
+  RenewalCounts counts;
   LogRoutesDown(&before, after, which);
   Lines refusals(LogLevel::kError, "renewal_refused");
   Lines renewals(LogLevel::kInfo, "renewed");
@@ -59,13 +61,29 @@ void LogRenewals(const LiveConfig& before, const LiveConfig& after, TellProblems
       if (found == states.end()) return;  // the configuration's change is told of
       const FileSetState& was = found->second;
       if (!set.problem.empty()) {
+        if (set.problem != was.problem) ++counts.refused;
         if (which == TellProblems::kNew && set.problem == was.problem) return;
         refusals.Tell(*route, "message", set.problem);
       } else if (set.digest != was.digest || !was.problem.empty()) {
+        ++counts.taken;
         renewals.Tell(*route, "files", NamesOf(set));
       }
     });
   }
+  return counts;
+}
+
+RefusedSince FilesRefused(const LiveConfig& live, const RefusedSince& before, absl::Time now) {
+  RefusedSince refused;
+  for (const auto& route : live.routes()) {
+    ForEachFileSet(route->tls.files, [&](const FileSetState& set) {
+      if (set.problem.empty()) return;
+      std::string key = absl::StrCat(route->settings->name, " ", NamesOf(set));
+      const auto known = before.find(key);
+      refused.emplace(std::move(key), known == before.end() ? now : known->second);
+    });
+  }
+  return refused;
 }
 
 void LogTlsWarnings(const LiveConfig& live, const LiveConfig* before) {

@@ -58,6 +58,9 @@ TEST_P(Backpressure, AStalledClientPausesTheBackendAndThenGetsEverything) {
   EXPECT_EQ(Dump()["backend_reads_paused"], json({"other_side_full"}));
   EXPECT_EQ(Dump()["client_reads_paused"], json::array());
   EXPECT_GT(backend_peer_->unsent(), 0u);
+  const auto counted = [this] { return live_->ByName(route_.name)->state->metrics.Take(); };
+  EXPECT_GE(counted().pauses[1], 1u);
+  EXPECT_EQ(counted().pauses[0], 0u);
 
   client_->Send("the other way is open");
   ASSERT_TRUE(Until([this] { return backend_peer_->received() == "the other way is open"; }));

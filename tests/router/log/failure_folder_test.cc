@@ -35,6 +35,7 @@ class FailureFolderTest : public ::testing::Test {
 
 TEST_F(FailureFolderTest, WritesTheFirstFewAndCountsTheRest) {
   EXPECT_EQ(Written("econnreset", 219), 5);
+  EXPECT_EQ(folder_.folded(), 214u);
   now_ += FailureFolder::kWindow;
   EXPECT_EQ(Flush(), (std::map<std::string, int64_t>{{"econnreset", 214}}));
 }

@@ -48,11 +48,17 @@ class MetricsTextTest : public ::testing::Test {
         .started = absl::FromUnixSeconds(1'000),
         .wall = absl::FromUnixSeconds(2'000),
         .common_now = absl::UnixEpoch(),
-        .reloads = {.taken = 2, .refused = 1, .last_taken = absl::FromUnixSeconds(1'500)},
+        .reloads = {.taken = 2,
+                    .refused = 1,
+                    .last_taken = absl::FromUnixSeconds(1'500),
+                    .renewals = {.taken = 3, .refused = 4},
+                    .last_renewal_taken = absl::FromUnixSeconds(1'600),
+                    .files_refused = {{"orders tls.crt", absl::FromUnixSeconds(1'700)}}},
         .ready = true,
         .descriptors = 20'000,
         .memory_bytes = 1 << 30,
-        .workers = {3, 4}};
+        .workers = {{.connections = 3}, {.connections = 4}},
+        .folded = 9};
     return absl::StrSplit(MetricsText(format, service), '\n', absl::SkipEmpty());
   }
   RouteMetrics::Share& ShareOf(const std::string& route, const void* worker = nullptr) {
@@ -73,6 +79,8 @@ TEST_F(MetricsTextTest, WorkersCountsAreSummedByRoute) {
       .CountEnd(Reason::kTlsHandshakeFailed, tls::FailureDetail::kPlainHttp);
   ShareOf("orders", &workers[0]).traffic.bytes[0].Add(10);
   ShareOf("orders", &workers[1]).traffic.bytes[1].Add(20);
+  ShareOf("orders", &workers[0]).traffic.pauses[1].Add(2);
+  ShareOf("billing", &workers[0]).traffic.turns_waited.Add();
   ShareOf("billing", &workers[1]).connect.Observe(absl::Milliseconds(2));
   const auto lines = Lines();
   for (
@@ -89,7 +97,15 @@ TEST_F(MetricsTextTest, WorkersCountsAreSummedByRoute) {
           R"(tlsbridge_worker_connections{worker="1"} 4)",
           R"(tlsbridge_connections_limit 500)",
           R"(tlsbridge_handshakes_waiting_limit 7)",
+          R"(tlsbridge_loop_lag_seconds_count{loop="worker 1"} 0)",
+          R"(tlsbridge_loop_lag_seconds_count{loop="control"} 0)",
+          R"(tlsbridge_log_lines_folded_total 9)",
           R"(tlsbridge_config_reloads_total{result="refused"} 1)",
+          R"(tlsbridge_renewals_total{result="refused"} 4)",
+          R"(tlsbridge_renewal_files_refused 1)",
+          R"(tlsbridge_last_renewal_success_timestamp_seconds 1600)",
+          R"(tlsbridge_reading_pauses_total{route="orders",side="backend",cause="other_side_full"} 2)",
+          R"(tlsbridge_reading_pauses_total{route="billing",side="client",cause="awaits_turn"} 1)",
           R"(tlsbridge_config_last_reload_success_timestamp_seconds 1500)",
           R"(tlsbridge_ready 1)",
       }) {

@@ -30,10 +30,34 @@ class RenewalLogTest : public ::testing::Test {
  protected:
   void Tell(std::vector<Set> before, std::vector<Set> after,
             TellProblems which = TellProblems::kNew) {
-    LogRenewals(*Live(std::move(before)), *Live(std::move(after)), which);
+    counts_ = LogRenewals(*Live(std::move(before)), *Live(std::move(after)), which);
   }
   LogCapture log_;
+  RenewalCounts counts_;  // of the last Tell()
 };
+
+TEST_F(RenewalLogTest, ARefusalCountsOnceHoweverOftenItIsTold) {
+  const Set good = {{"a.crt"}, 1, 1, "", nullptr};
+  const Set bad = {{"a.crt"}, 2, 2, "a.crt: is bad", nullptr};
+  Tell({good}, {bad});
+  EXPECT_EQ(counts_.refused, 1u);
+  EXPECT_EQ(counts_.taken, 0u);
+  Tell({bad}, {bad}, TellProblems::kAll);
+  EXPECT_EQ(counts_.refused, 0u);
+  Tell({bad}, {good});
+  EXPECT_EQ(counts_.taken, 1u);
+}
+
+TEST_F(RenewalLogTest, FilesAreRefusedSinceTheyWereFirst) {
+  const Set bad = {{"a.crt"}, 2, 2, "a.crt: is bad", nullptr};
+  const Set worse = {{"a.crt"}, 3, 3, "a.crt: is worse", nullptr};
+  const absl::Time first = absl::FromUnixSeconds(100);
+  const RefusedSince then = FilesRefused(*Live({bad}), {}, first);
+  ASSERT_EQ(then.size(), 1u);
+  EXPECT_EQ(then.begin()->second, first);
+  EXPECT_EQ(FilesRefused(*Live({worse}), then, first + absl::Hours(1)), then);
+  EXPECT_TRUE(FilesRefused(*Live({{{"a.crt"}, 1, 1, "", nullptr}}), then, first).empty());
+}
 
 TEST_F(RenewalLogTest, ARefusalIsToldOnceUnlessSomebodyAsks) {
   const Set good = {{"a.crt"}, 1, 1, "", nullptr};

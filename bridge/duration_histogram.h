@@ -24,8 +24,13 @@ class DurationHistogram {
     uint64_t nanoseconds = 0;
 
     void Add(const Counts& other);
+    uint64_t count() const;
+    // The duration in seconds that a part of `q` did not exceed, as if those in a bucket were
+    // spread over it; 0 if there are none, and the last bound for what is over that.
+    double Quantile(double q) const;
   };
 
+  // What is less than nothing counts as nothing.
   void Observe(absl::Duration took);
   Counts Take() const;
 
