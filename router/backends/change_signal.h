@@ -1,4 +1,4 @@
-// Tells one loop that something about backends has changed, from whatever thread noticed it. All
+// Tells one loop of which routes backends have changed, from whatever thread noticed it. All
 // changes until the loop gets to it are one.
 //
 // Thread: Raise() any; the rest the loop's. Owner: shared by those who raise it, who may outlive
@@ -7,6 +7,8 @@
 
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -16,18 +18,21 @@ namespace tlsbridge {
 
 class ChangeSignal : public std::enable_shared_from_this<ChangeSignal> {
  public:
-  static std::shared_ptr<ChangeSignal> Create(EventLoop* loop,
-                                              absl::AnyInvocable<void()> on_change) {
+  using OnChange = absl::AnyInvocable<void(const std::set<std::string>& routes)>;
+
+  static std::shared_ptr<ChangeSignal> Create(EventLoop* loop, OnChange on_change) {
     return std::shared_ptr<ChangeSignal>(new ChangeSignal(loop, std::move(on_change)));
   }
   ChangeSignal(const ChangeSignal&) = delete;
   ChangeSignal& operator=(const ChangeSignal&) = delete;
 
   // With any lock held but the loop's own.
-  void Raise() {
+  void Raise(const std::string& route) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (loop_ == nullptr || std::exchange(raised_, true)) return;
-    loop_->Post([self = shared_from_this()] { self->Tell(); });
+    if (loop_ == nullptr) return;
+    const bool is_told = !changed_.empty();
+    changed_.insert(route);
+    if (!is_told) loop_->Post([self = shared_from_this()] { self->Tell(); });
   }
 
   // Nobody is told any more.
@@ -38,22 +43,23 @@ class ChangeSignal : public std::enable_shared_from_this<ChangeSignal> {
   }
 
  private:
-  ChangeSignal(EventLoop* loop, absl::AnyInvocable<void()> on_change)
+  ChangeSignal(EventLoop* loop, OnChange on_change)
       : loop_(loop), on_change_(std::move(on_change)) {}
 
   void Tell() {
+    std::set<std::string> changed;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      raised_ = false;
+      changed.swap(changed_);
       if (loop_ == nullptr) return;
     }
-    on_change_();
+    on_change_(changed);
   }
 
   std::mutex mutex_;  // guards the next two
   EventLoop* loop_;   // Not owned; null once closed.
-  bool raised_ = false;
-  absl::AnyInvocable<void()> on_change_;  // the loop's
+  std::set<std::string> changed_;
+  OnChange on_change_;  // the loop's
 };
 
 }  // namespace tlsbridge

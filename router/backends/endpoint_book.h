@@ -29,19 +29,22 @@ class EndpointBook {
   // that is back since `back_since`. REQUIRES: mutex() is held.
   std::shared_ptr<EndpointState> Get(const std::string& name, absl::Time back_since);
 
-  // Who is told of changes: of what endpoints there are, and of which may be chosen. Null: nobody.
-  void Watch(std::shared_ptr<ChangeSignal> signal) {
+  // Who is told of changes, as of `route`: of what endpoints there are, and of which may be chosen.
+  // Null: nobody.
+  void Watch(std::shared_ptr<ChangeSignal> signal, const std::string& route) {
     std::lock_guard<std::mutex> lock(mutex_);
     signal_ = std::move(signal);
+    route_ = route;
   }
   // REQUIRES: mutex() is held.
   void TellOfChange() {
-    if (signal_ != nullptr) signal_->Raise();
+    if (signal_ != nullptr) signal_->Raise(route_);
   }
 
  private:
   std::mutex mutex_;
   std::shared_ptr<ChangeSignal> signal_;
+  std::string route_;
   absl::flat_hash_map<std::string, std::weak_ptr<EndpointState>> endpoints_;
   size_t forget_at_ = 64;  // how many there may be before those that are gone are looked for
 };

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "router/kernel/build_ruleset.h"
-#include "router/kernel/plan_change.h"
 
 namespace tlsbridge::kernel {
 namespace {
@@ -37,22 +36,23 @@ absl::Duration ReconcileEvery(const Plan& plan, absl::Duration longest) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<KernelEngine>> KernelEngine::Start(PlanSource source,
-                                                                  Options options, EventLoop* loop,
+absl::StatusOr<std::unique_ptr<KernelEngine>> KernelEngine::Start(Source* source, Options options,
+                                                                  EventLoop* loop,
                                                                   Observer* observer) {
-  Plan plan = source();
-  std::unique_ptr<KernelEngine> engine(
-      new KernelEngine(std::move(source), options, loop, observer));
+  Plan plan = source->PlanNow();
+  std::unique_ptr<KernelEngine> engine(new KernelEngine(source, options, loop, observer));
   if (absl::Status status = engine->Open(plan); !status.ok()) return status;
+  engine->index_ = PlanIndex(plan);
   engine->plan_ = std::move(plan);
   return engine;
 }
 
-KernelEngine::KernelEngine(PlanSource source, Options options, EventLoop* loop, Observer* observer)
-    : source_(std::move(source)),
+KernelEngine::KernelEngine(Source* source, Options options, EventLoop* loop, Observer* observer)
+    : source_(source),
       options_(options),
       loop_(loop),
       observer_(observer),
+      index_(plan_),
       settling_(
           loop, [this] { ChangeNow(); }, Timer::Of::kService),
       look_(
@@ -82,20 +82,31 @@ absl::Status KernelEngine::Open(const Plan& plan) {
 
 absl::Status KernelEngine::Prepare(const Plan& plan) { return table_->Check(BuildRuleset(plan)); }
 
-absl::Status KernelEngine::Commit(PlanSource source) {
-  if (absl::Status status = Change(source()); !status.ok()) return status;
-  source_ = std::move(source);
-  is_behind_ = false;
-  Tell(absl::OkStatus(), &table_trouble_told_);
-  return absl::OkStatus();
+absl::Status KernelEngine::Commit() {
+  changed_.clear();
+  absl::Status status = Change(source_->PlanNow());
+  is_behind_ = !status.ok();
+  if (status.ok()) Tell(status, &table_trouble_told_);
+  return status;
 }
 
 absl::Status KernelEngine::Change(Plan plan) {
-  const auto part = FindChange(plan_, plan);
-  absl::Status status = part ? table_->Apply(*part) : table_->Apply(BuildRuleset(plan));
-  if (!status.ok()) return status;
-  if (!part) SetOwner(plan);
+  if (absl::Status status = table_->Apply(BuildRuleset(plan)); !status.ok()) return status;
+  SetOwner(plan);
+  index_ = PlanIndex(plan);
   plan_ = std::move(plan);
+  return absl::OkStatus();
+}
+
+absl::Status KernelEngine::ChangeRoutes(const std::set<std::string>& names) {
+  std::vector<Route> routes;
+  for (const std::string& name : names) {
+    if (std::optional<Route> route = source_->RouteNow(name)) routes.push_back(*std::move(route));
+  }
+  const auto change = FindChange(plan_, index_, routes);
+  if (!change) return Change(source_->PlanNow());
+  if (absl::Status status = table_->Apply(*change); !status.ok()) return status;
+  for (Route& route : routes) plan_.routes[*index_.Find(route.name)] = std::move(route);
   return absl::OkStatus();
 }
 
@@ -109,19 +120,26 @@ void KernelEngine::SetOwner(const Plan& plan) {
       });
 }
 
-void KernelEngine::BackendsChanged() {
-  if (std::exchange(is_behind_, true) || stopped_) return;
-  settling_.ArmAfter(options_.settle);
+void KernelEngine::BackendsChanged(const std::set<std::string>& routes) {
+  if (stopped_) return;
+  if (changed_.empty()) settling_.ArmAfter(options_.settle);
+  changed_.insert(routes.begin(), routes.end());
 }
 
 void KernelEngine::ChangeNow() {
-  Plan plan = source_();
-  if (stopped_) {
-    for (Route& route : plan.routes) {
-      for (Backend& backend : route.backends) backend.serving = false;
+  const std::set<std::string> changed = std::exchange(changed_, {});
+  absl::Status status;
+  if (!stopped_ && !is_behind_) {
+    status = ChangeRoutes(changed);
+  } else {
+    Plan plan = source_->PlanNow();
+    if (stopped_) {
+      for (Route& route : plan.routes) {
+        for (Backend& backend : route.backends) backend.serving = false;
+      }
     }
+    status = Change(std::move(plan));
   }
-  const absl::Status status = Change(std::move(plan));
   is_behind_ = !status.ok();
   Tell(status, &table_trouble_told_);
 }

@@ -1,23 +1,23 @@
 // Forwarding by the kernel, on an event loop: keeps the table what the plan says, and tells of
 // flows.
 //
-// The plan is asked for again after every change of backends, once for all that change within a
-// moment. What the kernel refuses leaves the table as it was, is told of, and tried again each
-// second.
+// A route is asked for again after every change of its backends, once for all that change within a
+// moment; the whole plan where more than that has changed. What the kernel refuses leaves the table
+// as it was, is told of, and tried again each second.
 //
-// Thread: the loop's. Owner: the caller; loop and observer outlive it, and the source is called
-// until it is replaced. Its end removes the table, unless that is to be kept. Failure: Start(),
-// Prepare() and Commit() return a Status that names the part which the kernel refused; then nothing
-// has changed.
+// Thread: the loop's. Owner: the caller; source, loop and observer outlive it. Its end removes the
+// table, unless that is to be kept. Failure: Start(), Prepare() and Commit() return a Status that
+// names the part which the kernel refused; then nothing has changed.
 #pragma once
 
 #include <stddef.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -28,6 +28,7 @@
 #include "router/kernel/flow_watcher.h"
 #include "router/kernel/kernel_table.h"
 #include "router/kernel/plan.h"
+#include "router/kernel/plan_change.h"
 
 namespace tlsbridge::kernel {
 
@@ -50,20 +51,27 @@ class KernelEngine {
     absl::Duration reconcile_every = absl::Minutes(1);
   };
 
-  using PlanSource = absl::AnyInvocable<Plan()>;
+  // What is to be forwarded.
+  class Source {
+   public:
+    virtual ~Source() = default;
+    virtual Plan PlanNow() = 0;
+    // One of the plan's routes; nullopt if there is none of that name.
+    virtual std::optional<Route> RouteNow(const std::string& name) = 0;
+  };
 
-  static absl::StatusOr<std::unique_ptr<KernelEngine>> Start(PlanSource source, Options options,
+  static absl::StatusOr<std::unique_ptr<KernelEngine>> Start(Source* source, Options options,
                                                              EventLoop* loop, Observer* observer);
   KernelEngine(const KernelEngine&) = delete;
   KernelEngine& operator=(const KernelEngine&) = delete;
 
   // Whether the kernel would take this plan; of the same table.
   absl::Status Prepare(const Plan& plan);
-  // From now on `source` says what is forwarded.
-  absl::Status Commit(PlanSource source);
+  // The source says something else. If the kernel refuses it, it is tried again, as ever.
+  absl::Status Commit();
 
-  // A backend has come, gone, fallen ill or recovered.
-  void BackendsChanged();
+  // Backends of these routes have come, gone, fallen ill or recovered.
+  void BackendsChanged(const std::set<std::string>& routes);
 
   // New connections reach the program from now on; those that are open go on.
   void StopTaking();
@@ -86,21 +94,23 @@ class KernelEngine {
   uint64_t rewrites() const { return table_->rewrites(); }
 
  private:
-  KernelEngine(PlanSource source, Options options, EventLoop* loop, Observer* observer);
+  KernelEngine(Source* source, Options options, EventLoop* loop, Observer* observer);
 
   absl::Status Open(const Plan& plan);
   absl::Status Change(Plan plan);
+  absl::Status ChangeRoutes(const std::set<std::string>& names);
   void ChangeNow();
   void SetOwner(const Plan& plan);
   void OnEvents();
   void Look();
   void Tell(const absl::Status& status, bool* is_told);
 
-  PlanSource source_;
+  Source* const source_;  // Not owned.
   const Options options_;
   EventLoop* const loop_;     // Not owned.
   Observer* const observer_;  // Not owned.
   Plan plan_;                 // as the table has it
+  PlanIndex index_;           // of it
   std::shared_ptr<const FlowOwner> owner_;
   std::unique_ptr<FlowWatcher> watcher_;
   std::unique_ptr<KernelTable> table_;
@@ -108,8 +118,9 @@ class KernelEngine {
   Timer settling_;
   Timer look_;
   absl::Time reconciled_at_;
+  std::set<std::string> changed_;  // routes, since the table was changed
   bool stopped_ = false;
-  bool is_behind_ = false;  // the table is not what the plan says
+  bool is_behind_ = false;  // the table is not what the plan says, and the kernel would not have it
   bool table_trouble_told_ = false;
   bool watch_trouble_told_ = false;
 };

@@ -40,7 +40,7 @@ bool IsGood(const EndpointStatus& endpoint, absl::Time now) {
 bool IsUsable(const EndpointStatus& endpoint) { return endpoint.weight > 0 && !endpoint.drain; }
 
 // The tier that new connections go to.
-std::optional<int> ServingTier(const std::vector<EndpointStatus>& endpoints, double keep_fraction,
+std::optional<int> ServingTier(absl::Span<const EndpointStatus> endpoints, double keep_fraction,
                                absl::Time now) {
   std::set<int> tiers;
   for (const EndpointStatus& endpoint : endpoints) tiers.insert(endpoint.tier);
@@ -63,7 +63,7 @@ uint32_t WholeWeight(double weight) {
   return static_cast<uint32_t>(std::clamp(round(weight * kScale), 1.0, kMost * kScale));
 }
 
-std::vector<Backend> BackendsOf(const std::vector<EndpointStatus>& endpoints, double keep_fraction,
+std::vector<Backend> BackendsOf(absl::Span<const EndpointStatus> endpoints, double keep_fraction,
                                 absl::Time now) {
   const std::optional<int> tier = ServingTier(endpoints, keep_fraction, now);
   std::vector<Backend> backends;
@@ -84,10 +84,13 @@ std::vector<Backend> BackendsOf(const std::vector<EndpointStatus>& endpoints, do
   return backends;
 }
 
-Route MakeRoute(const tlsbridge::Route& route, const EndpointsOf& endpoints, absl::Time now) {
+}  // namespace
+
+Route MakeRoute(const tlsbridge::Route& route, absl::Span<const EndpointStatus> endpoints,
+                absl::Time now) {
   Route made;
   made.name = route.name;
-  made.backends = BackendsOf(endpoints(route.name), route.ejection.keep_fraction, now);
+  made.backends = BackendsOf(endpoints, route.ejection.keep_fraction, now);
   if (route.balance == tlsbridge::Balance::kSourceHash) made.balance = Balance::kSourceHash;
   made.masquerade = route.kernel.source == KernelSource::kMasquerade;
   made.limits = {Count(route.limits.connections), Count(route.limits.connections_per_ip),
@@ -98,8 +101,6 @@ Route MakeRoute(const tlsbridge::Route& route, const EndpointsOf& endpoints, abs
   return made;
 }
 
-}  // namespace
-
 Plan MakePlan(const Config& config, const EndpointsOf& endpoints, absl::Time now) {
   Plan plan;
   plan.table = config.kernel.table;
@@ -107,7 +108,7 @@ Plan MakePlan(const Config& config, const EndpointsOf& endpoints, absl::Time now
   for (size_t i = 0; i < config.routes.size(); ++i) {
     if (!IsOurs(config.routes[i])) continue;
     positions[i] = plan.routes.size();
-    plan.routes.push_back(MakeRoute(config.routes[i], endpoints, now));
+    plan.routes.push_back(MakeRoute(config.routes[i], endpoints(config.routes[i].name), now));
   }
   const ClientClaims claims(config.routes);
   for (const tlsbridge::Listener& listener : config.listeners) {

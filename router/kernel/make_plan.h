@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "router/backends/backend_pool.h"
 #include "router/config/config.h"
 #include "router/kernel/plan.h"
@@ -26,5 +27,9 @@ namespace tlsbridge::kernel {
 using EndpointsOf = std::function<std::vector<EndpointStatus>(const std::string& route)>;
 
 Plan MakePlan(const Config& config, const EndpointsOf& endpoints, absl::Time now);
+
+// One of its routes. REQUIRES: the kernel's, and one that forwards.
+Route MakeRoute(const tlsbridge::Route& route, absl::Span<const EndpointStatus> endpoints,
+                absl::Time now);
 
 }  // namespace tlsbridge::kernel

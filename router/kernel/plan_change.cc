@@ -1,8 +1,9 @@
 #include "router/kernel/plan_change.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
-#include <vector>
 
 #include "router/kernel/build_ruleset.h"
 
@@ -19,46 +20,55 @@ bool IsAlike(const Route& a, const Route& b) {
                     [](const Backend& x, const Backend& y) { return x.endpoint == y.endpoint; });
 }
 
-// The listeners that a changed route has a claim on, and the routes that have claims there.
-Plan PartOf(const Plan& plan, const std::vector<bool>& changed) {
-  Plan part;
-  part.table = plan.table;
-  std::vector<std::optional<size_t>> positions(plan.routes.size());
-  for (const Listener& listener : plan.listeners) {
-    const bool concerns =
-        std::any_of(listener.claims.begin(), listener.claims.end(),
-                    [&](const Claim& claim) { return claim.route && changed[*claim.route]; });
-    if (!concerns) continue;
-    Listener copy = listener;
-    for (Claim& claim : copy.claims) {
-      if (!claim.route) continue;
-      std::optional<size_t>& position = positions[*claim.route];
-      if (!position) {
-        position = part.routes.size();
-        part.routes.push_back(plan.routes[*claim.route]);
-      }
-      claim.route = position;
-    }
-    part.listeners.push_back(std::move(copy));
-  }
-  return part;
-}
-
 }  // namespace
 
-std::optional<RulesetChange> FindChange(const Plan& from, const Plan& to) {
-  if (from.table != to.table || from.listeners != to.listeners ||
-      from.routes.size() != to.routes.size()) {
-    return std::nullopt;
+PlanIndex::PlanIndex(const Plan& plan)
+    : listeners_(plan.routes.size()), common_timeouts_(MostCommonTimeouts(plan.routes)) {
+  for (size_t i = 0; i < plan.routes.size(); ++i) positions_[plan.routes[i].name] = i;
+  for (size_t i = 0; i < plan.listeners.size(); ++i) {
+    for (const Claim& claim : plan.listeners[i].claims) {
+      if (claim.route) listeners_[*claim.route].push_back(i);
+    }
   }
-  std::vector<bool> changed(from.routes.size());
-  for (size_t i = 0; i < from.routes.size(); ++i) {
-    if (!IsAlike(from.routes[i], to.routes[i])) return std::nullopt;
-    changed[i] = from.routes[i].backends != to.routes[i].backends;
+}
+
+std::optional<size_t> PlanIndex::Find(const std::string& route) const {
+  const auto found = positions_.find(route);
+  return found == positions_.end() ? std::nullopt : std::optional<size_t>(found->second);
+}
+
+std::optional<RulesetChange> FindChange(const Plan& plan, const PlanIndex& index,
+                                        absl::Span<const Route> now) {
+  std::map<size_t, const Route*> changed;
+  std::set<size_t> listeners;
+  for (const Route& route : now) {
+    const std::optional<size_t> position = index.Find(route.name);
+    if (!position || !IsAlike(plan.routes[*position], route)) return std::nullopt;
+    if (plan.routes[*position].backends == route.backends) continue;
+    changed[*position] = &route;
+    const absl::Span<const size_t> its = index.ListenersOf(*position);
+    listeners.insert(its.begin(), its.end());
   }
-  const Timeouts common = MostCommonTimeouts(to.routes);
-  return RulesetChange{BuildRuleset(PartOf(from, changed), common),
-                       BuildRuleset(PartOf(to, changed), common)};
+  Plan from = {.table = plan.table};
+  Plan to = from;
+  std::map<size_t, size_t> positions;  // in the part, of those in the whole
+  for (const size_t i : listeners) {
+    Listener listener = plan.listeners[i];
+    for (Claim& claim : listener.claims) {
+      if (!claim.route) continue;
+      const auto [position, is_new] = positions.try_emplace(*claim.route, from.routes.size());
+      if (is_new) {
+        const auto after = changed.find(*claim.route);
+        from.routes.push_back(plan.routes[*claim.route]);
+        to.routes.push_back(after == changed.end() ? from.routes.back() : *after->second);
+      }
+      claim.route = position->second;
+    }
+    from.listeners.push_back(listener);
+    to.listeners.push_back(std::move(listener));
+  }
+  return RulesetChange{BuildRuleset(from, index.common_timeouts()),
+                       BuildRuleset(to, index.common_timeouts())};
 }
 
 void ApplyChange(const RulesetChange& change, Ruleset* rules) {

@@ -1,10 +1,10 @@
 #include "router/service/kernel_forwarding.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "router/kernel/build_ruleset.h"
-#include "router/kernel/make_plan.h"
 #include "router/kernel/obstacles.h"
 #include "router/log/log.h"
 
@@ -33,15 +33,13 @@ KernelForwarding::KernelForwarding(EventLoop* loop, FailureFolder* folder)
                      if (engine_ != nullptr) engine_->EndOne(flow, reason);
                    }),
       backends_changed_(ChangeSignal::Create(loop,
-                                             [this] {
-                                               if (engine_ != nullptr) engine_->BackendsChanged();
+                                             [this](const std::set<std::string>& routes) {
+                                               if (engine_ != nullptr) {
+                                                 engine_->BackendsChanged(routes);
+                                               }
                                              })),
-      next_change_(
-          loop,
-          [this] {
-            if (engine_ != nullptr) engine_->BackendsChanged();
-          },
-          Timer::Of::kService),
+      ejection_ends_(
+          loop, [this] { OnEjectionsEnd(); }, Timer::Of::kService),
       look_(
           loop, [this] { Look(); }, Timer::Of::kService),
       end_late_ones_(
@@ -54,7 +52,7 @@ KernelForwarding::KernelForwarding(EventLoop* loop, FailureFolder* folder)
 KernelForwarding::~KernelForwarding() {
   backends_changed_->Close();
   if (live_ == nullptr) return;
-  for (const auto& route : live_->routes()) route->state->endpoints->Watch(nullptr);
+  for (const auto& route : live_->routes()) route->state->endpoints->Watch(nullptr, "");
 }
 
 bool KernelForwarding::keeps() const { return settings_.on_exit == KernelOnExit::kKeep; }
@@ -62,46 +60,78 @@ bool KernelForwarding::goes_on() const { return wanted_ && keeps(); }
 
 // ---- What is forwarded.
 
-kernel::Plan KernelForwarding::MakePlan(const LiveConfig& live, absl::Time* next_change) const {
-  const absl::Time now = loop_->common_now();
-  *next_change = absl::InfiniteFuture();
-  kernel::Plan plan = kernel::MakePlan(
-      live.config(),
-      [&](const std::string& name) {
-        const LiveRoute* const route = live.ByName(name);
-        if (route == nullptr || route->backends == nullptr) return std::vector<EndpointStatus>();
-        std::vector<EndpointStatus> endpoints = route->backends->Endpoints(now);
-        for (const EndpointStatus& endpoint : endpoints) {
-          if (endpoint.ejected_until > now) {
-            *next_change = std::min(*next_change, endpoint.ejected_until);
-          }
-        }
-        return endpoints;
-      },
-      now);
+std::vector<EndpointStatus> KernelForwarding::EndpointsOf(const LiveConfig& live,
+                                                          const std::string& route) const {
+  const LiveRoute* const found = live.ByName(route);
+  if (found == nullptr || found->backends == nullptr) return {};
+  return found->backends->Endpoints(loop_->common_now());
+}
+
+kernel::Plan KernelForwarding::MakePlan(const LiveConfig& live,
+                                        const kernel::EndpointsOf& endpoints) const {
+  kernel::Plan plan = kernel::MakePlan(live.config(), endpoints, loop_->common_now());
   // The name stays what it was while there is an engine.
   if (engine_ != nullptr) plan.table = settings_.table;
   return plan;
 }
 
-kernel::Plan KernelForwarding::PlanNow() {
-  absl::Time next_change;
-  kernel::Plan plan = MakePlan(*live_, &next_change);
-  next_change_.Cancel();
-  if (next_change < absl::InfiniteFuture()) {
-    next_change_.ArmAfter(next_change - loop_->common_now());
+std::vector<EndpointStatus> KernelForwarding::EndpointsNow(const std::string& route) {
+  std::vector<EndpointStatus> endpoints = EndpointsOf(*live_, route);
+  absl::Time until = absl::InfiniteFuture();
+  for (const EndpointStatus& endpoint : endpoints) {
+    if (endpoint.ejected_until > loop_->common_now()) {
+      until = std::min(until, endpoint.ejected_until);
+    }
   }
+  if (until < absl::InfiniteFuture()) {
+    ejected_until_[route] = until;
+  } else {
+    ejected_until_.erase(route);
+  }
+  return endpoints;
+}
+
+kernel::Plan KernelForwarding::PlanNow() {
+  ejected_until_.clear();
+  kernel::Plan plan =
+      MakePlan(*live_, [this](const std::string& route) { return EndpointsNow(route); });
+  AwaitEjections();
   return plan;
+}
+
+std::optional<kernel::Route> KernelForwarding::RouteNow(const std::string& name) {
+  const LiveRoute* const route = live_->ByName(name);
+  if (route == nullptr || !IsKernels(*route->settings)) return std::nullopt;
+  kernel::Route made = kernel::MakeRoute(*route->settings, EndpointsNow(name), loop_->common_now());
+  AwaitEjections();
+  return made;
+}
+
+void KernelForwarding::AwaitEjections() {
+  absl::Time first = absl::InfiniteFuture();
+  for (const auto& [route, until] : ejected_until_) first = std::min(first, until);
+  ejection_ends_.Cancel();
+  if (first < absl::InfiniteFuture()) ejection_ends_.ArmAfter(first - loop_->common_now());
+}
+
+void KernelForwarding::OnEjectionsEnd() {
+  std::set<std::string> routes;
+  for (const auto& [route, until] : ejected_until_) {
+    if (until <= loop_->common_now()) routes.insert(route);
+  }
+  for (const std::string& route : routes) ejected_until_.erase(route);
+  AwaitEjections();
+  if (engine_ != nullptr && !routes.empty()) engine_->BackendsChanged(routes);
 }
 
 absl::Status KernelForwarding::Prepare(const LiveConfig& live) {
   const Config& config = live.config();
-  absl::Time unused;
-  if (engine_ != nullptr) return engine_->Prepare(MakePlan(live, &unused));
+  const auto endpoints = [&](const std::string& route) { return EndpointsOf(live, route); };
+  if (engine_ != nullptr) return engine_->Prepare(MakePlan(live, endpoints));
   if (!WantsKernel(config) || config.kernel.unavailable == KernelUnavailable::kProxy) {
     return absl::OkStatus();
   }
-  return kernel::CanForward(kernel::BuildRuleset(MakePlan(live, &unused)),
+  return kernel::CanForward(kernel::BuildRuleset(MakePlan(live, endpoints)),
                             config.kernel.on_exit == KernelOnExit::kKeep);
 }
 
@@ -112,8 +142,7 @@ absl::Status KernelForwarding::Commit(std::shared_ptr<const LiveConfig> live) {
   wanted_ = WantsKernel(config);
   absl::Status status;
   if (engine_ != nullptr) {
-    status = engine_->Commit([this] { return PlanNow(); });
-    if (!status.ok()) engine_->BackendsChanged();  // it tries again
+    status = engine_->Commit();
     if (config.kernel.table != settings_.table || config.kernel.on_exit != settings_.on_exit) {
       LogEvent(LogLevel::kWarning, "restart_needed")
           .Text("message", "kernel.table and kernel.on_exit change at start only");
@@ -133,8 +162,7 @@ absl::Status KernelForwarding::Start(const kernel::Plan& plan) {
     // Before the first flow, whose bytes would never be counted.
     const bool counts = kernel::TurnAccountingOn();
     diagnosis_ = std::make_unique<KernelDiagnosis>();
-    auto engine =
-        kernel::KernelEngine::Start([this] { return PlanNow(); }, {.keep = keeps()}, loop_, this);
+    auto engine = kernel::KernelEngine::Start(this, {.keep = keeps()}, loop_, this);
     status = engine.status();
     if (status.ok()) {
       engine_ = *std::move(engine);
@@ -154,7 +182,7 @@ absl::Status KernelForwarding::Start(const kernel::Plan& plan) {
     }
   }
   diagnosis_.reset();
-  next_change_.Cancel();
+  ejection_ends_.Cancel();
   if (settings_.unavailable == KernelUnavailable::kRefuse) return status;
   std::string why(status.message());
   if (std::exchange(unavailable_, why) != why) {
@@ -167,7 +195,7 @@ absl::Status KernelForwarding::Start(const kernel::Plan& plan) {
 
 void KernelForwarding::Watch(const LiveConfig* before) {
   const auto set = [this](const LiveRoute& route, bool forwards) {
-    route.state->endpoints->Watch(forwards ? backends_changed_ : nullptr);
+    route.state->endpoints->Watch(forwards ? backends_changed_ : nullptr, route.settings->name);
     route.state->kernel_forwards.store(forwards, std::memory_order_relaxed);
   };
   for (const auto& route : live_->routes()) {
@@ -223,7 +251,7 @@ void KernelForwarding::EndEngine() {
 
 void KernelForwarding::DropEngine() {
   look_.Cancel();
-  next_change_.Cancel();
+  ejection_ends_.Cancel();
   engine_.reset();
   diagnosis_.reset();
 }

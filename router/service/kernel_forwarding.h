@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,13 +26,15 @@
 #include "router/backends/change_signal.h"
 #include "router/connections/forwarded_connections.h"
 #include "router/kernel/kernel_engine.h"
+#include "router/kernel/make_plan.h"
 #include "router/live/live_config.h"
 #include "router/service/kernel_diagnosis.h"
 #include "router/worker.h"
 
 namespace tlsbridge {
 
-class KernelForwarding final : private kernel::KernelEngine::Observer {
+class KernelForwarding final : private kernel::KernelEngine::Observer,
+                               private kernel::KernelEngine::Source {
  public:
   KernelForwarding(EventLoop* loop, FailureFolder* folder);
   ~KernelForwarding() override;
@@ -71,8 +75,14 @@ class KernelForwarding final : private kernel::KernelEngine::Observer {
   bool keeps() const;
   // After the program's end.
   bool goes_on() const;
-  kernel::Plan MakePlan(const LiveConfig& live, absl::Time* next_change) const;
-  kernel::Plan PlanNow();
+  std::vector<EndpointStatus> EndpointsOf(const LiveConfig& live, const std::string& route) const;
+  kernel::Plan MakePlan(const LiveConfig& live, const kernel::EndpointsOf& endpoints) const;
+  // The same of what is served, and remembers when ejections end.
+  std::vector<EndpointStatus> EndpointsNow(const std::string& route);
+  kernel::Plan PlanNow() override;
+  std::optional<kernel::Route> RouteNow(const std::string& name) override;
+  void AwaitEjections();
+  void OnEjectionsEnd();
   absl::Status Start(const kernel::Plan& plan);
   // Goes by the backends of its routes, and no more by those of `before`, which may be null.
   void Watch(const LiveConfig* before);
@@ -93,7 +103,8 @@ class KernelForwarding final : private kernel::KernelEngine::Observer {
   absl::AnyInvocable<void()> on_drained_;
   TerminationReason ending_ = TerminationReason::kNone;  // all flows
   absl::Time refreshed_at_ = absl::InfinitePast();       // for operators
-  Timer next_change_;                                    // an ejection ends
+  std::map<std::string, absl::Time> ejected_until_;      // the first of each route's backends
+  Timer ejection_ends_;
   Timer look_;
   Timer end_late_ones_;
   Timer end_engine_;

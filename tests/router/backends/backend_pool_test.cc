@@ -64,12 +64,15 @@ TEST(BackendPoolTest, WhoWatchesTheBookIsToldOfWhatMayBeChosen) {
   const SystemClock clock;
   auto loop = *EventLoop::Create(&clock);
   int told = 0;
-  const auto signal = ChangeSignal::Create(loop.get(), [&told] { ++told; });
+  const auto signal = ChangeSignal::Create(loop.get(), [&told](const auto& routes) {
+    EXPECT_THAT(routes, ElementsAre("mail"));
+    ++told;
+  });
   auto book = std::make_shared<EndpointBook>();
   Route route = RouteTo(3);
   route.ejection.after_failures = 1;
   auto pool = BackendPool::Create(route, kStart, book);
-  book->Watch(signal);
+  book->Watch(signal, "mail");
   const auto turn = [&] {
     loop->Turn(/*wait=*/false);
     return std::exchange(told, 0);

@@ -249,12 +249,13 @@ TEST(PlanChangeTest, AChangeOfHealthOrWeightsIsWhatTheWholeWouldBe) {
     Ruleset rules = BuildRuleset(plan);
     for (uint32_t i = 0; i < 5; ++i) {
       const Plan before = plan;
-      std::vector<Backend>& backends = plan.routes[(seed + i) % plan.routes.size()].backends;
+      Route& route = plan.routes[(seed + i) % plan.routes.size()];
+      std::vector<Backend>& backends = route.backends;
       if (backends.empty()) continue;
       Backend& backend = backends[i % backends.size()];
       if (i % 2 == 0) backend.serving = !backend.serving;
       if (i % 2 == 1) backend.weight = seed % 5;
-      const auto change = FindChange(before, plan);
+      const auto change = FindChange(before, PlanIndex(before), {route});
       ASSERT_TRUE(change.has_value());
       ApplyChange(*change, &rules);
       ASSERT_EQ(rules, BuildRuleset(plan)) << "seed " << seed << " step " << i;
@@ -264,15 +265,17 @@ TEST(PlanChangeTest, AChangeOfHealthOrWeightsIsWhatTheWholeWouldBe) {
 
 TEST(PlanChangeTest, AnythingElseIsForTheWholeToCompare) {
   const Plan plan = OneRoute({At("10.7.2.11"), At("10.7.2.12")});
-  Plan other = plan;
-  other.routes[0].backends.pop_back();
-  EXPECT_FALSE(FindChange(plan, other).has_value());
-  other = plan;
-  other.routes[0].limits.connections = 1;
-  EXPECT_FALSE(FindChange(plan, other).has_value());
-  other = plan;
-  other.listeners.push_back({{Ip("10.7.1.1"), 444}, {{std::nullopt, 0}}});
-  EXPECT_FALSE(FindChange(plan, other).has_value());
+  const PlanIndex index(plan);
+  EXPECT_TRUE(FindChange(plan, index, {plan.routes[0]}).has_value());
+  Route other = plan.routes[0];
+  other.backends.pop_back();
+  EXPECT_FALSE(FindChange(plan, index, {other}).has_value());
+  other = plan.routes[0];
+  other.limits.connections = 1;
+  EXPECT_FALSE(FindChange(plan, index, {other}).has_value());
+  other = plan.routes[0];
+  other.name = "web";
+  EXPECT_FALSE(FindChange(plan, index, {other}).has_value());
 }
 
 TEST(PlanChangeTest, OfManyRoutesOnlyTheOneThatChangedIsLookedAt) {
@@ -282,9 +285,9 @@ TEST(PlanChangeTest, OfManyRoutesOnlyTheOneThatChangedIsLookedAt) {
     plan.listeners.push_back(
         {{Ip("10.7.1.1"), static_cast<uint16_t>(1000 + i)}, {{std::nullopt, size_t{i}}}});
   }
-  Plan after = plan;
-  after.routes[50].backends[0].serving = false;
-  const auto change = FindChange(plan, after);
+  Route after = plan.routes[50];
+  after.backends[0].serving = false;
+  const auto change = FindChange(plan, PlanIndex(plan), {after});
   ASSERT_TRUE(change.has_value());
   EXPECT_EQ(change->from.elements.at("ours4").size(), 1U);
   EXPECT_EQ(DifferenceBatch(change->from, change->to).messages(), 1U);

@@ -123,7 +123,7 @@ TEST_F(KernelTableTest, APartThatChangesLeadsToTheSameTableAsTheWhole) {
       ours.Enter();
       const Plan before = plan;
       backend.serving = !backend.serving;
-      const auto change = FindChange(before, plan);
+      const auto change = FindChange(before, PlanIndex(before), {route});
       ASSERT_TRUE(change.has_value());
       const absl::Status changed = (*table)->Apply(*change);
       ASSERT_TRUE(changed.ok()) << changed;

@@ -89,19 +89,20 @@ int Main(int routes, int backends, int changes) {
   }
   Watch leaving;
   Watch coming;
+  const kernel::PlanIndex index(plan);
   for (int i = 0; i < 2 * changes; ++i) {
-    Plan next = plan;
-    kernel::Backend& backend = next.routes[static_cast<size_t>(i / 2 * 97 % routes)].backends[0];
-    backend.serving = !backend.serving;
-    Watch& watch = backend.serving ? coming : leaving;
+    kernel::Route& route = plan.routes[static_cast<size_t>(i / 2 * 97 % routes)];
+    kernel::Route next = route;
+    next.backends[0].serving = !next.backends[0].serving;
+    Watch& watch = next.backends[0].serving ? coming : leaving;
     watch.Start();
-    const auto change = kernel::FindChange(plan, next);
+    const auto change = kernel::FindChange(plan, index, {next});
     if (!change || !(*table)->Apply(*change).ok()) {
       std::fprintf(stderr, "rules: a change was refused\n");
       return 1;
     }
     watch.Stop();
-    plan = std::move(next);
+    route = std::move(next);
   }
   std::printf("{\"routes\": %d, \"backends\": %d, %s, %s, %s}\n", routes, backends,
               loading.Json("load", 1).c_str(), leaving.Json("leave", changes).c_str(),
