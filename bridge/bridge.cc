@@ -247,12 +247,20 @@ void Bridge::StreamEnded(Endpoint& from) {
     if (ended()) return;
   }
   if (to != nullptr) {
-    if (const int error = to->FinishWriting(); error != 0) return OnWriteError(*to, error);
+    const Endpoint::Fin fin = WouldBeLast(*to) ? Endpoint::Fin::kByClosing : Endpoint::Fin::kNow;
+    if (const int error = to->FinishWriting(fin); error != 0) return OnWriteError(*to, error);
   }
   if (answer_error != 0) OnWriteError(from, answer_error);
   if (ended()) return;
   if (step_ == BridgeStep::kBridging) Enter(BridgeStep::kHalfClosed);
   CheckEnd();
+  if (to != nullptr && step_ < BridgeStep::kDraining) to->SendFin();
+}
+
+// With its FIN all has been said, by all.
+bool Bridge::WouldBeLast(const Endpoint& endpoint) {
+  return rest_ == nullptr && HasEnded(streams_, endpoint.side()) && endpoint.peer_finished() &&
+         OtherThan(endpoint)->writing_finished();
 }
 
 // The backend has yet to speak, or to hear what the client has said since.

@@ -244,6 +244,7 @@ class Bridge final : private Endpoint::Owner {
   bool Deliver(Endpoint& from, absl::Span<const uint8_t> bytes);
   bool ReadOn(Endpoint& from, const Read& read);
   void StreamEnded(Endpoint& from);
+  bool WouldBeLast(const Endpoint& endpoint);
   bool AwaitsAnswer() const;
   bool HasLeftInOrder(const Endpoint& endpoint) const;
   void LetGo(Endpoint& endpoint);

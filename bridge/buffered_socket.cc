@@ -49,8 +49,8 @@ int RegistrationError() { return errno != 0 ? errno : ENOSPC; }
 // enable and to disable, is made to call us instead.
 bool ReadByOurselves(bufferevent* bev, event_base* base, int fd, event_callback_fn on_readable) {
   // Its argument stays what it was, by which libevent frees the bufferevent.
-  return event_assign(&bev->ev_read, base, fd, EV_READ | EV_PERSIST | EV_FINALIZE, on_readable,
-                      bev) == 0;
+  return event_assign(&bev->ev_read, base, fd, EV_READ | EV_CLOSED | EV_PERSIST | EV_FINALIZE,
+                      on_readable, bev) == 0;
 }
 
 }  // namespace
@@ -77,8 +77,10 @@ BufferedSocket::~BufferedSocket() { Close(/*reset=*/false); }
 
 // ---- Callbacks: cast and call.
 
-void BufferedSocket::OnReadable(int, short, void* bev) {
-  static_cast<BufferedSocket*>(static_cast<bufferevent*>(bev)->cbarg)->owner_->OnReadable();
+void BufferedSocket::OnReadable(int, short what, void* bev) {
+  auto* self = static_cast<BufferedSocket*>(static_cast<bufferevent*>(bev)->cbarg);
+  if ((what & EV_CLOSED) != 0) self->fin_heard_ = true;
+  self->owner_->OnReadable();
 }
 
 void BufferedSocket::OnWritten(bufferevent*, void* self) {

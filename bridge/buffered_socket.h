@@ -68,6 +68,9 @@ class BufferedSocket final : private HangupWatch::Listener {
   size_t queued_bytes() const;
   // What the kernel has taken, and the peer's has not.
   size_t unacknowledged_bytes() const;
+  // The loop has told that FIN has come, perhaps behind bytes that are yet to be read. It need not
+  // tell.
+  bool fin_heard() const { return fin_heard_; }
   // Asks the kernel whether FIN or RST has come. `error` is the errno, if any.
   bool PeerHasLeft(int* error) const;
   bool is_unix() const;
@@ -88,6 +91,7 @@ class BufferedSocket final : private HangupWatch::Listener {
   const int fd_;
   int error_ = 0;
   bool watched_ = false;
+  bool fin_heard_ = false;
 };
 
 }  // namespace tlsbridge

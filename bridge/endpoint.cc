@@ -51,7 +51,12 @@ Read Endpoint::ReadSome(size_t limit) {
   const Read read = socket_.ReadInto(&memory_->socket_bytes, limit);
   if (read.outcome == ReadOutcome::kEnded) peer_finished_ = true;
   if (read.outcome == ReadOutcome::kFailed) failed_ = true;
-  return tls_.active() ? DecryptAndAnswer(read) : read;
+  if (!tls_.active()) return read;
+  const Read plain = DecryptAndAnswer(read);
+  // Behind close_notify nothing counts, so that it need not be asked for.
+  const bool emptied = read.outcome == ReadOutcome::kDrained;
+  if (emptied && plain.outcome == ReadOutcome::kEnded && socket_.fin_heard()) peer_finished_ = true;
+  return plain;
 }
 
 Read Endpoint::DecryptAndAnswer(const Read& ciphertext) {

@@ -84,8 +84,11 @@ class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
   [[nodiscard]] int Write(absl::Span<const uint8_t> plaintext);
   bool tls_failed() const { return tls_failed_; }
 
-  // After the last Write: close_notify where TLS is spoken, and FIN behind the last queued byte.
-  [[nodiscard]] int FinishWriting();
+  // After the last Write: close_notify where TLS is spoken, and FIN behind the last queued byte. If
+  // it is to be closed at once, that makes its FIN; else SendFin() is due.
+  enum class Fin : uint8_t { kNow, kByClosing };
+  [[nodiscard]] int FinishWriting(Fin fin = Fin::kNow);
+  void SendFin();
   bool writing_finished() const { return writing_ == Writing::kFinished; }
   // FinishWriting() has been called: nothing more may be written.
   bool takes_no_more() const { return writing_ != Writing::kOpen; }
@@ -155,6 +158,7 @@ class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
   Ending ending_ = Ending::kGraceful;
   uint8_t pauses_ = 0;
   bool peer_finished_ = false;  // its FIN has been read
+  bool fin_due_ = false;        // SendFin(), or closing
   bool failed_ = false;         // the socket is dead; nothing can be sent
   bool tls_failed_ = false;     // nothing can be encrypted
 };

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "bridge/endpoint.h"
 
 namespace tlsbridge {
@@ -15,7 +17,7 @@ constexpr size_t kDiscardBytesPerTurn = 256 * 1024;
 
 // ---- The stream.
 
-int Endpoint::FinishWriting() {
+int Endpoint::FinishWriting(Fin fin) {
   if (writing_ != Writing::kOpen) return 0;
   writing_ = Writing::kFinishing;
   const int error = SayGoodbye(Ending::kGraceful);
@@ -25,8 +27,17 @@ int Endpoint::FinishWriting() {
     writing_ = Writing::kFinished;
     return 0;
   }
-  if (error == 0) ShutWriteIfDrained();
-  return error;
+  if (error != 0) return error;
+  if (fin == Fin::kByClosing && queued_bytes() == 0) {
+    writing_ = Writing::kFinished;
+    fin_due_ = true;
+  }
+  ShutWriteIfDrained();
+  return 0;
+}
+
+void Endpoint::SendFin() {
+  if (std::exchange(fin_due_, false)) socket_.ShutWrite();
 }
 
 void Endpoint::LetGo() {
@@ -76,8 +87,8 @@ void Endpoint::ContinueClosing() {
     if (socket_.unacknowledged_bytes() > 0) return;
     return Destroy(/*reset=*/true);
   }
+  if (peer_finished_) return Destroy(/*reset=*/false);  // which makes FIN
   ShutWriteIfDrained();
-  if (peer_finished_) return Destroy(/*reset=*/false);
   // Bytes left unread, or that arrive after close(), would make the kernel send RST, which may
   // overtake what the peer has not read yet. So the peer's end is awaited, and what it still sends
   // is thrown away.

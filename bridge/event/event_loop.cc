@@ -116,6 +116,7 @@ void EventLoop::Turn(bool wait) {
   connection_timers_.Advance(now());
   service_timers_.Advance(now());
   chore_is_left_ = chore_ && chore_();
+  if (connection_timers_.any_due()) connection_timers_.Advance(now());
   Sweep();
 }
 

@@ -49,8 +49,9 @@ class EventLoop {
   void Run();
   void Stop();  // any thread
 
-  // One turn: events, then timers, then the chore, then the graveyard. With `wait`, sleeps until
-  // something is ready; without, takes only what is ready now. For tests and for Run().
+  // One turn: events, then timers, then the chore with what it makes due, then the graveyard. With
+  // `wait`, sleeps until something is ready; without, takes only what is ready now. For tests and
+  // for Run().
   void Turn(bool wait);
 
   // `chore` runs at the end of each turn, behind all that was ready. True: it has more to do, so

@@ -26,7 +26,10 @@ class Timer final : public TimerWheel::Entry {
         on_expiry_(std::move(on_expiry)) {}
 
   void ArmAfter(absl::Duration delay) { ArmAt(loop_->now() + delay); }
-  void ArmAt(absl::Time deadline) { wheel_->Arm(this, deadline); }
+  // What is due now is due at the end of this turn, however far off the wheel's next step is.
+  void ArmAt(absl::Time deadline) {
+    wheel_->Arm(this, deadline <= loop_->now() ? absl::InfinitePast() : deadline);
+  }
 
  private:
   void Expire() override { on_expiry_(); }

@@ -62,6 +62,9 @@ class TimerWheel {
   // A time before which Advance() has nothing to do; none if nothing is armed.
   std::optional<absl::Time> NextWakeUp() const;
 
+  // Whether something was armed for the past, and has yet to fire.
+  bool any_due() const { return due_.next != &due_; }
+
   size_t armed() const { return armed_; }
 
  private:

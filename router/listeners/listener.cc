@@ -26,6 +26,9 @@ constexpr int kBacklog = 65535;
 
 // Accepted in one turn at most, so that a burst of clients does not hold up those that are served.
 constexpr int kAcceptsPerTurn = 16;
+// As many only while clients come this soon behind each other: to find that nobody waits costs as
+// much as to take somebody in.
+constexpr absl::Duration kSoon = absl::Milliseconds(1);
 // And before the listener closes: as many as the kernel's queue holds by default.
 constexpr int kLastRounds = 4096 / kAcceptsPerTurn;
 
@@ -118,7 +121,7 @@ Acceptor::Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_a
       loop_(loop),
       resume_timer_(
           loop, [this] { StartOrRetry(); }, Timer::Of::kService),
-      readable_(loop, socket->fd(), [this] { AcceptSome(); }) {}
+      readable_(loop, socket->fd(), [this] { OnReadable(); }) {}
 
 absl::Status Acceptor::Start() {
   const int error = readable_.Enable();
@@ -130,13 +133,19 @@ void Acceptor::StartOrRetry() {
 }
 
 void Acceptor::AcceptAll() {
-  for (int round = 0; round < kLastRounds && !paused() && AcceptSome(); ++round) {
+  for (int round = 0; round < kLastRounds && !paused() && AcceptSome(kAcceptsPerTurn); ++round) {
   }
 }
 
+void Acceptor::OnReadable() {
+  const absl::Time before = std::exchange(last_came_, loop_->now());
+  AcceptSome(last_came_ - before <= kSoon ? kAcceptsPerTurn : 1);
+}
+
 // True if there may be more.
-bool Acceptor::AcceptSome() {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+bool Acceptor::AcceptSome(int most) {
+  int taken = 0;
+  for (int tries = 0; tries < kAcceptsPerTurn && taken < most; ++tries) {
     sockaddr_storage storage;
     socklen_t length = sizeof(storage);
     auto* address = reinterpret_cast<sockaddr*>(&storage);
@@ -144,6 +153,7 @@ bool Acceptor::AcceptSome() {
     if (fd >= 0) {
       if (paused_since_ < absl::InfiniteFuture()) Resumed();
       on_accept_(fd, SocketAddress::From(address, length));
+      ++taken;
       continue;
     }
     switch (errno) {

@@ -76,13 +76,15 @@ class Acceptor {
   bool paused() const { return resume_timer_.armed(); }
 
  private:
-  bool AcceptSome();
+  void OnReadable();
+  bool AcceptSome(int most);
   void Pause(int error);
   void Resumed();
 
   const ListeningSocket* const socket_;  // Not owned.
   OnAccept on_accept_;
   EventLoop* const loop_;  // Not owned.
+  absl::Time last_came_ = absl::InfinitePast();
   absl::Time paused_since_ = absl::InfiniteFuture();
   Timer resume_timer_;
   FdEvent readable_;

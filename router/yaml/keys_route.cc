@@ -132,8 +132,9 @@ Key TcpKey(std::string name, T type, std::string doc) {
 
 TypePtr<Route> TcpKeys() {
   return Object<Route>({
-      TcpKey<&TcpOptions::keepalive_idle>("keepalive_idle", DurationType(kOff, kIsOff),
-                                          "silence after which the kernel probes a peer"),
+      TcpKey<&TcpOptions::keepalive_idle>(
+          "keepalive_idle", DurationType(kOff, kIsOff),
+          "silence after which the kernel probes a peer (no backend on loopback)"),
       TcpKey<&TcpOptions::keepalive_interval>("keepalive_interval", DurationType(absl::Seconds(1)),
                                               "from one probe to the next"),
       TcpKey<&TcpOptions::keepalive_probes>(

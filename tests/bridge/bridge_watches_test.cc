@@ -17,6 +17,12 @@ namespace {
 
 constexpr size_t kMuch = 20'000'000;
 
+// The same place by another name, whose connections are waited for: those to an address on loopback
+// stand at once.
+SocketAddress Slowly(const SocketAddress& address) {
+  return *SocketAddress::Parse("0.0.0.0:" + std::to_string(address.port()));
+}
+
 enum class Moment { kPausing, kResuming, kFirstQueued };
 enum class Refusals { kOne, kAll };
 
@@ -103,7 +109,7 @@ TEST_F(BridgeWatches, OfANewClientAreRefused) {
 
 TEST_F(BridgeWatches, OfAnAttemptAreRefused) {
   const NoWatches none;
-  bridge_->ConnectBackend({backend_.address()});
+  bridge_->ConnectBackend({Slowly(backend_.address())});
   Turn();
   EXPECT_EQ(witness_.told, Told({"connect_failed"}));
   EXPECT_EQ(witness_.last_error, ENOSPC);
@@ -111,7 +117,8 @@ TEST_F(BridgeWatches, OfAnAttemptAreRefused) {
 
 TEST_F(BridgeWatches, OfAllAttemptsAreRefused) {
   const NoWatches none;
-  bridge_->ConnectBackend({backend_.address(), backend_.address(), backend_.address()});
+  const SocketAddress address = Slowly(backend_.address());
+  bridge_->ConnectBackend({address, address, address});
   Turn();
   EXPECT_EQ(witness_.told, Told({"connect_failed"}));
   EXPECT_EQ(witness_.last_error, ENOSPC);
@@ -119,7 +126,7 @@ TEST_F(BridgeWatches, OfAllAttemptsAreRefused) {
 
 TEST_F(BridgeWatches, OfOneAttemptAreRefusedAndTheNextIsMade) {
   const NoWatches none(1);
-  bridge_->ConnectBackend({backend_.address(), backend_.address()});
+  bridge_->ConnectBackend({Slowly(backend_.address()), backend_.address()});
   Turn();
   EXPECT_EQ(witness_.told, Told({"connected"}));
   EXPECT_EQ(bridge_->answered(), 1u);

@@ -93,6 +93,20 @@ TEST(EventLoopTest, TimerFiresThoughItsAlarmRangEarlyAndNothingElseWakesTheLoop)
 
 // ---- Stalls.
 
+TEST(EventLoopTest, WhatIsDueNowFiresInThisTurnBetweenTwoStepsOfTheWheel) {
+  ManualClock clock;
+  const auto loop = *EventLoop::Create(&clock);
+  clock.Advance(absl::Microseconds(300));
+  int fired = 0;
+  Timer timer(loop.get(), [&fired] { ++fired; });
+  loop->set_chore([&] {
+    if (fired == 0) timer.ArmAfter(absl::ZeroDuration());
+    return false;
+  });
+  loop->Turn(/*wait=*/false);
+  EXPECT_EQ(fired, 1);
+}
+
 class StallTest : public ::testing::Test {
  protected:
   StallTest() {

@@ -182,9 +182,21 @@ class AcceptorTest : public ::testing::Test {
 TEST_F(AcceptorTest, TakesABurstInSeveralTurnsSoThatOthersAreServedBetween) {
   Connect(100);
   Turn(1);
-  EXPECT_EQ(accepted_.size(), 16u);
+  EXPECT_EQ(accepted_.size(), 1u);
+  Turn(1);
+  EXPECT_EQ(accepted_.size(), 17u);
   Turn(6);
   EXPECT_EQ(accepted_.size(), 100u);
+}
+
+TEST_F(AcceptorTest, DoesNotAskForMoreWhereClientsAreFewAndFarBetween) {
+  Turn(1);
+  for (size_t clients = 1; clients <= 5; ++clients) {
+    Connect(2);
+    clock_.Advance(absl::Milliseconds(2));
+    Turn(1);
+    EXPECT_EQ(accepted_.size(), clients);
+  }
 }
 
 TEST_F(AcceptorTest, TakesEverybodyBeforeTheListenerCloses) {
@@ -253,7 +265,7 @@ TEST_F(AcceptorTest, AClientThatHasLeftTheQueueDoesNotHoldUpTheNext) {
   Connect(3);
   clients_[0]->Reset();
   clients_[1]->Close();
-  Turn(1);
+  Turn(2);
   EXPECT_GE(accepted_.size(), 2u);
   EXPECT_FALSE(acceptor_->paused());
 }
