@@ -1,6 +1,8 @@
 """What is measured, and which number of it is compared. Less is better in every figure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from .programs import GROUP
 
 
 @dataclass
@@ -27,6 +29,8 @@ class Figure:
     certificate: str = "ecdsa"
     only_tls: bool = False
     neighbour: bool = False  # a busy loop on the proxy's core
+    passthrough: bool = False  # TLS does not end at the proxy
+    group: str = GROUP  # the only one that the client offers
     without: tuple = ()
 
 
@@ -35,9 +39,14 @@ def _operations(name, title, mode, *arguments, **more):
                   list(arguments), **more)
 
 
-def _bulk(name, title):
-    return Figure(name, title, "bulk", [CPU_PER_MB, MB_RATE, UTILISATION],
-                  [f"--direction={name}", "--connections=4"])
+def _bulk(direction, title):
+    return Figure(direction, title, "bulk", [CPU_PER_MB, MB_RATE, UTILISATION],
+                  [f"--direction={direction}", "--connections=4"])
+
+
+def _passthrough(figure):
+    return replace(figure, name=f"passthrough_{figure.name}", title=f"TLS passed through: {figure.title}",
+                   passthrough=True, without=("hitch", "stunnel"))
 
 
 def _beside_neighbour(name, how_many, *arguments):
@@ -60,6 +69,10 @@ ALL = [
                 "handshake", "--connections=16", "--resume", only_tls=True),
     _operations("handshake_rsa", "full handshake (RSA-2048), 1 byte each way, close; 16 at once",
                 "handshake", "--connections=16", certificate="rsa", only_tls=True),
+    # The OpenSSL of Debian's peers does not have it.
+    _operations("handshake_pq", "full handshake with X25519MLKEM768, 1 byte each way, close; 16 at once",
+                "handshake", "--connections=16", only_tls=True, group="X25519MLKEM768",
+                without=("haproxy", "nginx", "hitch", "stunnel")),
     _beside_neighbour("neighbour_rsa1", "1 at a time", "--connections=1"),
     _beside_neighbour("neighbour_rsa4", "4 at once", "--connections=4"),
     _beside_neighbour("neighbour_rsa16", "16 at once", "--connections=16"),
@@ -90,5 +103,7 @@ ALL = [
     _storm("paced_rsa", "900 full handshakes (RSA-2048) a second", "--storm_rate=900", certificate="rsa",
            only_tls=True),
 ]
+
+ALL += [_passthrough(figure) for figure in ALL if figure.name in ("roundtrip100", "download", "upload")]
 
 NAMES = [figure.name for figure in ALL]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import processes
 from .processes import Failure
-from .programs import GROUP, SUITE
+from .programs import SUITE
 
 
 class Bench:
@@ -41,8 +41,10 @@ class Bench:
         """The figure's numbers; raises Failure when there are none to be had."""
         directory = Path(tempfile.mkdtemp(prefix=f"{program.name}-", dir=self.directory))
         port = processes.free_port()
-        command = program.command(directory, port, self.backend_port,
-                                  self.certificates[figure.certificate])
+        if figure.passthrough:
+            command = program.passthrough(directory, port, self.backend_port)
+        else:
+            command = program.command(directory, port, self.backend_port, self.certificates[figure.certificate])
         log_path = directory / "output.log"
         with open(log_path, "w") as log:
             process = processes.start(command, self.cores_of(program), log, cwd=directory)
@@ -101,9 +103,11 @@ class _Measurement:
 
     def _common(self):
         common = [f"--connect=127.0.0.1:{self.port}"]
+        if self.figure.passthrough:
+            return [*common, "--plain", "--hello"]
         if not self.program.tls:
             return [*common, "--plain"]
-        return [*common, "--tls=1.3", f"--cipher={SUITE}", f"--group={GROUP}"]
+        return [*common, "--tls=1.3", f"--cipher={SUITE}", f"--group={self.figure.group}"]
 
     def _arguments(self):
         size = [f"--duration={self.options.seconds}s"]

@@ -36,6 +36,10 @@ class Program:
         """Writes a configuration into the directory; the command that starts the program in the foreground."""
         raise NotImplementedError
 
+    def passthrough(self, directory, port, backend):
+        """The same of one that looks at the ClientHello, or at nothing, and passes all on."""
+        raise NotImplementedError
+
 
 class Tlsbridge(Program):
     name = "tlsbridge"
@@ -55,6 +59,18 @@ class Tlsbridge(Program):
                 "--backend", f"127.0.0.1:{backend}",
                 "--cert", certificate.cert, "--key", certificate.key]
 
+    def passthrough(self, directory, port, backend):
+        config = directory / "tlsbridge.yaml"
+        config.write_text(f"""
+listeners: [{{address: "127.0.0.1:{port}"}}]
+workers: {self.workers}
+routes:
+  - name: bench
+    tls: {{mode: passthrough}}
+    backends: [{{address: "127.0.0.1:{backend}"}}]
+""")
+        return [self.path(), "run", "--config", config]
+
 
 class Haproxy(Program):
     name = binary = "haproxy"
@@ -64,17 +80,23 @@ class Haproxy(Program):
         tls = f"ssl crt {certificate.both} ciphersuites {SUITE} curves {GROUP}"
         return self.serve(directory, f"127.0.0.1:{port} backlog 4096 {tls}", f"127.0.0.1:{backend}")
 
-    def serve(self, directory, bind, server):
+    def passthrough(self, directory, port, backend):
+        # With splice(2), which it does not use unless told to.
+        return self.serve(directory, f"127.0.0.1:{port} backlog 4096", f"127.0.0.1:{backend}", "option splice-auto")
+
+    def serve(self, directory, bind, server, option=""):
         """The command for a listener and a backend."""
         # Both its descriptors and its maxconn would otherwise follow the soft limit.
         config = directory / "haproxy.cfg"
         config.write_text(f"""
 global
     nbthread 1
+    maxpipes 400
     maxconn 9500
     ssl-default-bind-options ssl-min-ver TLSv1.3
 defaults
     mode tcp
+    {option}
     maxconn 9500
     timeout connect 10s
     timeout client 1h
@@ -100,6 +122,12 @@ class Nginx(Program):
         ssl_conf_command Ciphersuites {SUITE};
         ssl_ecdh_curve {GROUP};
         ssl_session_tickets on;
+        proxy_pass 127.0.0.1:{backend};
+""")
+
+    def passthrough(self, directory, port, backend):
+        return self.serve(directory, f"""
+        listen 127.0.0.1:{port} backlog=4096;
         proxy_pass 127.0.0.1:{backend};
 """)
 
@@ -199,6 +227,9 @@ class Floor(Program):
 
     def command(self, directory, port, backend, certificate):
         return [self.path(), f"--listen=127.0.0.1:{port}", f"--backend=127.0.0.1:{backend}"]
+
+    def passthrough(self, directory, port, backend):
+        return self.command(directory, port, backend, None)
 
 
 NAMES = ["tlsbridge", "haproxy", "nginx", "hitch", "stunnel", "floor"]
