@@ -119,6 +119,7 @@ Acceptor::Acceptor(EventLoop* loop, const ListeningSocket* socket, OnAccept on_a
     : socket_(socket),
       on_accept_(std::move(on_accept)),
       loop_(loop),
+      last_came_(loop->now()),
       resume_timer_(
           loop, [this] { StartOrRetry(); }, Timer::Of::kService),
       readable_(loop, socket->fd(), [this] { OnReadable(); }) {}
