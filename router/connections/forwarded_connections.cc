@@ -69,6 +69,7 @@ void ForwardedConnections::Adopt(std::shared_ptr<const LiveConfig> live) {
 
 void ForwardedConnections::OnFlow(const FlowEvent& event) {
   if (event.kind == FlowEvent::Kind::kBegan) return Begin(event.flow);
+  if (event.kind == FlowEvent::Kind::kWentOn) return CountLateBytes(event);
   const auto found = by_flow_.find(event.flow.id);
   if (found == by_flow_.end()) return;  // it was cut
   Forwarded* const forwarded = found->second.get();
@@ -176,6 +177,24 @@ void ForwardedConnections::CountBytesOf(Forwarded* forwarded, const Flow& flow) 
   const uint64_t sent = more(&forwarded->sent, flow.ip_bytes_from_backend);
   forwarded->metrics->ip_bytes[0].Add(received);
   forwarded->metrics->ip_bytes[1].Add(sent);
+}
+
+void ForwardedConnections::CountLateBytes(const FlowEvent& event) {
+  const Flow& flow = event.flow;
+  const std::shared_ptr<const LiveRoute> route = live_->Share(flow.route);
+  const LiveRoute& counts = route != nullptr ? *route : *live_->unrouted();
+  RouteMetrics::Share& metrics = counts.state->metrics.ShareOf(this);
+  metrics.ip_bytes[0].Add(event.late_from_client);
+  metrics.ip_bytes[1].Add(event.late_from_backend);
+  LogEvent(LogLevel::kInfo, "kernel_flow_went_on")
+      .Text("peer", ToSocketAddress(flow.original.source, flow.original.source_port).ToString())
+      .Text("route", flow.route)
+      .Text("backend", ToSocketAddress(flow.reply.source, flow.reply.source_port).ToString())
+      .Number("ip_bytes_received", event.late_from_client)
+      .Number("ip_bytes_sent", event.late_from_backend)
+      .Text("message",
+            "its connection_end came early: one side had ended its stream only, and sent its end "
+            "twice");
 }
 
 void ForwardedConnections::CountBytes(const kernel::FlowTable& flows) {

@@ -76,6 +76,8 @@ class ForwardedConnections {
 
   void Begin(const kernel::Flow& flow);
   void End(Forwarded* forwarded, const kernel::FlowReasons& reasons, absl::string_view detail);
+  // Of one whose record is written.
+  void CountLateBytes(const kernel::FlowEvent& event);
   void Retire(Forwarded* forwarded);
   void CountBytesOf(Forwarded* forwarded, const kernel::Flow& flow);
 

@@ -3,6 +3,7 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <stdint.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace tlsbridge::kernel {
@@ -15,6 +16,9 @@ absl::Time FromNanoseconds(const std::optional<uint64_t>& since_epoch, absl::Tim
   if (!since_epoch || *since_epoch == 0) return otherwise;
   return absl::UnixEpoch() + absl::Nanoseconds(static_cast<int64_t>(*since_epoch & INT64_MAX));
 }
+
+// The last packets of a flow that is over, some of them maybe twice, are no more than this.
+constexpr uint64_t kLastPacketsBytes = 400;
 
 bool IsEstablished(uint8_t state) {
   return state >= TCP_CONNTRACK_ESTABLISHED && state <= TCP_CONNTRACK_TIME_WAIT;
@@ -53,7 +57,24 @@ FlowEvent FlowTable::End(Entry* entry, absl::Time now) {
   return {FlowEvent::Kind::kEnded, entry->flow, ReasonsFor(entry->flow.course), now};
 }
 
-std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time now) {
+std::optional<FlowEvent> FlowTable::WentOn(const FlowMessage& message, Entry* entry) {
+  const auto late = [](const std::optional<netlink::FlowCounters>& now,
+                       std::optional<uint64_t>* told) {
+    if (!now || !*told || now->bytes <= **told) return uint64_t{0};
+    return now->bytes - std::exchange(*told, now->bytes).value_or(0);
+  };
+  Flow& flow = entry->flow;
+  FlowEvent event = {.kind = FlowEvent::Kind::kWentOn};
+  event.late_from_client = late(message.client_bytes, &flow.ip_bytes_from_client);
+  event.late_from_backend = late(message.backend_bytes, &flow.ip_bytes_from_backend);
+  if (std::max(event.late_from_client, event.late_from_backend) <= kLastPacketsBytes) {
+    return std::nullopt;
+  }
+  event.flow = flow;
+  return event;
+}
+
+std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time now, From from) {
   std::vector<FlowEvent> events;
   if (vanished_.erase(message.id) > 0 && message.kind == Kind::kDestroy) return events;
   auto found = entries_.find(message.id);
@@ -93,15 +114,18 @@ std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time no
   if (message.kind == Kind::kDestroy) {
     if (entry.state != State::kRecorded) {
       events.push_back(End(&entry, FromNanoseconds(message.stopped, now)));
+    } else if (std::optional<FlowEvent> event = WentOn(message, &entry)) {
+      events.push_back(*std::move(event));
     }
     entries_.erase(found);
     return events;
   }
+  const bool is_counted = message.client_bytes || from == From::kAnswer;
   if (entry.state == State::kOpen && IsOver(entry.flow.course.state)) {
     Leave(&entry, State::kOver);
-    if (!message.client_bytes) unasked_.push_back(message.id);
+    if (!is_counted) unasked_.push_back(message.id);
   }
-  if (entry.state == State::kOver && message.client_bytes) events.push_back(End(&entry, now));
+  if (entry.state == State::kOver && is_counted) events.push_back(End(&entry, now));
   return events;
 }
 

@@ -1,9 +1,13 @@
 // The connections that the kernel forwards, from what connection tracking says of them.
 //
-// Messages come in the kernel's order. Each flow of ours is told of three times at most: when it is
-// there, when the backend has answered, and, once, how it ended. A flow whose peers have ended it
-// is over, though its entry stays for seconds: its counters are asked for then (unasked()), so that
-// its record does not wait for them.
+// Messages come in the kernel's order. Each flow of ours is told of when it is there, when the
+// backend has answered, and, once, how it ended. A flow whose peers have ended it is over, though
+// its entry stays for seconds: its counters are asked for then (TakeUnasked()), so that its record
+// does not wait for them.
+//
+// Connection tracking takes a FIN that is sent twice, for want of an answer within milliseconds,
+// for those of both sides. So a flow of which only one side has ended may be told of as over; what
+// it moves after that is told of when its entry goes.
 //
 // When events were lost, a dump says what there is: BeginDump(), Take() of each entry, EndDump().
 // Flows that began meanwhile are told of, and those that the dump has not are ended.
@@ -40,11 +44,19 @@ struct Flow {
 };
 
 struct FlowEvent {
-  enum class Kind : uint8_t { kBegan, kConnected, kEnded };
+  enum class Kind : uint8_t {
+    kBegan,
+    kConnected,
+    kEnded,
+    kWentOn,  // after that, and now it is over
+  };
   Kind kind = Kind::kBegan;
   Flow flow;            // as it is after it
   FlowReasons reasons;  // kEnded
   absl::Time ended_at;  // kEnded
+  // kWentOn: what it has moved since its end was told.
+  uint64_t late_from_client = 0;
+  uint64_t late_from_backend = 0;
 };
 
 class FlowTable {
@@ -57,8 +69,12 @@ class FlowTable {
   // For flows that begin from now on.
   void SetOwner(Owner owner) { owner_ = std::move(owner); }
 
-  // An event, an entry of a dump, or an answer to a question.
-  std::vector<FlowEvent> Take(const netlink::FlowMessage& message, absl::Time now);
+  enum class From : uint8_t {
+    kEvent,
+    kAnswer,  // to a question, or an entry of a dump: has the counters, if flows are counted at all
+  };
+  std::vector<FlowEvent> Take(const netlink::FlowMessage& message, absl::Time now,
+                              From from = From::kEvent);
 
   void BeginDump();
   std::vector<FlowEvent> EndDump(absl::Time now);
@@ -95,6 +111,7 @@ class FlowTable {
   void Update(const netlink::FlowMessage& message, Entry* entry);
   void Leave(Entry* entry, State state);
   FlowEvent End(Entry* entry, absl::Time now);
+  static std::optional<FlowEvent> WentOn(const netlink::FlowMessage& message, Entry* entry);
 
   Owner owner_;
   absl::flat_hash_map<uint32_t, Entry> entries_;

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "absl/types/span.h"
+#include "router/kernel/flow_filter.h"
 #include "router/kernel/netlink/flow_question.h"
 
 namespace tlsbridge::kernel {
@@ -12,6 +14,8 @@ namespace {
 // What comes meanwhile is as much as can come before it is read; this is for a flood that does not
 // end.
 constexpr int kMostEventsOfADump = 1 << 20;
+// Their answers are a fraction of what the socket may hold.
+constexpr size_t kQuestionsAtOnce = 64;
 
 }  // namespace
 
@@ -24,6 +28,8 @@ absl::StatusOr<std::unique_ptr<FlowWatcher>> FlowWatcher::Create(FlowTable::Owne
   auto questions = NetfilterSocket::Open();
   if (!questions.ok()) return questions.status();
   (*events)->SetReceiveBuffer(options.receive_buffer_bytes);
+  // Without it the same is read, and more.
+  (*events)->Filter(FlowFilter()).IgnoreError();
   for (const int group :
        {NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_UPDATE, NFNLGRP_CONNTRACK_DESTROY}) {
     if (absl::Status status = (*events)->Join(group); !status.ok()) return status;
@@ -45,9 +51,9 @@ void FlowWatcher::Tell(const std::vector<FlowEvent>& events) {
   for (const FlowEvent& event : events) observer_(event);
 }
 
-void FlowWatcher::Take(const netlink::Message& message) {
+void FlowWatcher::Take(const netlink::Message& message, FlowTable::From from) {
   const auto flow = netlink::ReadFlow(message);
-  if (flow) Tell(table_.Take(*flow, clock_->Wall()));
+  if (flow) Tell(table_.Take(*flow, clock_->Wall(), from));
 }
 
 absl::StatusOr<bool> FlowWatcher::TakeEvents(int most) {
@@ -62,7 +68,9 @@ absl::StatusOr<bool> FlowWatcher::TakeEvents(int most) {
     if (!datagram.ok()) return datagram.status();
     more = !datagram->empty();
     netlink::Message message;
-    while (netlink::TakeMessage(&*datagram, &message)) Take(message);
+    while (netlink::TakeMessage(&*datagram, &message)) {
+      Take(message, FlowTable::From::kEvent);
+    }
   }
   return more;
 }
@@ -83,8 +91,9 @@ absl::Status FlowWatcher::Reconcile() {
   netlink::Writer question;
   netlink::AskForFlows(&question);
   table_.BeginDump();
-  absl::Status status =
-      questions_->Ask(&question, [this](const netlink::Message& message) { Take(message); });
+  absl::Status status = questions_->Ask(&question, [this](const netlink::Message& message) {
+    Take(message, FlowTable::From::kAnswer);
+  });
   if (!status.ok()) return status;
   must_reconcile_ = false;
   // A dump makes the kernel look for what has timed out; those are not lost, but told of now.
@@ -101,11 +110,15 @@ void FlowWatcher::AskForOpening(absl::Duration longer_than) {
 }
 
 void FlowWatcher::AskFor(const std::vector<Flow>& flows) {
-  for (const Flow& flow : flows) {
-    netlink::Writer question;
-    netlink::AskForFlow(flow.original, &question);
-    // If it is gone, the event of its end has what there is to know.
-    questions_->Ask(&question, [this](const netlink::Message& message) { Take(message); })
+  for (size_t i = 0; i < flows.size(); i += kQuestionsAtOnce) {
+    netlink::Writer questions;
+    for (const Flow& flow : absl::MakeSpan(flows).subspan(i, kQuestionsAtOnce)) {
+      netlink::AskForFlow(flow.original, &questions);
+    }
+    // If one is gone, the event of its end has what there is to know.
+    questions_
+        ->Ask(&questions,
+              [this](const netlink::Message& message) { Take(message, FlowTable::From::kAnswer); })
         .IgnoreError();
   }
 }

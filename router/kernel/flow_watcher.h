@@ -64,7 +64,7 @@ class FlowWatcher {
               FlowTable::Owner owner, Observer observer, const Clock* clock);
 
   absl::StatusOr<bool> TakeEvents(int most);
-  void Take(const netlink::Message& message);
+  void Take(const netlink::Message& message, FlowTable::From from);
   void Tell(const std::vector<FlowEvent>& events);
   void AskFor(const std::vector<Flow>& flows);
 

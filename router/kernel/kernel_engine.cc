@@ -11,6 +11,8 @@ namespace {
 
 // In one turn of the loop; what is left makes it turn again.
 constexpr int kDatagramsATurn = 256;
+// Where somebody waits for what they say: all that there is, unless it is a flood.
+constexpr int kDatagramsOfACatch = 1 << 14;
 
 absl::Duration ShortestConnectTimeout(const Plan& plan) {
   absl::Duration shortest = absl::Hours(1);
@@ -55,6 +57,8 @@ KernelEngine::KernelEngine(Source* source, Options options, EventLoop* loop, Obs
       index_(plan_),
       settling_(
           loop, [this] { ChangeNow(); }, Timer::Of::kService),
+      gathering_(
+          loop, [this] { ReadEvents(); }, Timer::Of::kService),
       look_(
           loop, [this] { Look(); }, Timer::Of::kService) {}
 
@@ -162,14 +166,30 @@ bool KernelEngine::EndOne(uint32_t flow, TerminationReason reason) {
   return watcher_->Remove(flow, reason).ok();
 }
 
+void KernelEngine::CatchUp() {
+  Tell(watcher_->Read(kDatagramsOfACatch).status(), &watch_trouble_told_);
+}
+
 void KernelEngine::Refresh() {
   reconciled_at_ = loop_->now();
   Tell(watcher_->Reconcile(), &watch_trouble_told_);
 }
 
 void KernelEngine::OnEvents() {
-  // What is not read now makes the descriptor ready again.
-  Tell(watcher_->Read(kDatagramsATurn).status(), &watch_trouble_told_);
+  events_->Disable();
+  gathering_.ArmAfter(options_.gather);
+}
+
+void KernelEngine::ReadEvents() {
+  const absl::StatusOr<bool> more = watcher_->Read(kDatagramsATurn);
+  Tell(more.status(), &watch_trouble_told_);
+  if (!more.ok()) {
+    gathering_.ArmAfter(options_.look_every);
+  } else if (*more) {
+    gathering_.ArmAfter(absl::ZeroDuration());
+  } else if (events_->Enable() != 0) {
+    gathering_.ArmAfter(options_.gather);
+  }
 }
 
 void KernelEngine::Look() {

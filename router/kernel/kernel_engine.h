@@ -45,8 +45,10 @@ class KernelEngine {
 
   struct Options {
     bool keep = false;                               // the table, when the process ends
-    absl::Duration settle = absl::Milliseconds(50);  // of changes of backends
-    absl::Duration look_every = absl::Seconds(1);    // at flows that nobody has answered
+    absl::Duration settle = absl::Milliseconds(20);  // of changes of backends
+    // Of news of flows: being woken for each costs more than reading it.
+    absl::Duration gather = absl::Milliseconds(5);
+    absl::Duration look_every = absl::Seconds(1);  // at flows that nobody has answered
     // With all that the kernel has; more often if a route's timeouts are shorter.
     absl::Duration reconcile_every = absl::Minutes(1);
   };
@@ -84,6 +86,8 @@ class KernelEngine {
   // follow.
   absl::Status Remove() { return table_->Remove(); }
 
+  // Reads the news of flows that is there, and does not wait until more has gathered.
+  void CatchUp();
   // Makes flows() what the kernel has now, bytes included.
   void Refresh();
 
@@ -102,6 +106,7 @@ class KernelEngine {
   void ChangeNow();
   void SetOwner(const Plan& plan);
   void OnEvents();
+  void ReadEvents();
   void Look();
   void Tell(const absl::Status& status, bool* is_told);
 
@@ -116,6 +121,7 @@ class KernelEngine {
   std::unique_ptr<KernelTable> table_;
   std::unique_ptr<FdEvent> events_;
   Timer settling_;
+  Timer gathering_;
   Timer look_;
   absl::Time reconciled_at_;
   std::set<std::string> changed_;  // routes, since the table was changed

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "router/kernel/netlink/answer.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr int kMostErrors = 3;
 // The longest datagram of the kernel's: a page of a dump is 32 KiB.
 constexpr size_t kDatagramBytes = 64 * 1024;
+constexpr size_t kSlotsOfASocket = 16;
 
 }  // namespace
 
@@ -66,7 +68,10 @@ absl::StatusOr<std::unique_ptr<NetfilterSocket>> NetfilterSocket::Open() {
 }
 
 NetfilterSocket::NetfilterSocket(int fd, uint32_t port)
-    : fd_(fd), port_(port), buffer_(kDatagramBytes) {}
+    : fd_(fd),
+      port_(port),
+      slots_(std::make_unique_for_overwrite<uint8_t[]>(kDatagramBytes * kSlotsOfASocket)),
+      lengths_(kSlotsOfASocket) {}
 
 NetfilterSocket::~NetfilterSocket() { close(fd_); }
 
@@ -79,6 +84,15 @@ void NetfilterSocket::SetReceiveBuffer(int bytes) {
 absl::Status NetfilterSocket::Join(int group) {
   if (setsockopt(fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) != 0) {
     return KernelError(errno, "events of connection tracking");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NetfilterSocket::Filter(absl::Span<const sock_filter> program) {
+  const sock_fprog attached = {static_cast<unsigned short>(program.size()),
+                               const_cast<sock_filter*>(program.data())};
+  if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &attached, sizeof(attached)) != 0) {
+    return KernelError(errno, "filter of events of connection tracking");
   }
   return absl::OkStatus();
 }
@@ -107,18 +121,35 @@ absl::Status NetfilterSocket::Send(absl::Span<const uint8_t> bytes) {
 
 absl::StatusOr<absl::Span<const uint8_t>> NetfilterSocket::Receive() {
   while (true) {
-    sockaddr_nl from = {};
-    socklen_t length = sizeof(from);
-    const ssize_t received = recvfrom(fd_, buffer_.data(), buffer_.size(), 0,
-                                      reinterpret_cast<sockaddr*>(&from), &length);
+    while (next_ < taken_) {
+      const size_t slot = next_++;
+      // Zero: of another process, which may send to this socket, too.
+      if (lengths_[slot] == 0) continue;
+      return absl::Span<const uint8_t>(&slots_[slot * kDatagramBytes], lengths_[slot]);
+    }
+    next_ = taken_ = 0;
+    if (std::exchange(drained_, false)) return absl::Span<const uint8_t>();
+    mmsghdr messages[kSlotsOfASocket] = {};
+    iovec buffers[kSlotsOfASocket];
+    sockaddr_nl senders[kSlotsOfASocket];
+    for (size_t i = 0; i < kSlotsOfASocket; ++i) {
+      buffers[i] = {&slots_[i * kDatagramBytes], kDatagramBytes};
+      messages[i].msg_hdr.msg_name = &senders[i];
+      messages[i].msg_hdr.msg_namelen = sizeof(senders[i]);
+      messages[i].msg_hdr.msg_iov = &buffers[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    const int received = recvmmsg(fd_, messages, kSlotsOfASocket, MSG_DONTWAIT, nullptr);
     if (received < 0 && errno == EINTR) continue;
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       return absl::Span<const uint8_t>();
     }
     if (received < 0) return KernelError(errno, "netfilter");
-    // Other processes may send to this socket, too.
-    if (from.nl_pid != 0 || received == 0) continue;
-    return absl::Span<const uint8_t>(buffer_.data(), static_cast<size_t>(received));
+    taken_ = static_cast<size_t>(received);
+    drained_ = taken_ < kSlotsOfASocket;
+    for (size_t i = 0; i < taken_; ++i) {
+      lengths_[i] = senders[i].nl_pid == 0 ? messages[i].msg_len : 0;
+    }
   }
 }
 
@@ -167,15 +198,18 @@ absl::Status NetfilterSocket::Try(Batch* batch) {
 absl::Status NetfilterSocket::Ask(netlink::Writer* question,
                                   const std::function<void(const netlink::Message&)>& on_message) {
   if (absl::Status status = Send(question->Finish()); !status.ok()) return status;
+  absl::Status status;
   // A dump goes on as it is read, without an answer in between that says so: it is there at once.
   while (true) {
     absl::StatusOr<absl::Span<const uint8_t>> datagram = Receive();
     if (!datagram.ok()) return datagram.status();
-    if (datagram->empty()) return absl::OkStatus();
+    if (datagram->empty()) return status;
     netlink::Message message;
     while (netlink::TakeMessage(&*datagram, &message)) {
       const auto answer = netlink::ReadAnswer(message);
-      if (answer && answer->error != 0) return KernelError(answer->error, "netfilter");
+      if (answer && answer->error != 0 && status.ok()) {
+        status = KernelError(answer->error, "netfilter");
+      }
       if (!answer && message.type != NLMSG_DONE) on_message(message);
     }
   }

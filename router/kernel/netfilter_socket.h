@@ -6,6 +6,7 @@
 // Failure: a Status that says what the kernel said, and of which part of a batch.
 #pragma once
 
+#include <linux/filter.h>
 #include <stdint.h>
 
 #include <functional>
@@ -34,18 +35,20 @@ class NetfilterSocket {
   absl::Status Commit(Batch* batch);
   absl::Status Try(Batch* batch);
 
-  // Sends one question, or several; calls `on_message` for each message of the answer but errors
-  // and ends.
+  // Sends one question, or several; calls `on_message` for each message of the answers but errors
+  // and ends. The Status is that of the first question which was answered by an error.
   absl::Status Ask(netlink::Writer* question,
                    const std::function<void(const netlink::Message&)>& on_message);
 
   // Joins a multicast group (NFNLGRP_...).
   absl::Status Join(int group);
+  // Of what comes in, only that for which this program of the kernel's packet filter says so.
+  absl::Status Filter(absl::Span<const sock_filter> program);
   // Asks for a buffer of so many bytes for what comes in; the limits for all are no limit for who
   // has CAP_NET_ADMIN.
   void SetReceiveBuffer(int bytes);
 
-  // The next datagram without waiting: empty if there is none now. ResourceExhausted if the kernel
+  // The next datagram without waiting: empty once there is none. ResourceExhausted if the kernel
   // has thrown some away. Valid until the next call.
   absl::StatusOr<absl::Span<const uint8_t>> Receive();
 
@@ -60,7 +63,12 @@ class NetfilterSocket {
 
   const int fd_;
   const uint32_t port_;
-  std::vector<uint8_t> buffer_;
+  // Several datagrams are taken at a time. Of a slot only the pages that were needed are there.
+  const std::unique_ptr<uint8_t[]> slots_;
+  size_t taken_ = 0;      // slots that hold a datagram
+  size_t next_ = 0;       // of them
+  bool drained_ = false;  // there were no more behind them
+  std::vector<size_t> lengths_;
 };
 
 // With the code that fits `error`, and "what: words".

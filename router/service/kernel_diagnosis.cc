@@ -27,6 +27,7 @@ std::string BackendOf(const kernel::Flow& flow) {
 }  // namespace
 
 void KernelDiagnosis::OnFlow(const FlowEvent& event) {
+  if (event.kind == FlowEvent::Kind::kWentOn) return;
   Port& port = ports_[event.flow.original.destination_port];
   switch (event.kind) {
     case FlowEvent::Kind::kBegan:
@@ -35,6 +36,8 @@ void KernelDiagnosis::OnFlow(const FlowEvent& event) {
       return;
     case FlowEvent::Kind::kConnected:
       if (!silent_.empty()) silent_.erase({event.flow.route, BackendOf(event.flow)});
+      return;
+    case FlowEvent::Kind::kWentOn:
       return;
     case FlowEvent::Kind::kEnded:
       --port.open;

@@ -136,6 +136,8 @@ absl::Status KernelForwarding::Prepare(const LiveConfig& live) {
 }
 
 absl::Status KernelForwarding::Commit(std::shared_ptr<const LiveConfig> live) {
+  // Flows that have begun belong to the configuration before.
+  if (engine_ != nullptr) engine_->CatchUp();
   const std::shared_ptr<const LiveConfig> before = std::exchange(live_, std::move(live));
   connections_.Adopt(live_);
   const Config& config = live_->config();
@@ -244,6 +246,7 @@ void KernelForwarding::OnEmpty() {
 }
 
 void KernelForwarding::EndEngine() {
+  if (engine_ != nullptr) engine_->CatchUp();
   if (wanted_ || connections_.size() > 0 || engine_ == nullptr) return;
   if (const absl::Status status = engine_->Remove(); !status.ok()) OnTrouble(status);
   DropEngine();
@@ -300,7 +303,8 @@ Worker::Snapshot KernelForwarding::Take() const {
   return snapshot;
 }
 
-std::vector<uint64_t> KernelForwarding::NextIds(uint64_t after, size_t most) const {
+std::vector<uint64_t> KernelForwarding::NextIds(uint64_t after, size_t most) {
+  if (engine_ != nullptr) engine_->CatchUp();
   return connections_.NextIds(after, most);
 }
 
@@ -309,6 +313,8 @@ void KernelForwarding::Refresh() {
   if (loop_->now() - refreshed_at_ >= kFresh) {
     refreshed_at_ = loop_->now();
     engine_->Refresh();
+  } else {
+    engine_->CatchUp();
   }
   connections_.CountBytes(engine_->flows());
 }

@@ -2,6 +2,7 @@
 // them.
 
 #include <poll.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/support/kernel_test.h"
+#include "tests/e2e/support/peer_program.h"
 
 namespace tlsbridge::e2e {
 namespace {
@@ -102,6 +104,45 @@ TEST_F(KernelBackendsTest, WhenItsTimeIsOverAnEjectedBackendIsBack) {
   const Deadline deadline(kPatience);
   while (Open().backend != "12" && deadline.PollTimeoutMilliseconds() > 0) poll(nullptr, 0, 10);
   EXPECT_TRUE(tlsbridge().WaitForEvent("backend_restored"));
+}
+
+TEST_F(KernelBackendsTest, WhenANameMeansAnotherAddressNewClientsGoThere) {
+  constexpr char kNameServer[] = "127.0.0.1:5301";
+  Serve(11);
+  Serve(12);
+  net().router.Enter();
+  const auto write_hosts = [this](const std::string& address) {
+    dir().WriteFile("hosts", address + " mail.internal\n");
+  };
+  write_hosts("10.7.2.11");
+  const auto names = StartPeer(
+      {"/usr/sbin/dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+       "--local=/internal/", "--user=root", "--pid-file=", "--bind-interfaces", "--local-ttl=1",
+       absl::StrCat("--addn-hosts=", dir().PathOf("hosts")), "--listen-address=127.0.0.1",
+       "--port=5301"},
+      kNameServer);
+  ASSERT_NE(names, nullptr);
+  std::string yaml =
+      Config({11}, {absl::StrCat("dns: {ttl_floor: 100ms, servers: ['", kNameServer, "']}")});
+  yaml.replace(yaml.find("10.7.2.11:9001"), 14, "dns:mail.internal:9001");
+  ASSERT_NO_FATAL_FAILURE(Start(yaml));
+  // The kernel knows within 50 ms; the rest is for a machine that is busy.
+  const auto served_by = [this](const std::string& backend) {
+    const Deadline deadline(absl::Milliseconds(500));
+    Talk talk = Open();
+    while (talk.backend != backend && deadline.PollTimeoutMilliseconds() > 0) talk = Open();
+    EXPECT_EQ(talk.backend, backend);
+    return talk;
+  };
+  ASSERT_TRUE(tlsbridge().WaitForEvent("backends_resolved"));
+  Talk talk = served_by("11");
+  write_hosts("10.7.2.12");
+  names->SendSignal(SIGHUP);
+  ASSERT_TRUE(tlsbridge().WaitForEvent("backends_resolved",
+                                       [](const auto& event) { return event["before"] == 1; }));
+  EXPECT_EQ(served_by("12").backend, "12");
+  EXPECT_THAT(ServedBy(4), Each("12"));
+  EXPECT_TRUE(talk.Talks());
 }
 
 TEST_F(KernelBackendsTest, ABackendThatNeverAnswersIsNamed) {

@@ -1,10 +1,6 @@
 // Each flow is a connection: in the log with its bytes and how it ended, in the dump while it is
 // open, and counted against the limits of its route.
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <string>
 #include <vector>
 
@@ -151,17 +147,13 @@ TEST_F(KernelFlowsTest, TheBackendsEndAndResetsHaveTheirReasons) {
 TEST_F(KernelFlowsTest, SilenceEndsAFlowByTheTimeoutsOfItsRoute) {
   ASSERT_NO_FATAL_FAILURE(Start({"timeouts: {inactivity: 1s, half_close: 1s}"}));
   Talk silent = Open();
-  // The backend ends its stream. Connection tracking takes a FIN that is sent twice, for want of an
-  // answer within milliseconds, for those of both sides: one in some without it is enough.
-  std::vector<Talk> half_closed;
-  for (int i = 0; i < 25; ++i) {
-    half_closed.push_back(Open());
-    ASSERT_TRUE(half_closed.back().socket->Write("bye\n").ok());
-    const int on = 1;
-    setsockopt(half_closed.back().socket->fd(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-  }
+  // The backend ends its stream and the client does not. Behind bytes that nobody has acknowledged
+  // yet, FIN would soon be sent twice, which connection tracking takes for those of both sides.
+  Talk half_closed = Open();
+  ASSERT_TRUE(half_closed.socket->Write("leave\n").ok());
   EXPECT_FALSE(EndFor("inactivity").empty());
   EXPECT_FALSE(EndFor("half_close_timeout").empty());
+  EXPECT_EQ(tlsbridge().Events("connection_end").size(), 2u);
 }
 
 TEST_F(KernelFlowsTest, AFlowThatIsTooOldIsEnded) {

@@ -39,6 +39,33 @@ TEST_F(KernelStartTest, TheKernelForwardsByTurnsAndTheTableIsTheProcesss) {
   EXPECT_THAT(OnRouter("nft list tables").output, Not(HasSubstr("tlsbridge")));
 }
 
+TEST_F(KernelStartTest, WhereBytesCannotBeCountedItSaysSoAndForwards) {
+  ASSERT_EQ(OnRouter("cat /proc/sys/net/netfilter/nf_conntrack_acct").output, "0\n");
+  TlsbridgeOptions options = OptionsFor(Config({11}));
+  options.wrapper = {"unshare",
+                     "--mount",
+                     "sh",
+                     "-c",
+                     "mount --bind /proc/sys /proc/sys && "
+                     "mount -o remount,bind,ro /proc/sys && exec \"$@\"",
+                     "sh"};
+  ASSERT_NO_FATAL_FAILURE(StartTlsbridge(options));
+  const auto told = tlsbridge().WaitForEvent("kernel_accounting_off");
+  ASSERT_TRUE(told);
+  EXPECT_THAT((*told)["message"], HasSubstr("sysctl -w net.netfilter.nf_conntrack_acct=1"));
+  EXPECT_THAT(ServedBy(1), ElementsAre("11"));
+  const nlohmann::json end = EndFor("closed_incoming");
+  EXPECT_EQ(end.value("engine", ""), "nftables");
+  EXPECT_FALSE(end.contains("ip_bytes_received")) << end;
+}
+
+TEST_F(KernelStartTest, WhereBytesCanBeCountedItTurnsThatOn) {
+  ASSERT_EQ(OnRouter("cat /proc/sys/net/netfilter/nf_conntrack_acct").output, "0\n");
+  ASSERT_NO_FATAL_FAILURE(Start(Config({11})));
+  EXPECT_EQ(OnRouter("cat /proc/sys/net/netfilter/nf_conntrack_acct").output, "1\n");
+  EXPECT_TRUE(tlsbridge().Events("kernel_accounting_off").empty());
+}
+
 TEST_F(KernelStartTest, AStaleTableIsTakenOver) {
   ASSERT_EQ(OnRouter("nft 'add table inet tlsbridge; add chain inet tlsbridge old'").exit_code, 0);
   ASSERT_NO_FATAL_FAILURE(Start(Config({11})));

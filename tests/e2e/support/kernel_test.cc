@@ -32,7 +32,7 @@ KernelTest::Server& KernelTest::Serve(int last) {
             if (connection.last_errno() == 0) connection.ShutdownWrite();
             return;
           }
-          if (*line == "check\n" && server->sick) return;
+          if (*line == "leave\n" || (*line == "check\n" && server->sick)) return;
           const std::string answer = *line == "who\n" ? absl::StrCat(last, "\n") : *line;
           if (!connection.Write(answer).ok() || *line == "bye\n") return;
         }

@@ -2,7 +2,8 @@
 // each in a network namespace of its own (tests/router/kernel/support/topology.h).
 //
 // The program listens on 10.7.1.1:443, and its configuration is Config(). Backends say who they
-// are: a backend at 10.7.2.11 answers the line "who" by "11", and any other by itself.
+// are: a backend at 10.7.2.11 answers the line "who" by "11", ends its stream at "leave" without a
+// word, and answers any other by itself.
 //
 // Thread: the test's. Owner: the test. Failure: skipped without namespaces.
 

@@ -125,6 +125,24 @@ TEST_F(ForwardedConnectionsTest, TheEndIsALineOfTheLogAndCounted) {
   EXPECT_EQ(stats.side(Side::kOutgoing, Reason::kNormal), 1u);
 }
 
+TEST_F(ForwardedConnectionsTest, WhatCameAfterTheEndIsCountedAndSaid) {
+  Tell(Kind::kBegan, 7);
+  Tell(Kind::kEnded, 7, {Reason::kClosedOutgoing, Reason::kProxyEnd, Reason::kNormal});
+  FlowEvent late = {.kind = Kind::kWentOn, .late_from_client = 50'000};
+  late.flow.route = "mail";
+  late.flow.original = {Ip("192.0.2.7"), Ip("10.7.1.1"), 1007, 443};
+  late.flow.reply = {Ip("10.0.0.1"), Ip("192.0.2.7"), 80, 1007};
+  connections_.OnFlow(late);
+  EXPECT_EQ(live_->ByName("mail")->state->metrics.ShareOf(&connections_).ip_bytes[0].value(),
+            50'300U);
+  const auto told = log_.Events("kernel_flow_went_on");
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0]["peer"], "192.0.2.7:1007");
+  EXPECT_EQ(told[0]["backend"], "10.0.0.1:80");
+  EXPECT_EQ(told[0]["ip_bytes_received"], 50'000);
+  EXPECT_EQ(log_.Events("connection_end").size(), 1u);
+}
+
 TEST_F(ForwardedConnectionsTest, ABackendThatRefusesIsEjectedAndOneThatAnswersIsBack) {
   Tell(Kind::kBegan, 1);
   Tell(Kind::kBegan, 2);

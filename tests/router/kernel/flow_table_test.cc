@@ -102,6 +102,35 @@ TEST_F(FlowTableTest, AnEndWithoutAnAnswerIsToldOfWhenTheEntryGoes) {
   EXPECT_FALSE(last_[0].flow.ip_bytes_from_client.has_value());
 }
 
+TEST_F(FlowTableTest, WhereNothingIsCountedTheAnswerIsTheEndAllTheSame) {
+  Bring(1, {TCP_CONNTRACK_ESTABLISHED, TCP_CONNTRACK_TIME_WAIT});
+  ASSERT_EQ(table_.TakeUnasked().size(), 1U);
+  last_ = table_.Take(Message(Kind::kUpdate, 1, TCP_CONNTRACK_TIME_WAIT), kNow,
+                      FlowTable::From::kAnswer);
+  EXPECT_EQ(KindsOf(last_), std::vector<EventKind>{EventKind::kEnded});
+  EXPECT_FALSE(last_[0].flow.ip_bytes_from_client.has_value());
+}
+
+TEST_F(FlowTableTest, WhatAFlowMovesAfterItsEndWasToldIsToldOfToo) {
+  for (const uint64_t late : {uint64_t{120}, uint64_t{50'000}}) {
+    const uint32_t id = late > 1000 ? 1 : 2;
+    Bring(id, {TCP_CONNTRACK_ESTABLISHED, TCP_CONNTRACK_FIN_WAIT, TCP_CONNTRACK_TIME_WAIT});
+    FlowMessage answer = Message(Kind::kUpdate, id, TCP_CONNTRACK_TIME_WAIT);
+    answer.client_bytes = {5, 1320};
+    answer.backend_bytes = {4, 1286};
+    EndedBy(answer);
+    FlowMessage gone = Message(Kind::kDestroy, id, TCP_CONNTRACK_TIME_WAIT);
+    gone.client_bytes = {50, 1320 + late};
+    gone.backend_bytes = {4, 1286};
+    // Acknowledgements and what is sent twice are no news.
+    EXPECT_EQ(Take(gone),
+              late > 1000 ? std::vector<EventKind>{EventKind::kWentOn} : std::vector<EventKind>());
+  }
+  ASSERT_EQ(last_.size(), 1U);
+  EXPECT_EQ(last_[0].late_from_client, 50'000U);
+  EXPECT_EQ(last_[0].late_from_backend, 0U);
+}
+
 TEST_F(FlowTableTest, ResetBeforeAConnectionIsARefusalAndLaterAReset) {
   Bring(1, {});
   EXPECT_EQ(EndedBy(Message(Kind::kDestroy, 1, TCP_CONNTRACK_CLOSE)).outgoing,
@@ -187,6 +216,9 @@ TEST(FlowTableModelTest, EveryFlowBeginsAndEndsOnceWhateverIsLost) {
             break;
           case EventKind::kConnected:
             ASSERT_EQ(state, 1) << "seed " << seed;
+            break;
+          case EventKind::kWentOn:
+            ASSERT_EQ(state, 0) << "seed " << seed;
             break;
           case EventKind::kEnded:
             ASSERT_EQ(state, 1) << "seed " << seed;
