@@ -41,7 +41,8 @@ whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `cli
   IPv6, counting what each backend has, slow start, socket options, warnings before a timeout. Backends by name may be
   used. Timeouts are whole seconds; where 0 is off it is 46 days. A connection has one backend: nothing stands in for one
   that does not answer, but `health_check` and `ejection` take it out. The route's own `limits` count its connections,
-  those of the whole program do not.
+  those of the whole program, which protect its descriptors and memory, do not: where there are such, `check` wants to know
+  the route's own, `0` for none.
 - **Backends see** this machine's address, so that each can have some 64,000 connections at a time. With
   `kernel.source: keep` they see the client's; then their route back to clients must lead through this machine, or
   connections time out.
@@ -54,6 +55,13 @@ whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `cli
   they make the machine a router. Without them it does not start, or forwards itself with `kernel.unavailable: proxy`.
 - **How many** connections there can be is the kernel's affair (`net.netfilter.nf_conntrack_max`); descriptors and memory
   of the program do not matter.
+- **Bytes** are those of packets with their headers. For them the program sets `net.netfilter.nf_conntrack_acct=1` and
+  `nf_conntrack_timestamp=1`; where it may not, `kernel_accounting_off` says so, and records have none.
+- **The end** of a connection is what connection tracking takes for it. A side that ends its stream, and sends that twice
+  because the acknowledgement is late, counts as both; what is moved after that has a line of its own
+  (`kernel_flow_went_on`), and is cut after ten seconds of silence. When news of connections comes faster than it is read,
+  `kernel_events_lost` says so; all that there is is asked for then, and a record whose end was lost ends as
+  `proxy_error`, `detail=events_lost`.
 - **Other tables** of the packet filter come to bear, too: a chain that drops what is forwarded needs a rule that lets
   these connections through (`ct status dnat accept`).
 - `tlsbridge check --config FILE --kernel-rules` prints the rules, as `nft -c -f -` takes them.

@@ -181,5 +181,17 @@ TEST_F(KernelBackendsTest, AForeignChainThatDropsWhatIsForwardedIsNamedInTime) {
   EXPECT_EQ((*blocked)["port"], 443);
 }
 
+TEST_F(KernelBackendsTest, AMachineThatHasStoppedForwardingIsNamedInTime) {
+  Serve(11);
+  ASSERT_NO_FATAL_FAILURE(Start(Config({11})));
+  ASSERT_EQ(OnRouter("echo 0 > /proc/sys/net/ipv4/ip_forward").exit_code, 0);
+  std::vector<testing::Socket> dialled;
+  for (int i = 0; i < 3; ++i) dialled.push_back(net().BeginToDial("10.7.1.1", 443));
+  const auto blocked = tlsbridge().WaitForEvent(
+      "kernel_forward_blocked", [](const auto&) { return true; }, absl::Seconds(10));
+  ASSERT_TRUE(blocked) << tlsbridge().Output();
+  EXPECT_THAT((*blocked)["by"], HasSubstr("sysctl -w net.ipv4.ip_forward=1"));
+}
+
 }  // namespace
 }  // namespace tlsbridge::e2e
