@@ -25,6 +25,10 @@ constexpr size_t kManyRecords = 32;
 constexpr size_t kTinyRecordBytes = 128;
 constexpr size_t kBytesOfTinyRecords = 4096;
 
+// Until a client's handshake is done, what is read of it may have to be kept: there it waits for
+// its turn, and for a signature.
+constexpr size_t kBytesOfHandshake = 4096;
+
 // From a client that has reset, so much more may be queued: what is left of its stream is looked
 // through for its end.
 constexpr size_t kLastMarks = 4;
@@ -122,6 +126,7 @@ void Bridge::PumpFrom(Endpoint& from) {
     bool& tiny_records = tiny_records_[static_cast<int>(from.side())];
     size_t limit = std::min(budget, mark - std::min(mark, QueuedFrom(from)));
     if (tiny_records) limit = std::min(limit, kBytesOfTinyRecords);
+    if (step_ < BridgeStep::kRouting) limit = std::min(limit, kBytesOfHandshake);
     Read read = from.ReadSome(limit);
     const bool tiny = read.bytes.size() < read.records * kTinyRecordBytes;
     if (read.records > (tiny ? kManyRecords : 0)) tiny_records = tiny;

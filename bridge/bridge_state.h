@@ -31,6 +31,7 @@ enum class BridgeState : uint8_t {
 
 const char* BridgeStateName(BridgeState state);
 
+// In the order of a life; before kRouting it is the client's handshake.
 enum class BridgeStep : uint8_t {
   kPeeking,
   kAwaitingTurn,  // the client is understood; its first bytes are kept until its handshake's turn

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/pool.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -16,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "tls/callbacks.h"
 #include "tls/certificates/asn1_time.h"
+#include "tls/certificates/credential.h"
 #include "tls/hello/alpn.h"
 #include "tls/hello/protocol_options.h"
 #include "tls/out_of_memory.h"
@@ -64,12 +66,17 @@ absl::StatusOr<TrustStore::Name> ParseName(const std::string& text) {
 }
 
 absl::Status SetCertificate(const KeyPair& pair, SSL_CTX* ctx) {
-  bool done = SSL_CTX_use_certificate(ctx, pair.chain.front().get()) == 1 &&
-              SSL_CTX_use_PrivateKey(ctx, pair.key.get()) == 1;
-  for (size_t i = 1; i < pair.chain.size(); ++i) {
-    done = done && SSL_CTX_add1_chain_cert(ctx, pair.chain[i].get()) == 1;
+  CertificateBytes bytes;
+  std::vector<bssl::UniquePtr<CRYPTO_BUFFER>> chain;
+  std::vector<CRYPTO_BUFFER*> raw;
+  for (const auto& certificate : pair.chain) {
+    chain.push_back(bssl::UniquePtr<CRYPTO_BUFFER>(Made(bytes.Of(certificate.get()).release())));
+    raw.push_back(chain.back().get());
   }
-  if (done) return absl::OkStatus();
+  if (SSL_CTX_set_chain_and_key(ctx, raw.data(), raw.size(), pair.key.get(),
+                                /*privkey_method=*/nullptr) == 1) {
+    return absl::OkStatus();
+  }
   const char* reason = ERR_reason_error_string(ERR_get_error());
   ERR_clear_error();
   return absl::InvalidArgumentError(
@@ -90,7 +97,7 @@ absl::Status SetProtocol(const BackendOptions& options, SSL_CTX* ctx) {
 
 }  // namespace
 
-BackendContext::BackendContext() : ctx_(Made(SSL_CTX_new(TLS_method()))) {}
+BackendContext::BackendContext() : ctx_(Made(SSL_CTX_new(TLS_with_buffers_method()))) {}
 BackendContext::~BackendContext() = default;
 
 absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tls/out_of_memory.h"
+#include "tls/trust/peer_chain.h"
 
 namespace tlsbridge::tls {
 
@@ -41,7 +42,7 @@ BackendSession::BackendSession(bssl::UniquePtr<SSL> ssl, Staging* staging,
 BackendSession::~BackendSession() = default;
 
 ssl_verify_result_t BackendSession::VerifyPeer(uint8_t* alert) {
-  const TrustStore::Problem problem = context_->Verify(SSL_get_peer_full_cert_chain(ssl()));
+  const TrustStore::Problem problem = context_->Verify(ParsePeerChain(ssl()).get());
   if (problem.why == nullptr) {
     trusted_until_ = problem.until;
     return ssl_verify_ok;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tls/trust/client_verifier.h"
+#include "tls/trust/peer_chain.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -80,7 +81,7 @@ void ClientSession::set_on_signed(absl::AnyInvocable<void()> on_signed) {
 
 ssl_verify_result_t ClientSession::VerifyPeer(uint8_t* alert) {
   const ClientVerifier* verifier = ClientVerifier::Of(ssl());
-  ClientVerifier::Decision decision = verifier->Check(SSL_get_peer_full_cert_chain(ssl()));
+  ClientVerifier::Decision decision = verifier->Check(ParsePeerChain(ssl()).get());
   client_ = std::make_unique<Client>();
   client_->identity = std::move(decision.name);
   client_->allowed_by = std::string(decision.allowed_by.data(), decision.allowed_by.size());

@@ -42,7 +42,7 @@ ssl_verify_result_t AskSession(SSL* ssl, uint8_t* alert) {
 
 absl::StatusOr<bssl::UniquePtr<SSL_CTX>> MakeContext(const ServerOptions& options,
                                                      absl::Span<const uint16_t> signatures) {
-  bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_method())));
+  bssl::UniquePtr<SSL_CTX> ctx(Made(SSL_CTX_new(TLS_with_buffers_method())));
   absl::Status status = ApplyProtocolOptions(options.protocol, ctx.get());
   if (!status.ok()) return status;
   if (SSL_CTX_set_signing_algorithm_prefs(ctx.get(), signatures.data(), signatures.size()) != 1 ||

@@ -25,19 +25,26 @@ inline constexpr int64_t kGreetingBytes = 18 * 1024;
 // A TLS session in its handshake that waits for its client, who may have stopped inside the longest
 // record.
 inline constexpr int64_t kHandshakeBytes = 24 * 1024;
-// The same inside the longest message as well, of which it has sent all but the end in other
-// records: the certificates that it was asked for. BoringSSL grows its buffer by a third.
-inline constexpr int64_t kLongMessageBytes = 62 * 1024;
+// The same with TLS 1.2, amid the certificates that it was asked for: until the client has signed
+// it, all that was said is kept, which may have begun with a hello of 16 KiB.
+inline constexpr int64_t kTranscriptBytes = 66 * 1024;
+// A session in its handshake with a backend, who has stopped inside the longest certificates and
+// the longest record.
+inline constexpr int64_t kBackendHandshakeBytes = 62 * 1024;
 // An established one, with such a record.
 inline constexpr int64_t kSessionBytes = 20 * 1024;
+// The certificates that its peer has shown, which it keeps (tls/certificates/certificate_uses.h).
+inline constexpr int64_t kClientChainBytes = 17 * 1024;
+inline constexpr int64_t kBackendChainBytes = 33 * 1024;
 // A queue at its mark (bridge/endpoint.h).
 inline constexpr int64_t kQueueBytes = 64 * 1024;
 // The records of the connection and of its two sockets, here and in the kernel.
 inline constexpr int64_t kConnectionBytes = 6 * 1024;
 inline constexpr int64_t kKernelBytes = 6 * 1024;
 // The worst: both peers speak TLS, and have stalled inside a record while a queue each is full.
-inline constexpr int64_t kBytesPerConnection =
-    2 * (kQueueBytes + kSessionBytes) + kConnectionBytes + kKernelBytes;
+inline constexpr int64_t kBytesPerConnection = 2 * (kQueueBytes + kSessionBytes) +
+                                               kClientChainBytes + kBackendChainBytes +
+                                               kConnectionBytes + kKernelBytes;
 
 // Descriptors that `config` needs beside those of connections: the reserved ones, and those of
 // workers, listeners, lookups and checks of backends.

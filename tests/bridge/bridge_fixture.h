@@ -28,7 +28,10 @@ class Witness final : public Bridge::Observer {
  public:
   using Plan = absl::AnyInvocable<void()>;
 
-  absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override { return bytes; }
+  absl::Span<const uint8_t> OnFirstBytes(absl::Span<const uint8_t> bytes) override {
+    first_bytes.push_back(bytes.size());
+    return bytes;
+  }
   void OnHandshakeInput() override {}
   void OnClientsTurn() override {}
   void OnClientReady() override { Note("ready", &on_ready); }
@@ -46,6 +49,7 @@ class Witness final : public Bridge::Observer {
   void OnClosed() override { Note("closed", &on_closed); }
 
   std::vector<std::string> told;
+  std::vector<size_t> first_bytes;
   int first_answers = 0;
   int last_error = 0;
   End ended_as;
@@ -65,7 +69,13 @@ class BridgeTest : public ::testing::Test {
   void SetUp() override {
     signal(SIGPIPE, SIG_IGN);
     loop_ = *EventLoop::Create(&clock_);
-    // A client, and the accepted end of its connection, which becomes the bridge's.
+    ASSERT_NO_FATAL_FAILURE(Accept());
+    bridge_->PassThrough();
+    witness_.told.clear();
+  }
+
+  // A client, and the accepted end of its connection, which becomes the bridge's.
+  void Accept() {
     ListeningPeer door;
     client_ = Peer::Connect(door.address());
     auto accepted = door.Accept();
@@ -73,8 +83,6 @@ class BridgeTest : public ::testing::Test {
     const int fd = dup(accepted->fd());
     fcntl(fd, F_SETFL, O_NONBLOCK);
     bridge_ = std::make_unique<Bridge>(fd, &options_, &witness_, loop_.get(), &memory_);
-    bridge_->PassThrough();
-    witness_.told.clear();
   }
 
   void TearDown() override {

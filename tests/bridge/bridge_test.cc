@@ -4,12 +4,22 @@
 #include <errno.h>
 
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/bridge/bridge_fixture.h"
 
 namespace tlsbridge::testing {
 namespace {
+
+// It may have to be kept until the handshake's turn.
+TEST_F(BridgeTest, LittleIsReadAtATimeOfAClientThatIsNotUnderstoodYet) {
+  Accept();
+  client_->Send(std::string(20'000, 'x'));
+  Turn();
+  EXPECT_EQ(witness_.first_bytes, std::vector<size_t>({4096, 4096, 4096, 4096, 3616}));
+  bridge_->Cleanup(kReset);
+}
 
 // ---- Once only.
 

@@ -10,9 +10,13 @@
 
 namespace tlsbridge::tls {
 
-// All certificates of a chain together; more is taken from no peer either. Others take 64 KiB (Go)
-// or 100 KiB (OpenSSL).
+// All certificates of a chain together; more is taken from no backend either. Others take 64 KiB
+// (Go) or 100 KiB (OpenSSL).
 inline constexpr size_t kMaxChainBytes = 32 * 1024;
+
+// More is taken from no client, since whoever has connected can send it: no longer a message than
+// those that BoringSSL reads from any client.
+inline constexpr size_t kMaxClientChainBytes = 16 * 1024;
 
 enum class CertificateUse { kServer, kClient };
 

@@ -6,6 +6,7 @@
 #include <openssl/hkdf.h>
 #include <openssl/hmac.h>
 #include <openssl/mem.h>
+#include <openssl/pool.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <string.h>
@@ -116,10 +117,21 @@ class TicketKeys {
   KeySet set_ = {};  // guarded by mutex_; no key yet, and good at no time
 };
 
+// A ticket has its client's certificates in it, and is shown in a hello, of which 16 KiB are read.
+bool HasRoomForCertificates(const SSL* ssl) {
+  constexpr size_t kMostBytes = 8 * 1024;
+  size_t bytes = 0;
+  for (const CRYPTO_BUFFER* certificate : SSL_get0_peer_certificates(ssl)) {
+    bytes += CRYPTO_BUFFER_len(certificate);
+  }
+  return bytes <= kMostBytes;
+}
+
 int PrepareTicket(SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac,
                   int encrypt) {
   TicketKeys* const keys = ContextSlot<TicketKeys>::Of(ssl);
   if (keys == nullptr) return encrypt == 1 ? -1 : 0;
+  if (encrypt == 1 && !HasRoomForCertificates(ssl)) return 0;  // none is sent
   return keys->Prepare(name, iv, cipher, hmac, encrypt == 1);
 }
 

@@ -1,18 +1,37 @@
 #include "tls/trust/client_verifier.h"
 
+#include <openssl/pool.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "tls/certificates/certificate_uses.h"
 #include "tls/context_slot.h"
 #include "tls/out_of_memory.h"
 #include "tls/trust/peer_signatures.h"
 
 namespace tlsbridge::tls {
+namespace {
+
+bssl::UniquePtr<STACK_OF(CRYPTO_BUFFER)> NamesOf(const std::vector<bssl::UniquePtr<X509>>& cas) {
+  bssl::UniquePtr<STACK_OF(CRYPTO_BUFFER)> names(Made(sk_CRYPTO_BUFFER_new_null()));
+  for (const auto& ca : cas) {
+    const uint8_t* der;
+    size_t length;
+    Done(X509_NAME_get0_der(X509_get_subject_name(ca.get()), &der, &length));
+    bssl::UniquePtr<CRYPTO_BUFFER> name(Made(CRYPTO_BUFFER_new(der, length, /*pool=*/nullptr)));
+    Done(bssl::PushToStack(names.get(), std::move(name)));
+  }
+  return names;
+}
+
+}  // namespace
+
 std::string PolicyDigest(const ClientPolicy& policy) {
   std::string text = absl::StrCat(static_cast<int>(policy.mode), policy.observe_only ? "o" : "",
                                   "\n", policy.ca_pem);
@@ -48,12 +67,12 @@ absl::Status ClientVerifier::Install(const ClientPolicy& policy, Ask ask, SSL_CT
   if (!verifier.ok()) return verifier.status();
   if (absl::Status status = LimitPeerSignatures(ctx); !status.ok()) return status;
   if ((*verifier)->tells_cas()) {
-    for (const auto& ca : (*verifier)->trust_->cas()) Done(SSL_CTX_add_client_CA(ctx, ca.get()));
+    SSL_CTX_set0_client_CAs(ctx, NamesOf((*verifier)->trust_->cas()).release());
   }
   const bool insist = (*verifier)->required() && !policy.observe_only;
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | (insist ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                             ask);
-  SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
+  SSL_CTX_set_max_cert_list(ctx, kMaxClientChainBytes);
   // A ticket is resumed only under the policy under which it was given.
   const std::string digest = PolicyDigest(policy);
   Done(SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(digest.data()),

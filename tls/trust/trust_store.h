@@ -47,7 +47,7 @@ class TrustStore {
  public:
   // Between leaf and anchor, as X509_VERIFY_PARAM_set_depth() counts.
   static constexpr int kMaxIntermediates = 4;
-  // All certificates of a peer together; for SSL_CTX_set_max_cert_list.
+  // All certificates of a backend together; for SSL_CTX_set_max_cert_list.
   static constexpr size_t kMaxCertificateBytes = kMaxChainBytes;
 
   enum class Purpose { kClient, kServer };
