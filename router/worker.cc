@@ -88,10 +88,12 @@ void Worker::CutAll(TerminationReason reason) {
   loop_->Post([this, reason] { connections_.CutAll(reason); });
 }
 
-void Worker::ListConnections(const IdRange& range, absl::AnyInvocable<void(Snapshot)> receiver) {
-  loop_->Post([this, range, receiver = std::move(receiver)]() mutable {
+void Worker::ListConnections(const IdRange& range, const ConnectionFilter& filter,
+                             absl::AnyInvocable<void(Snapshot)> receiver) {
+  loop_->Post([this, range, filter, receiver = std::move(receiver)]() mutable {
     connections_.List(
-        range, [this, receiver = std::move(receiver)](ConnectionManager::Listing listing) mutable {
+        range, filter,
+        [this, receiver = std::move(receiver)](ConnectionManager::Listing listing) mutable {
           Snapshot snapshot = Take();
           snapshot.records = std::move(listing.records);
           snapshot.queued_bytes = listing.queued_bytes;
@@ -100,10 +102,10 @@ void Worker::ListConnections(const IdRange& range, absl::AnyInvocable<void(Snaps
   });
 }
 
-void Worker::ReportIds(uint64_t after, size_t most,
+void Worker::ReportIds(uint64_t after, size_t most, const ConnectionFilter& filter,
                        absl::AnyInvocable<void(std::vector<uint64_t>)> receiver) {
-  loop_->Post([this, after, most, receiver = std::move(receiver)]() mutable {
-    receiver(connections_.NextIds(after, most));
+  loop_->Post([this, after, most, filter, receiver = std::move(receiver)]() mutable {
+    connections_.FindIds(after, most, filter, std::move(receiver));
   });
 }
 

@@ -67,9 +67,10 @@ class Worker {
   void CutAll(TerminationReason reason);  // without a grace
   // Each `receiver` runs on the worker's thread, in a later turn: what is asked of all connections
   // takes several. What is under way when the thread ends is dropped.
-  void ListConnections(const IdRange& range, absl::AnyInvocable<void(Snapshot)> receiver);
-  // The `most` ids of connections that come next behind `after`.
-  void ReportIds(uint64_t after, size_t most,
+  void ListConnections(const IdRange& range, const ConnectionFilter& filter,
+                       absl::AnyInvocable<void(Snapshot)> receiver);
+  // The `most` ids of connections that `filter` wants and that come next behind `after`.
+  void ReportIds(uint64_t after, size_t most, const ConnectionFilter& filter,
                  absl::AnyInvocable<void(std::vector<uint64_t>)> receiver);
 
   // Ends the thread. REQUIRES: no connection is left, or it does not matter.
@@ -77,7 +78,7 @@ class Worker {
   // REQUIRES: joined.
   Snapshot FinalSnapshot() const;
 
-  EventLoop* loop() { return loop_.get(); }
+  EventLoop* loop() const { return loop_.get(); }
 
  private:
   Worker(const std::shared_ptr<const LiveConfig>& live, Admission* admission,

@@ -101,6 +101,10 @@ void AdminConnection::Linger() {
   ReadOn();
 }
 
+bool AdminConnection::is_local() const {
+  return SocketAddress::LocalOf(fd_).is_unix() || SocketAddress::PeerOf(fd_).is_loopback();
+}
+
 size_t AdminConnection::queued_bytes() const {
   if (bufferevent_ == nullptr) return 0;
   return evbuffer_get_length(bufferevent_get_output(bufferevent_.get()));

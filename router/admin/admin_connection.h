@@ -55,6 +55,8 @@ class AdminConnection final : public DeferredDeletable {
   void Close();
 
   uint64_t id() const { return id_; }
+  // Whether its client is on this machine.
+  bool is_local() const;
   size_t queued_bytes() const;
 
  private:

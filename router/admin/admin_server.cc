@@ -4,10 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "router/config/version.h"
 
 namespace tlsbridge {
@@ -16,26 +13,11 @@ namespace {
 constexpr absl::string_view kText = "text/plain";
 constexpr absl::string_view kJson = "application/json";
 
-}  // namespace
-
-absl::StatusOr<ConnectionPage> ConnectionPage::Parse(absl::string_view query) {
-  ConnectionPage page;
-  for (const absl::string_view parameter : absl::StrSplit(query, '&', absl::SkipEmpty())) {
-    const std::pair<absl::string_view, absl::string_view> parts =
-        absl::StrSplit(parameter, absl::MaxSplits('=', 1));
-    uint64_t number = 0;
-    const bool is_number = absl::SimpleAtoi(parts.second, &number);
-    if (parts.first == "after" && is_number) {
-      page.after = number;
-    } else if (parts.first == "limit" && is_number && number >= 1 && number <= kMost) {
-      page.limit = number;
-    } else {
-      return absl::InvalidArgumentError(
-          absl::StrCat("use ?limit=N, from 1 to ", kMost, ", and ?after=ID"));
-    }
-  }
-  return page;
+HttpAnswer BadRequest(const absl::Status& status) {
+  return {400, kText, absl::StrCat(std::string(status.message()), "\n")};
 }
+
+}  // namespace
 
 AdminServer::AdminServer(EventLoop* loop, const ListeningSocket* socket, Source* source)
     : loop_(loop),
@@ -65,15 +47,46 @@ size_t AdminServer::QueuedBytes() const {
 }
 
 void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connection) {
-  for (const Resource& resource : kResources) {
-    if (request.path == resource.path) return (this->*resource.answer)(request, connection);
+  const auto* const resource =
+      std::find_if(kResources.begin(), kResources.end(),
+                   [&](const Resource& known) { return request.path == known.path; });
+  if (resource == kResources.end()) {
+    return connection.Answer({404, kText, absl::StrCat("there is:\n", List())});
   }
-  const auto append_path = [](std::string* out, const Resource& resource) {
-    absl::StrAppend(out, resource.path);
-  };
-  connection.Answer(
-      {404, kText,
-       absl::StrCat("use one of ", absl::StrJoin(kResources, ", ", append_path), "\n")});
+  const bool changes = resource->method == Method::kPost;
+  if (request.post != changes) {
+    return connection.Answer(
+        {405, kText, changes ? "use POST\n" : "use GET\n", changes ? "POST" : "GET, HEAD"});
+  }
+  if (changes && (request.from_page || !connection.is_local())) {
+    return connection.Answer(
+        {403, kText, "this is for commands on this machine, not for pages in a browser\n"});
+  }
+  if (changes && !request.command) {
+    return connection.Answer({403, kText,
+                              absl::StrCat("send the field ", kCommandField,
+                                           ": 1, which no page can; or use the program's own "
+                                           "commands: tlsbridge --help\n")});
+  }
+  (this->*resource->answer)(request, connection);
+}
+
+std::string AdminServer::List() {
+  std::string list;
+  for (const Resource& resource : kResources) {
+    absl::StrAppend(&list, resource.method == Method::kPost ? "POST " : "GET  ", resource.path,
+                    std::string(14 - std::min<size_t>(resource.path.size(), 13), ' '),
+                    resource.about, "\n");
+  }
+  return list;
+}
+
+void AdminServer::Help(const HttpRequest& request, AdminConnection& connection) {
+  connection.Answer(Unless(request, Lasting(kText, List())));
+}
+
+void AdminServer::Version(const HttpRequest& request, AdminConnection& connection) {
+  connection.Answer(Unless(request, Lasting(kText, absl::StrCat("tlsbridge ", kVersion, "\n"))));
 }
 
 void AdminServer::Live(const HttpRequest& /*request*/, AdminConnection& connection) {
@@ -91,14 +104,22 @@ void AdminServer::Accepting(const HttpRequest& /*request*/, AdminConnection& con
   connection.Answer({503, kText, "draining\n"});
 }
 
+void AdminServer::Status(const HttpRequest& /*request*/, AdminConnection& connection) {
+  Ask(connection, kJson, [this](Source::OnText done) { source_->StatusJson(std::move(done)); });
+}
+
 void AdminServer::Connections(const HttpRequest& request, AdminConnection& connection) {
   const auto page = ConnectionPage::Parse(request.query);
-  if (!page.ok()) {
-    return connection.Answer(
-        {400, kText, absl::StrCat(std::string(page.status().message()), "\n")});
-  }
+  if (!page.ok()) return connection.Answer(BadRequest(page.status()));
   Ask(connection, kJson,
       [this, &page](Source::OnText done) { source_->ConnectionsJson(*page, std::move(done)); });
+}
+
+void AdminServer::Failures(const HttpRequest& request, AdminConnection& connection) {
+  const auto query = ParseFailureQuery(request.query);
+  if (!query.ok()) return connection.Answer(BadRequest(query.status()));
+  Ask(connection, kJson,
+      [this, &query](Source::OnText done) { source_->FailuresJson(*query, std::move(done)); });
 }
 
 void AdminServer::Routes(const HttpRequest& /*request*/, AdminConnection& connection) {
@@ -116,13 +137,24 @@ void AdminServer::Metrics(const HttpRequest& request, AdminConnection& connectio
       [this, format](Source::OnText done) { source_->Metrics(format, std::move(done)); });
 }
 
-void AdminServer::Version(const HttpRequest& /*request*/, AdminConnection& connection) {
-  connection.Answer({200, kText, absl::StrCat("tlsbridge ", kVersion, "\n")});
+void AdminServer::Drain(const HttpRequest& /*request*/, AdminConnection& connection) {
+  connection.Answer({200, kText, source_->Drain() ? "draining\n" : "it is draining already\n"});
+}
+
+void AdminServer::SetLevel(const HttpRequest& request, AdminConnection& connection) {
+  const auto level = ParseLevelQuery(request.query);
+  if (!level.ok()) return connection.Answer(BadRequest(level.status()));
+  if (!source_->SetLevel(*level)) {
+    return connection.Answer(
+        {409, kText, "the log has been off since the start; restart with another log level\n"});
+  }
+  connection.Answer(
+      {200, kText, absl::StrCat("log level ", LogLevelName(*level), " until a restart\n")});
 }
 
 void AdminServer::Ask(AdminConnection& connection, absl::string_view type,
                       absl::FunctionRef<void(Source::OnText)> what) {
-  const HttpAnswer refusal = {503, kText, "others are being answered\n"};
+  const HttpAnswer refusal = {503, kText, "too many concurrent requests, retry\n"};
   if (awaited_ >= kMaxAwaited || QueuedBytes() > kMaxQueuedBytes) return connection.Answer(refusal);
   ++awaited_;
   // Whoever asked may have gone when the answer is there.

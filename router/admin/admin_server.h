@@ -1,14 +1,8 @@
 // What an operator or an orchestrator asks a running process, over HTTP on loopback or a UNIX
-// socket.
+// socket. kResources lists it; `GET /help` prints that list.
 //
-//   GET /live         200 while the process runs
-//   GET /ready        200 while it accepts and is not draining, else 503
-//   GET /connections  live connections as JSON: ?limit=N of them (10000 at most), those whose ids
-//                     are greater than ?after=ID; `next` is the last one's where there are more
-//   GET /routes       every route, and how its connections ended, as JSON
-//   GET /certificates every certificate that is served, as JSON
-//   GET /metrics      what is counted and measured, as Prometheus reads it
-//   GET /version      the program's version
+// What changes something is a POST by who is on this machine, with the field that says that it is
+// no page in a browser that asks (http.h).
 //
 // Thread: the control loop's. Owner: the router. Loop, socket and source outlive it.
 // Failure: a bad request is answered and changes nothing; when too many clients ask at once, the
@@ -26,34 +20,25 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_connection.h"
 #include "router/admin/http.h"
+#include "router/admin/query.h"
 #include "router/listeners/listener.h"
+#include "router/log/log.h"
+#include "router/log/recent_failures.h"
 #include "router/metrics/exposition.h"
 
 namespace tlsbridge {
-
-// Some of the live connections: `limit` of those whose ids come next behind `after`.
-struct ConnectionPage {
-  static constexpr size_t kMost = 10000;
-
-  // From "after=7&limit=100", each of which may be missing. Failure: says what is wrong.
-  static absl::StatusOr<ConnectionPage> Parse(absl::string_view query);
-
-  uint64_t after = 0;
-  size_t limit = kMost;
-};
 
 class AdminServer final : private AdminConnection::Owner {
  public:
   // Twice what is accepted in one turn, so that in a flood everybody has a turn to ask in.
   static constexpr size_t kMaxConnections = 32;
-  // Lists of connections that clients have yet to take; ten thousand connections are about 6 MB.
+  // Documents that clients have yet to take; ten thousand connections are about 8 MB.
   static constexpr size_t kMaxQueuedBytes = 32 * 1024 * 1024;
-  // Lists that are being made.
+  // Documents that are being made.
   static constexpr int kMaxAwaited = 4;
 
   class Source {
@@ -66,10 +51,16 @@ class AdminServer final : private AdminConnection::Owner {
     virtual std::string unready() const = 0;
     // Each calls `done` with a document, now or later, on the control loop; never once the server
     // is gone.
+    virtual void StatusJson(OnText done) = 0;
     virtual void ConnectionsJson(const ConnectionPage& page, OnText done) = 0;
+    virtual void FailuresJson(const RecentFailures::Query& query, OnText done) = 0;
     virtual void RoutesJson(OnText done) = 0;
     virtual void CertificatesJson(OnText done) = 0;
     virtual void Metrics(Exposition::Format format, OnText done) = 0;
+    // The process stops, as by SIGTERM. False if it is stopping already, which this does not hurry.
+    virtual bool Drain() = 0;
+    // False if there is no log that could have a level.
+    virtual bool SetLevel(LogLevel level) = 0;
 
    protected:
     ~Source() = default;
@@ -90,30 +81,54 @@ class AdminServer final : private AdminConnection::Owner {
   void Accept(int fd);
   void OnRequest(const HttpRequest& request, AdminConnection& connection) override;
 
+  void Help(const HttpRequest& request, AdminConnection& connection);
   void Live(const HttpRequest& request, AdminConnection& connection);
   void Ready(const HttpRequest& request, AdminConnection& connection);
   void Accepting(const HttpRequest& request, AdminConnection& connection);
+  void Status(const HttpRequest& request, AdminConnection& connection);
   void Connections(const HttpRequest& request, AdminConnection& connection);
+  void Failures(const HttpRequest& request, AdminConnection& connection);
   void Routes(const HttpRequest& request, AdminConnection& connection);
   void Certificates(const HttpRequest& request, AdminConnection& connection);
   void Metrics(const HttpRequest& request, AdminConnection& connection);
   void Version(const HttpRequest& request, AdminConnection& connection);
+  void Drain(const HttpRequest& request, AdminConnection& connection);
+  void SetLevel(const HttpRequest& request, AdminConnection& connection);
 
   // What can be asked for.
+  enum class Method : uint8_t { kGet, kPost };  // HEAD is as GET
   struct Resource {
+    Method method;
     absl::string_view path;
+    absl::string_view about;
     void (AdminServer::*answer)(const HttpRequest&, AdminConnection&);
   };
-  static constexpr std::array<Resource, 8> kResources = {{
-      {"/live", &AdminServer::Live},
-      {"/ready", &AdminServer::Ready},
-      {"/accepting", &AdminServer::Accepting},
-      {"/connections", &AdminServer::Connections},
-      {"/routes", &AdminServer::Routes},
-      {"/certificates", &AdminServer::Certificates},
-      {"/metrics", &AdminServer::Metrics},
-      {"/version", &AdminServer::Version},
+  static constexpr std::array<Resource, 13> kResources = {{
+      {Method::kGet, "/help", "this list", &AdminServer::Help},
+      {Method::kGet, "/live", "200 while the process runs", &AdminServer::Live},
+      {Method::kGet, "/ready", "200 while it serves every route, else 503 and why not",
+       &AdminServer::Ready},
+      {Method::kGet, "/accepting", "200 until it is told to stop, then 503",
+       &AdminServer::Accepting},
+      {Method::kGet, "/status", "how it is, in one document: JSON", &AdminServer::Status},
+      {Method::kGet, "/connections",
+       "live connections: JSON; ?route= &reason= &peer= &state= &limit= &after=ID",
+       &AdminServer::Connections},
+      {Method::kGet, "/failures",
+       "the last connections that failed: JSON; ?reason= &route= &limit= &after=NUMBER",
+       &AdminServer::Failures},
+      {Method::kGet, "/routes", "what each route has counted, and its backends: JSON",
+       &AdminServer::Routes},
+      {Method::kGet, "/certificates", "what is served and until when: JSON",
+       &AdminServer::Certificates},
+      {Method::kGet, "/metrics", "all that is counted, for Prometheus", &AdminServer::Metrics},
+      {Method::kGet, "/version", "the program's version", &AdminServer::Version},
+      {Method::kPost, "/drain", "stops it as SIGTERM does; needs the field Tlsbridge-Command",
+       &AdminServer::Drain},
+      {Method::kPost, "/log-level", "?level=debug and so on; needs the field Tlsbridge-Command",
+       &AdminServer::SetLevel},
   }};
+  static std::string List();
 
   // Asks the source for a document of this media type.
   void Ask(AdminConnection& connection, absl::string_view type,

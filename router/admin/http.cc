@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace tlsbridge {
@@ -18,12 +20,18 @@ const char* ReasonPhrase(int code) {
   switch (code) {
     case 200:
       return "OK";
+    case 304:
+      return "Not Modified";
     case 400:
       return "Bad Request";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 409:
+      return "Conflict";
     case 421:
       return "Misdirected Request";
     case 431:
@@ -80,7 +88,8 @@ Outcome ParseRequestLine(absl::string_view line, HttpRequest* request) {
     return Outcome::kMalformed;
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Outcome::kVersionNotSupported;
-  if (method != "GET" && method != "HEAD") return Outcome::kMethodNotAllowed;
+  request->post = method == "POST";
+  if (method != "GET" && method != "HEAD" && !request->post) return Outcome::kMethodNotAllowed;
   absl::string_view host;
   absl::string_view query;
   const absl::string_view path = PathOf(target, &host, &query);
@@ -111,6 +120,14 @@ Outcome ParseHead(absl::string_view bytes, HttpRequest* request) {
     if (absl::EqualsIgnoreCase(field, "accept")) {
       // Several are one list (RFC 9110, section 5.2).
       absl::StrAppend(&request->accept, request->accept.empty() ? "" : ", ", value);
+    }
+    if (absl::EqualsIgnoreCase(field, "if-none-match")) {
+      absl::StrAppend(&request->if_none_match, request->if_none_match.empty() ? "" : ", ", value);
+    }
+    if (absl::EqualsIgnoreCase(field, kCommandField)) request->command = true;
+    if (absl::EqualsIgnoreCase(field, "origin") ||
+        (absl::EqualsIgnoreCase(field, "sec-fetch-site") && value != "none")) {
+      request->from_page = true;
     }
     if (!absl::EqualsIgnoreCase(field, "host")) continue;
     if (++hosts > 1) return Outcome::kMalformed;  // RFC 9112, section 3.2
@@ -146,10 +163,39 @@ HttpRequest HttpRequest::Parse(absl::string_view bytes) {
 }
 
 std::string HttpAnswer::Serialize(bool head_only) const {
-  return absl::StrCat(
-      "HTTP/1.1 ", code, " ", ReasonPhrase(code), "\r\nContent-Type: ", type,
-      "\r\nContent-Length: ", body.size(), code == 405 ? "\r\nAllow: GET, HEAD" : "",
-      "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n", head_only ? "" : body);
+  std::string head = absl::StrCat("HTTP/1.1 ", code, " ", ReasonPhrase(code), "\r\n");
+  if (code != 304) {
+    absl::StrAppend(&head, "Content-Type: ", type, "\r\nContent-Length: ", body.size(), "\r\n");
+  }
+  if (code == 405) absl::StrAppend(&head, "Allow: ", allow, "\r\n");
+  // What has an etag may be kept, and is asked for again each time (RFC 9111, section 5.2.2.4).
+  absl::StrAppend(&head, "Cache-Control: ", etag.empty() ? "no-store" : "no-cache", "\r\n");
+  if (!etag.empty()) absl::StrAppend(&head, "ETag: ", etag, "\r\n");
+  absl::StrAppend(&head, "X-Content-Type-Options: nosniff\r\n", "Content-Security-Policy: ",
+                  policy.empty() ? "default-src 'none'; frame-ancestors 'none'" : policy,
+                  "\r\nConnection: close\r\n\r\n");
+  return absl::StrCat(head, head_only || code == 304 ? "" : body);
+}
+
+HttpAnswer Lasting(absl::string_view type, std::string body) {
+  // FNV-1a: the same in each process that has this body.
+  uint64_t hash = 14695981039346656037u;
+  for (const unsigned char c : body) hash = (hash ^ c) * 1099511628211u;
+  HttpAnswer answer = {200, type, std::move(body)};
+  answer.etag = absl::StrCat("\"", absl::Hex(hash), "\"");
+  return answer;
+}
+
+HttpAnswer Unless(const HttpRequest& request, HttpAnswer answer) {
+  for (absl::string_view known : absl::StrSplit(request.if_none_match, ',')) {
+    known = absl::StripAsciiWhitespace(known);
+    absl::ConsumePrefix(&known, "W/");  // compared weakly
+    if (known != "*" && known != answer.etag) continue;
+    answer.code = 304;
+    answer.body.clear();
+    break;
+  }
+  return answer;
 }
 
 HttpAnswer Refusal(HttpRequest::Outcome outcome) {
@@ -160,7 +206,8 @@ HttpAnswer Refusal(HttpRequest::Outcome outcome) {
       return {421, "text/plain",
               "this server answers to an IP address or to localhost, not to that Host\n"};
     case Outcome::kMethodNotAllowed:
-      return {405, "text/plain", "use GET\n"};
+      return {405, "text/plain", "use GET, or POST for what changes something\n",
+              "GET, HEAD, POST"};
     case Outcome::kVersionNotSupported:
       return {505, "text/plain", "use HTTP/1.1\n"};
     default:

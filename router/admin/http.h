@@ -1,4 +1,5 @@
-// As much of HTTP/1.1 as answers a GET (RFC 9112): the head of one request in, one answer out.
+// As much of HTTP/1.1 as answers a GET, or a POST whose body does not matter (RFC 9112): the head
+// of one request in, one answer out.
 //
 // Thread: any. Failure: a outcome; what a client sends cannot do more.
 #pragma once
@@ -20,7 +21,7 @@ struct HttpRequest {
     kComplete,
     kTooLarge,
     kMalformed,
-    kMethodNotAllowed,  // neither GET nor HEAD
+    kMethodNotAllowed,  // neither GET, HEAD nor POST
     kMisdirected,       // for another host (RFC 9110, section 15.5.20)
     kVersionNotSupported,
   };
@@ -35,20 +36,36 @@ struct HttpRequest {
 
   Outcome outcome = Outcome::kIncomplete;
   bool head_only = false;  // HEAD
-  std::string path;        // without the query
-  std::string query;       // behind "?"; empty for none
-  std::string host;        // of the target, else of the Host field; empty for none
-  std::string accept;      // what the client takes (RFC 9110, section 12.5.1); empty for anything
+  bool post = false;
+  std::string path;    // without the query
+  std::string query;   // behind "?"; empty for none
+  std::string host;    // of the target, else of the Host field; empty for none
+  std::string accept;  // what the client takes (RFC 9110, section 12.5.1); empty for anything
+  std::string if_none_match;  // what it has already (RFC 9110, section 13.1.2)
+  bool from_page = false;     // a browser sends it for a page (Origin, Sec-Fetch-Site)
+  bool command = false;       // it has the field kCommandField
 };
+
+// What asks to change something has this field, whatever its value: a page of somebody else's
+// cannot make a browser send it without asking first (CORS), which is not answered.
+inline constexpr absl::string_view kCommandField = "Tlsbridge-Command";
 
 struct HttpAnswer {
   int code = 200;
   absl::string_view type = "text/plain";
   std::string body;
+  absl::string_view allow = "GET, HEAD";  // of a 405
+  std::string etag = {};                  // of what stays the same, with its quotes; else empty
+  absl::string_view policy = {};          // Content-Security-Policy; empty: nothing may be loaded
 
   // As it goes on the wire. The connection ends behind it.
   std::string Serialize(bool head_only) const;
 };
+
+// What stays as it is for as long as the program does.
+HttpAnswer Lasting(absl::string_view type, std::string body);
+// `answer`, or that the client has it already (RFC 9110, section 13.1.2). For what has an etag.
+HttpAnswer Unless(const HttpRequest& request, HttpAnswer answer);
 
 // What is said to a request that is not kComplete. REQUIRES: it is not kIncomplete either.
 HttpAnswer Refusal(HttpRequest::Outcome outcome);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "bridge/local_error.h"
 #include "router/log/log.h"
 
@@ -19,6 +20,12 @@ std::vector<std::string> Texts(const std::vector<SocketAddress>& addresses) {
 }
 
 }  // namespace
+
+const char* EndpointStateName(const EndpointStatus& endpoint, absl::Time now) {
+  if (!endpoint.healthy) return "unhealthy";
+  if (endpoint.ejected_until > now) return "ejected";
+  return endpoint.drain ? "draining" : "good";
+}
 
 bool operator==(const ResolvedEndpoint& a, const ResolvedEndpoint& b) {
   return a.share == b.share && a.tier == b.tier && Texts(a.addresses) == Texts(b.addresses);
@@ -263,6 +270,9 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
   {
     std::lock_guard<std::mutex> lock(book_->mutex());
     ++endpoint->failures;
+    const char* const name = error == 0 ? "TLS handshake failed" : strerrorname_np(error);
+    endpoint->last_error = name == nullptr ? "unknown" : name;
+    endpoint->last_error_at = now;
     // Another route of the configuration before may have been its last.
     bool may_eject = true;
     for (const Member& member : members_) {
@@ -271,6 +281,7 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
     }
     if (!endpoint->ejection.OnFailure(ejection_, now, may_eject)) return;
     length = endpoint->ejection.until() - now;
+    endpoint->changed_at = now;
     book_->TellOfChange();
   }
   LogEvent event(LogLevel::kWarning, "backend_ejected");
@@ -284,9 +295,18 @@ bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) 
   EndpointState* const found = Find(endpoint);
   if (found == nullptr || found->healthy == healthy) return false;
   found->healthy = healthy;
+  found->changed_at = now;
   if (healthy) found->back_since = now;
   book_->TellOfChange();
   return true;
+}
+
+void BackendPool::OnCheckFailed(EndpointId endpoint, absl::string_view why, absl::Time now) {
+  std::lock_guard<std::mutex> lock(book_->mutex());
+  EndpointState* const found = Find(endpoint);
+  if (found == nullptr) return;
+  found->last_error = absl::StrCat("check: ", why);
+  found->last_error_at = now;
 }
 
 void BackendPool::OnCheckPassed(EndpointId endpoint, int enough, absl::Time now) {
@@ -335,7 +355,12 @@ std::vector<EndpointStatus> BackendPool::Endpoints(absl::Time now) const {
                       .ejected_until = endpoint.ejection.until(),
                       .connections = endpoint.connections.load(std::memory_order_relaxed),
                       .leases = endpoint.leases,
-                      .failures = endpoint.failures});
+                      .failures = endpoint.failures,
+                      .since = endpoint.ejection.ejected(now)
+                                   ? endpoint.changed_at
+                                   : std::max(endpoint.changed_at, endpoint.ejection.until()),
+                      .last_error = endpoint.last_error,
+                      .last_error_at = endpoint.last_error_at});
   }
   return result;
 }

@@ -53,7 +53,13 @@ struct EndpointStatus {
   int64_t connections = 0;
   int64_t leases = 0;    // ever
   int64_t failures = 0;  // ever
+  // When it became what it is: good, unhealthy or ejected; the infinite past: it always was.
+  absl::Time since = absl::InfinitePast();
+  std::string last_error;  // of a connection or a check; empty for none
+  absl::Time last_error_at = absl::InfinitePast();
 };
+// "good", "unhealthy", "ejected" or "draining".
+const char* EndpointStateName(const EndpointStatus& endpoint, absl::Time now);
 
 class BackendPool : public std::enable_shared_from_this<BackendPool> {
  public:
@@ -109,6 +115,8 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
   // that are gone go on.
   void SetEndpoints(size_t backend, const std::vector<ResolvedEndpoint>& endpoints, absl::Time now);
 
+  // A check has failed, and why.
+  void OnCheckFailed(EndpointId endpoint, absl::string_view why, absl::Time now);
   // What a check found. True if that is news; false for an endpoint that is gone, too.
   bool SetHealthy(EndpointId endpoint, bool healthy, absl::Time now);
   // A check has passed: `enough` of them end an ejection early.

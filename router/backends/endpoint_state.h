@@ -35,6 +35,9 @@ struct EndpointState {
   bool healthy = true;  // until a check says otherwise
   EjectionState ejection;
   absl::Time back_since = absl::InfinitePast();  // when it appeared or became healthy
+  absl::Time changed_at = absl::InfinitePast();  // when it was last ejected or its health changed
+  std::string last_error;                        // of a connection or a check; empty for none
+  absl::Time last_error_at = absl::InfinitePast();
 };
 
 }  // namespace tlsbridge

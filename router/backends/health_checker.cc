@@ -103,11 +103,16 @@ void HealthChecker::OnResult(Check* check, const absl::Status& status) {
     return;
   }
   check->unmade = false;
-  if (status.ok()) pool_->OnCheckPassed(check->id, settings_.healthy_after, loop_->common_now());
+  const absl::Time now = loop_->common_now();
+  if (status.ok()) {
+    pool_->OnCheckPassed(check->id, settings_.healthy_after, now);
+  } else {
+    pool_->OnCheckFailed(check->id, status.message(), now);
+  }
   const bool healthy = check->vote.Judge(settings_, status.ok(), check->healthy);
   if (healthy == check->healthy) return;
   check->healthy = healthy;
-  pool_->SetHealthy(check->id, healthy, loop_->common_now());
+  pool_->SetHealthy(check->id, healthy, now);
   LogEvent(healthy ? LogLevel::kInfo : LogLevel::kWarning,
            healthy ? "backend_healthy" : "backend_unhealthy")
       .Text("route", route_)

@@ -337,6 +337,7 @@ struct Shutdown {
 struct LogSettings {
   LogLevel level = LogLevel::kInfo;
   LogFormat format = LogFormat::kText;
+  bool starts = false;  // a line when a connection begins, too
 
   bool operator==(const LogSettings&) const = default;
 };

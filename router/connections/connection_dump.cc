@@ -16,6 +16,10 @@ Json Pauses(const Endpoint* endpoint) {
   return reasons;
 }
 
+double Milliseconds(absl::Duration duration) {
+  return absl::ToDoubleMilliseconds(absl::Trunc(duration, absl::Microseconds(1)));
+}
+
 double Seconds(absl::Duration duration) {
   return absl::ToDoubleSeconds(absl::Trunc(duration, absl::Milliseconds(1)));
 }
@@ -55,6 +59,25 @@ std::string DumpConnection(const Connection& connection, absl::Time now) {
   if (const tls::Session* session = bridge.client_tls(); session != nullptr) {
     json["tls"] = session->version();
     json["cipher"] = session->cipher();
+    if (session->handshake_done()) {
+      json["group"] = session->group();
+      json["resumed"] = session->resumed();
+      if (!session->alpn().empty()) json["alpn"] = std::string(session->alpn());
+      json["handshake_ms"] = Milliseconds(record.client_ready_at - record.accepted_at);
+    }
+    if (!bridge.client_tls()->client_identity().empty()) {
+      json["client"] = std::string(bridge.client_tls()->client_identity());
+    }
+  }
+  if (record.connected_at < absl::InfiniteFuture()) {
+    json["connect_ms"] = Milliseconds(record.connected_at - record.connecting_since);
+  }
+  if (record.first_answer_at < absl::InfiniteFuture()) {
+    json["first_byte_ms"] = Milliseconds(record.first_answer_at - record.connected_at);
+  }
+  if (const tls::Session* backend = bridge.backend_tls();
+      backend != nullptr && backend->handshake_done()) {
+    json["backend_tls"] = backend->version();
   }
   json["sni"] = record.server_name;
   return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);

@@ -91,7 +91,7 @@ std::string VersionNames(const std::vector<uint16_t>& versions) {
   });
 }
 
-void AppendEnd(const End& end, LogEvent* event) {
+void AppendEnd(const End& end, LogLine* event) {
   event->Text("reason", TerminationReasonName(end.reason))
       .Text("incoming", TerminationReasonName(end.incoming))
       .Text("outgoing", TerminationReasonName(end.outgoing));
@@ -102,7 +102,7 @@ void AppendEnd(const End& end, LogEvent* event) {
   if (end.error != 0) event->Text("errno", strerrorname_np(end.error));
 }
 
-void AppendClient(const tls::ClientSession& session, LogEvent* event) {
+void AppendClient(const tls::ClientSession& session, LogLine* event) {
   if (!session.client_identity().empty()) {
     event->Text("client", session.client_identity());
     if (!session.allowed_by().empty()) event->Text("allowed_by", session.allowed_by());
@@ -119,6 +119,51 @@ void AppendClient(const tls::ClientSession& session, LogEvent* event) {
       .Text("group", session.group())
       .Flag("resumed", session.resumed());
   if (!session.alpn().empty()) event->Text("alpn", session.alpn());
+}
+
+// All that is known of a connection that has ended.
+void Append(const Connection& connection, LogLine* event) {
+  const ConnectionRecord& record = connection.record();
+  const Bridge& bridge = connection.bridge();
+  const tls::ClientSession* const client = bridge.client_tls();
+  const proxy_protocol::Malformed malformed = connection.malformed_proxy_header();
+  event->Number("id", record.id).Text("peer", record.peer.ToString());
+  if (record.proxied != nullptr) event->Text("proxied_by", record.proxied->by.ToString());
+  event->Text("listener", record.listener->ToString());
+  if (record.routed) event->Text("route", record.route->name);
+  if (!connection.backend().empty()) event->Text("backend", connection.backend());
+  AppendEnd(record.end, event);
+  if (malformed != proxy_protocol::Malformed::kNone) {
+    event->Text("detail", proxy_protocol::MalformedName(malformed));
+  }
+  event->Milliseconds("duration_ms", record.ended_at - record.accepted_at)
+      .Number("bytes_received", bridge.bytes_received())
+      .Number("bytes_sent", bridge.bytes_sent());
+  if (bridge.dropped_bytes() > 0) event->Number("bytes_dropped", bridge.dropped_bytes());
+  event->Text("sni", record.server_name);
+  if (const Greeting::Offer* offer = connection.offer(); offer != nullptr) {
+    event->Text("alpn_offered", offer->alpn)
+        .Text("versions_offered", VersionNames(offer->versions));
+  }
+  if (client != nullptr) {
+    AppendClient(*client, event);
+    if (client->handshake_done()) {
+      event->Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
+    }
+  }
+  if (record.connected_at < absl::InfiniteFuture()) {
+    event->Milliseconds("connect_ms", record.connected_at - record.connecting_since);
+  }
+  if (record.first_answer_at < absl::InfiniteFuture()) {
+    event->Milliseconds("first_byte_ms", record.first_answer_at - record.connected_at);
+  }
+  if (const tls::Session* session = bridge.backend_tls();
+      session != nullptr && session->handshake_done()) {
+    event->Text("backend_tls", session->version())
+        .Text("backend_cipher", session->cipher())
+        .Flag("backend_resumed", session->resumed());
+    if (!session->alpn().empty()) event->Text("backend_alpn", session->alpn());
+  }
 }
 
 }  // namespace
@@ -172,31 +217,64 @@ void ConnectionLog::Finish() {
   FlushUntil(absl::InfiniteFuture());
 }
 
-void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
-  const LogLevel level = LevelOf(record.end);
-  if (!ShouldWrite(record, KindOf(record.end), /*backend=*/"", /*subject=*/"", level)) return;
-  LogEvent event(level, "connection_end");
-  event.Number("id", record.id)
+void ConnectionLog::Write(LogLevel level, bool write, const ConnectionRecord& record,
+                          absl::FunctionRef<void(LogLine&)> fill) {
+  if (write) {
+    LogEvent event(level, "connection_end");
+    fill(event);
+  }
+  if (level != LogLevel::kWarning) return;
+  const absl::Time now = loop_->clock().Wall();
+  if (!folder_->recent().Count(record.end.reason, write, now)) return;
+  LogLine text(LogFormat::kText, "connection_end");
+  fill(text);
+  LogLine json(LogFormat::kJson, "connection_end");
+  fill(json);
+  folder_->recent().Add({.at = now,
+                         .reason = record.end.reason,
+                         .route = record.routed ? record.route->name : "",
+                         .written = write,
+                         .line = text.text(),
+                         .fields = absl::StrCat("{", json.text(), "}")});
+}
+
+void ConnectionLog::WriteStart(const ConnectionRecord& record) {
+  LogEvent(LogLevel::kInfo, "connection_start")
+      .Number("id", record.id)
       .Text("peer", record.peer.ToString())
       .Text("listener", record.listener->ToString());
-  AppendEnd(record.end, &event);
+}
+
+void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
+  const LogLevel level = LevelOf(record.end);
+  const bool write = ShouldWrite(record, KindOf(record.end), /*backend=*/"", /*subject=*/"", level);
+  Write(level, write, record, [&record](LogLine& event) {
+    event.Number("id", record.id)
+        .Text("peer", record.peer.ToString())
+        .Text("listener", record.listener->ToString());
+    AppendEnd(record.end, &event);
+  });
 }
 
 void ConnectionLog::WriteEnd(const ConnectionRecord& record, const ByKernel& by_kernel) {
   const LogLevel level = LevelOf(record.end);
-  if (!ShouldWrite(record, KindOf(record.end), by_kernel.backend, /*subject=*/"", level)) return;
-  LogEvent event(level, "connection_end");
-  event.Number("id", record.id)
-      .Text("peer", record.peer.ToString())
-      .Text("listener", record.listener->ToString())
-      .Text("route", record.route->name)
-      .Text("backend", by_kernel.backend);
-  AppendEnd(record.end, &event);
-  if (!by_kernel.detail.empty()) event.Text("detail", by_kernel.detail);
-  event.Text("engine", "nftables")
-      .Milliseconds("duration_ms", record.ended_at - record.accepted_at);
-  if (by_kernel.ip_bytes_received) event.Number("ip_bytes_received", *by_kernel.ip_bytes_received);
-  if (by_kernel.ip_bytes_sent) event.Number("ip_bytes_sent", *by_kernel.ip_bytes_sent);
+  const bool write =
+      ShouldWrite(record, KindOf(record.end), by_kernel.backend, /*subject=*/"", level);
+  Write(level, write, record, [&record, &by_kernel](LogLine& event) {
+    event.Number("id", record.id)
+        .Text("peer", record.peer.ToString())
+        .Text("listener", record.listener->ToString())
+        .Text("route", record.route->name)
+        .Text("backend", by_kernel.backend);
+    AppendEnd(record.end, &event);
+    if (!by_kernel.detail.empty()) event.Text("detail", by_kernel.detail);
+    event.Text("engine", "nftables")
+        .Milliseconds("duration_ms", record.ended_at - record.accepted_at);
+    if (by_kernel.ip_bytes_received) {
+      event.Number("ip_bytes_received", *by_kernel.ip_bytes_received);
+    }
+    if (by_kernel.ip_bytes_sent) event.Number("ip_bytes_sent", *by_kernel.ip_bytes_sent);
+  });
 }
 
 void ConnectionLog::WriteEnd(const Connection& connection) {
@@ -212,45 +290,8 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   const Bridge& bridge = connection.bridge();
   const tls::ClientSession* const client = bridge.client_tls();
   const absl::string_view subject = client == nullptr ? "" : client->refused_identity();
-  if (!ShouldWrite(record, std::move(kind), connection.backend(), subject, level)) return;
-
-  LogEvent event(level, "connection_end");
-  event.Number("id", record.id).Text("peer", record.peer.ToString());
-  if (record.proxied != nullptr) event.Text("proxied_by", record.proxied->by.ToString());
-  event.Text("listener", record.listener->ToString());
-  if (record.routed) event.Text("route", record.route->name);
-  if (!connection.backend().empty()) event.Text("backend", connection.backend());
-  AppendEnd(record.end, &event);
-  if (malformed != proxy_protocol::Malformed::kNone) {
-    event.Text("detail", proxy_protocol::MalformedName(malformed));
-  }
-  event.Milliseconds("duration_ms", record.ended_at - record.accepted_at)
-      .Number("bytes_received", bridge.bytes_received())
-      .Number("bytes_sent", bridge.bytes_sent());
-  if (bridge.dropped_bytes() > 0) event.Number("bytes_dropped", bridge.dropped_bytes());
-  event.Text("sni", record.server_name);
-  if (const Greeting::Offer* offer = connection.offer(); offer != nullptr) {
-    event.Text("alpn_offered", offer->alpn).Text("versions_offered", VersionNames(offer->versions));
-  }
-  if (client != nullptr) {
-    AppendClient(*client, &event);
-    if (client->handshake_done()) {
-      event.Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
-    }
-  }
-  if (record.connected_at < absl::InfiniteFuture()) {
-    event.Milliseconds("connect_ms", record.connected_at - record.connecting_since);
-  }
-  if (record.first_answer_at < absl::InfiniteFuture()) {
-    event.Milliseconds("first_byte_ms", record.first_answer_at - record.connected_at);
-  }
-  if (const tls::Session* session = bridge.backend_tls();
-      session != nullptr && session->handshake_done()) {
-    event.Text("backend_tls", session->version())
-        .Text("backend_cipher", session->cipher())
-        .Flag("backend_resumed", session->resumed());
-    if (!session->alpn().empty()) event.Text("backend_alpn", session->alpn());
-  }
+  const bool write = ShouldWrite(record, std::move(kind), connection.backend(), subject, level);
+  Write(level, write, record, [&connection](LogLine& event) { Append(connection, &event); });
 }
 
 }  // namespace tlsbridge

@@ -2,7 +2,8 @@
 //
 // Orderly ends are always written. Failures of one kind, at one route and backend, are written a
 // few times a minute and then counted; refusals by policy are counted by client, so that each is
-// named (RefusalFolder); a TCP probe is a matter for the debug log.
+// named (RefusalFolder); a TCP probe is a matter for the debug log. What fails is kept for
+// operators, too, whether it is written or not (RecentFailures).
 //
 // Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
 #pragma once
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
@@ -26,6 +28,8 @@ class ConnectionLog {
  public:
   ConnectionLog(EventLoop* loop, FailureFolder* folder);
 
+  // Of one that has been accepted, where the configuration asks for such lines.
+  void WriteStart(const ConnectionRecord& record);
   void WriteEnd(const Connection& connection);
   // For one that the kernel forwarded.
   struct ByKernel {
@@ -46,6 +50,9 @@ class ConnectionLog {
   // Of a failure; `subject` is whom the client's certificate names.
   bool ShouldWrite(const ConnectionRecord& record, std::string kind, absl::string_view backend,
                    absl::string_view subject, LogLevel level);
+  // Writes the line of an end that `fill` makes, or keeps it for operators, or both.
+  void Write(LogLevel level, bool write, const ConnectionRecord& record,
+             absl::FunctionRef<void(LogLine&)> fill);
   void Flush();
   void FlushUntil(absl::Time time);
   void SetFlushTimer();

@@ -60,6 +60,7 @@ void ConnectionManager::Accept(int fd, const SocketAddress& peer, const SocketAd
     return;
   }
 
+  if (live_->config().log.starts) log_.WriteStart(record);
   const uint64_t id = record.id;
   auto connection = std::make_unique<Connection>(this, live_, std::move(record), fd,
                                                  std::move(token), loop_, memory_);
@@ -178,17 +179,33 @@ void ConnectionManager::CutAll(TerminationReason reason) {
   for (Connection* connection : All()) connection->bridge().CloseNow();
 }
 
-void ConnectionManager::List(const IdRange& range, absl::AnyInvocable<void(Listing)> done) {
+void ConnectionManager::List(const IdRange& range, const ConnectionFilter& filter,
+                             absl::AnyInvocable<void(Listing)> done) {
   auto listing = std::make_shared<Listing>();
   walk_.Begin(
       range, ConnectionWalk::kThorough,
-      [this, listing](Connection& connection) {
+      [this, filter, listing](Connection& connection) {
+        if (!filter.Matches(connection.record(), connection.bridge().state())) return;
         if (!listing->records.empty()) listing->records.push_back(',');
         listing->records.append(DumpConnection(connection, loop_->now()));
         const Bridge& bridge = connection.bridge();
         listing->queued_bytes += bridge.queued_to_client() + bridge.queued_to_backend();
       },
       [listing, done = std::move(done)]() mutable { done(std::move(*listing)); });
+}
+
+void ConnectionManager::FindIds(uint64_t after, size_t most, const ConnectionFilter& filter,
+                                absl::AnyInvocable<void(std::vector<uint64_t>)> done) {
+  if (filter.all()) return done(NextIds(after, most));
+  auto ids = std::make_shared<std::vector<uint64_t>>();
+  walk_.Begin(
+      {.after = after}, ConnectionWalk::kQuick,
+      [ids, most, filter](Connection& connection) {
+        if (ids->size() == most) return;
+        if (!filter.Matches(connection.record(), connection.bridge().state())) return;
+        ids->push_back(connection.record().id);
+      },
+      [ids, done = std::move(done)]() mutable { done(std::move(*ids)); });
 }
 
 std::vector<uint64_t> ConnectionManager::NextIds(uint64_t after, size_t most) const {

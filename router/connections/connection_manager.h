@@ -21,6 +21,7 @@
 #include "bridge/event/timer.h"
 #include "bridge/worker_memory.h"
 #include "router/connections/connection.h"
+#include "router/connections/connection_filter.h"
 #include "router/connections/connection_log.h"
 #include "router/connections/connection_walk.h"
 #include "router/handshakes/handshake_limit.h"
@@ -89,9 +90,13 @@ class ConnectionManager {
     std::string records;      // JSON objects, separated by commas
     size_t queued_bytes = 0;  // what stalled peers of these have not taken yet, both ways
   };
-  void List(const IdRange& range, absl::AnyInvocable<void(Listing)> done);
+  void List(const IdRange& range, const ConnectionFilter& filter,
+            absl::AnyInvocable<void(Listing)> done);
   // The `most` ids that come next behind `after`.
   std::vector<uint64_t> NextIds(uint64_t after, size_t most) const;
+  // The same of those connections that `filter` wants. `done` may run now.
+  void FindIds(uint64_t after, size_t most, const ConnectionFilter& filter,
+               absl::AnyInvocable<void(std::vector<uint64_t>)> done);
 
   // Tells what the log has folded. REQUIRES: the loop has stopped.
   void FinishLog() { log_.Finish(); }

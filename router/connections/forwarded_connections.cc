@@ -29,6 +29,11 @@ double Seconds(absl::Duration duration) {
   return absl::ToDoubleSeconds(absl::Trunc(duration, absl::Milliseconds(1)));
 }
 
+BridgeState StateOf(const ConnectionRecord& record) {
+  return record.connected_at < absl::InfiniteFuture() ? BridgeState::kBridging
+                                                      : BridgeState::kConnecting;
+}
+
 }  // namespace
 
 struct ForwardedConnections::Forwarded {
@@ -217,21 +222,23 @@ void ForwardedConnections::Forget() {
   by_flow_.clear();
 }
 
-std::vector<uint64_t> ForwardedConnections::NextIds(uint64_t after, size_t most) const {
+std::vector<uint64_t> ForwardedConnections::NextIds(uint64_t after, size_t most,
+                                                    const ConnectionFilter& filter) const {
   std::vector<uint64_t> ids;
   for (auto it = by_id_.upper_bound(after); it != by_id_.end() && ids.size() < most; ++it) {
-    ids.push_back(it->first);
+    const ConnectionRecord& record = it->second->record;
+    if (filter.Matches(record, StateOf(record))) ids.push_back(it->first);
   }
   return ids;
 }
 
-std::string ForwardedConnections::List(const IdRange& range) const {
+std::string ForwardedConnections::List(const IdRange& range, const ConnectionFilter& filter) const {
   std::string records;
   for (auto it = by_id_.upper_bound(range.after); it != by_id_.end() && it->first <= range.until;
        ++it) {
     const Forwarded& forwarded = *it->second;
     const ConnectionRecord& record = forwarded.record;
-    const bool connected = record.connected_at < absl::InfiniteFuture();
+    if (!filter.Matches(record, StateOf(record))) continue;
     nlohmann::ordered_json json;
     json["id"] = record.id;
     json["peer"] = record.peer.ToString();
@@ -239,7 +246,7 @@ std::string ForwardedConnections::List(const IdRange& range) const {
     json["route"] = record.route->name;
     json["backend"] = forwarded.backend_name;
     json["engine"] = "nftables";
-    json["state"] = BridgeStateName(connected ? BridgeState::kBridging : BridgeState::kConnecting);
+    json["state"] = BridgeStateName(StateOf(record));
     json["age_seconds"] = Seconds(loop_->now() - record.accepted_at);
     if (forwarded.received) json["ip_bytes_received"] = *forwarded.received;
     if (forwarded.sent) json["ip_bytes_sent"] = *forwarded.sent;

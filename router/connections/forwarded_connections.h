@@ -22,6 +22,7 @@
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
 #include "router/backends/backend_pool.h"
+#include "router/connections/connection_filter.h"
 #include "router/connections/connection_log.h"
 #include "router/connections/connection_record.h"
 #include "router/connections/connection_walk.h"
@@ -61,9 +62,9 @@ class ForwardedConnections {
 
   size_t size() const { return by_flow_.size(); }
   // The `most` ids that come next behind `after`.
-  std::vector<uint64_t> NextIds(uint64_t after, size_t most) const;
+  std::vector<uint64_t> NextIds(uint64_t after, size_t most, const ConnectionFilter& filter) const;
   // JSON objects, separated by commas.
-  std::string List(const IdRange& range) const;
+  std::string List(const IdRange& range, const ConnectionFilter& filter) const;
   const TerminationStats& termination_stats() const { return stats_; }
 
   // Tells what the log has folded. REQUIRES: the loop has stopped.

@@ -20,6 +20,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "bridge/counter.h"
+#include "router/log/recent_failures.h"
 #include "router/log/refusal_folder.h"
 
 namespace tlsbridge {
@@ -54,6 +55,9 @@ class FailureFolder {
   absl::Time next_flush() const;
 
   RefusalFolder& refusals() { return refusals_; }
+  // The last of them, whether written or not.
+  RecentFailures& recent() { return recent_; }
+  const RecentFailures& recent() const { return recent_; }
   // Those that were not written so far, of both kinds.
   uint64_t folded() const { return folded_.value() + refusals_.folded(); }
 
@@ -67,6 +71,7 @@ class FailureFolder {
   absl::flat_hash_map<Kind, Count> kinds_;
   Counter folded_;  // with the lock held
   RefusalFolder refusals_;
+  RecentFailures recent_;
 };
 
 }  // namespace tlsbridge

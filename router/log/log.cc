@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include <algorithm>
+#include <atomic>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -24,7 +26,9 @@ constexpr size_t kWaitingLines = 1024;
 
 constexpr absl::Duration kEndPatience = absl::Seconds(2);
 
-LogLevel least_level = LogLevel::kOff;
+constexpr absl::string_view kLevels[] = {"debug", "info", "warning", "error", "off"};
+
+std::atomic<LogLevel> least_level{LogLevel::kOff};
 LogFormat log_format = LogFormat::kText;
 std::shared_ptr<StderrSink>& Sink() {
   static auto* const sink = new std::shared_ptr<StderrSink>;
@@ -120,35 +124,59 @@ uint64_t LogLinesLost() {
   return spdlog::thread_pool()->overrun_counter() + Sink()->unwritten();
 }
 
-bool LogEnabled(LogLevel level) { return level >= least_level && level != LogLevel::kOff; }
+bool LogEnabled(LogLevel level) {
+  return level >= least_level.load(std::memory_order_relaxed) && level != LogLevel::kOff;
+}
 
-LogEvent::LogEvent(LogLevel level, absl::string_view name)
-    : level_(level), enabled_(LogEnabled(level)) {
+bool SetLogLevel(LogLevel least) {
+  if (Logger() == nullptr) return false;
+  Logger()->set_level(ToSpdlog(least));
+  least_level.store(least, std::memory_order_relaxed);
+  return true;
+}
+
+LogLevel CurrentLogLevel() { return least_level.load(std::memory_order_relaxed); }
+
+absl::string_view LogLevelName(LogLevel level) { return kLevels[static_cast<size_t>(level)]; }
+
+std::optional<LogLevel> ParseLogLevel(absl::string_view name) {
+  for (size_t i = 0; i < std::size(kLevels); ++i) {
+    if (name == kLevels[i]) return static_cast<LogLevel>(i);
+  }
+  return std::nullopt;
+}
+
+LogLine::LogLine(LogFormat format, absl::string_view name, bool enabled)
+    : enabled_(enabled), format_(format) {
   if (!enabled_) return;
   line_.reserve(384);
-  if (log_format == LogFormat::kJson) {
+  if (format_ == LogFormat::kJson) {
     absl::StrAppend(&line_, "\"event\":\"", name, "\"");
   } else {
     absl::StrAppend(&line_, name);
   }
 }
 
+LogEvent::LogEvent(LogLevel level, absl::string_view name)
+    : LogLine(log_format, name, LogEnabled(level)), level_(level) {}
+
 LogEvent::~LogEvent() {
-  if (enabled_) Logger()->log(ToSpdlog(level_), spdlog::string_view_t(line_.data(), line_.size()));
+  if (!enabled_) return;
+  Logger()->log(ToSpdlog(level_), spdlog::string_view_t(text().data(), text().size()));
 }
 
-void LogEvent::Key(absl::string_view key) {
-  if (log_format == LogFormat::kJson) {
+void LogLine::Key(absl::string_view key) {
+  if (format_ == LogFormat::kJson) {
     absl::StrAppend(&line_, ",\"", key, "\":");
   } else {
     absl::StrAppend(&line_, " ", key, "=");
   }
 }
 
-LogEvent& LogEvent::Text(absl::string_view key, absl::string_view value) {
+LogLine& LogLine::Text(absl::string_view key, absl::string_view value) {
   if (!enabled_) return *this;
   Key(key);
-  if (log_format == LogFormat::kJson) {
+  if (format_ == LogFormat::kJson) {
     absl::StrAppend(&line_, JsonString(value));
   } else if (value.empty()) {
     absl::StrAppend(&line_, "-");
@@ -160,40 +188,40 @@ LogEvent& LogEvent::Text(absl::string_view key, absl::string_view value) {
   return *this;
 }
 
-LogEvent& LogEvent::Number(absl::string_view key, int64_t value) {
+LogLine& LogLine::Number(absl::string_view key, int64_t value) {
   if (!enabled_) return *this;
   Key(key);
   absl::StrAppend(&line_, value);
   return *this;
 }
 
-LogEvent& LogEvent::Flag(absl::string_view key, bool value) {
+LogLine& LogLine::Flag(absl::string_view key, bool value) {
   if (!enabled_) return *this;
   Key(key);
   absl::StrAppend(&line_, value ? "true" : "false");
   return *this;
 }
 
-LogEvent& LogEvent::Milliseconds(absl::string_view key, absl::Duration value) {
+LogLine& LogLine::Milliseconds(absl::string_view key, absl::Duration value) {
   if (!enabled_) return *this;
   Key(key);
   if (value == absl::InfiniteDuration()) {
-    absl::StrAppend(&line_, log_format == LogFormat::kJson ? "null" : "inf");
+    absl::StrAppend(&line_, format_ == LogFormat::kJson ? "null" : "inf");
   } else {
     absl::StrAppendFormat(&line_, "%.3f", absl::ToDoubleMilliseconds(value));
   }
   return *this;
 }
 
-LogEvent& LogEvent::Members(absl::string_view json) {
+LogLine& LogLine::Members(absl::string_view json) {
   if (!enabled_) return *this;
-  if (log_format == LogFormat::kText) return Json("connections", json);
+  if (format_ == LogFormat::kText) return Json("connections", json);
   const absl::string_view inside = json.substr(1, json.size() - 2);
   if (!inside.empty()) absl::StrAppend(&line_, ",", inside);
   return *this;
 }
 
-LogEvent& LogEvent::Json(absl::string_view key, absl::string_view json) {
+LogLine& LogLine::Json(absl::string_view key, absl::string_view json) {
   if (!enabled_) return *this;
   Key(key);
   absl::StrAppend(&line_, json);

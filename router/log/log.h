@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -28,39 +29,64 @@ void StopLog();
 
 bool LogEnabled(LogLevel level);
 
+// The level may change while the program runs. False if the log has been off since the start: then
+// there is nobody who would write it.
+bool SetLogLevel(LogLevel least);
+LogLevel CurrentLogLevel();
+
+inline constexpr absl::string_view kLogLevelNames = "debug, info, warning, error or off";
+absl::string_view LogLevelName(LogLevel level);
+std::optional<LogLevel> ParseLogLevel(absl::string_view name);
+
 // Lines that nobody got so far, and log_lines_lost tells of.
 uint64_t LogLinesLost();
 
-// Written when it dies. Keys are ours; values may come from a peer and are escaped.
-class LogEvent {
+// One event as text or as the members of a JSON object. Keys are ours; values may come from a peer
+// and are escaped.
+class LogLine {
  public:
-  LogEvent(LogLevel level, absl::string_view name);
-  LogEvent(const LogEvent&) = delete;
-  LogEvent& operator=(const LogEvent&) = delete;
-  ~LogEvent();
+  LogLine(LogFormat format, absl::string_view name) : LogLine(format, name, /*enabled=*/true) {}
+  LogLine(const LogLine&) = delete;
+  LogLine& operator=(const LogLine&) = delete;
 
-  LogEvent& Text(absl::string_view key, absl::string_view value);
-  LogEvent& Number(absl::string_view key, int64_t value);
-  LogEvent& Number(absl::string_view key, uint64_t value) {
+  LogLine& Text(absl::string_view key, absl::string_view value);
+  LogLine& Number(absl::string_view key, int64_t value);
+  LogLine& Number(absl::string_view key, uint64_t value) {
     return Number(key, static_cast<int64_t>(value));
   }
-  LogEvent& Number(absl::string_view key, int value) {
+  LogLine& Number(absl::string_view key, int value) {
     return Number(key, static_cast<int64_t>(value));
   }
-  LogEvent& Flag(absl::string_view key, bool value);
+  LogLine& Flag(absl::string_view key, bool value);
   // In milliseconds, to the microsecond.
-  LogEvent& Milliseconds(absl::string_view key, absl::Duration value);
+  LogLine& Milliseconds(absl::string_view key, absl::Duration value);
   // `json` is written as it is: a document of our own making. Members() takes an object, whose
   // members become the line's own in JSON.
-  LogEvent& Members(absl::string_view json);
-  LogEvent& Json(absl::string_view key, absl::string_view json);
+  LogLine& Members(absl::string_view json);
+  LogLine& Json(absl::string_view key, absl::string_view json);
+
+  const std::string& text() const { return line_; }
+
+ protected:
+  // One that is not enabled takes nothing.
+  LogLine(LogFormat format, absl::string_view name, bool enabled);
+  const bool enabled_;
 
  private:
   void Key(absl::string_view key);
 
-  const LogLevel level_;
-  const bool enabled_;
+  const LogFormat format_;
   std::string line_;
+};
+
+// Written when it dies.
+class LogEvent final : public LogLine {
+ public:
+  LogEvent(LogLevel level, absl::string_view name);
+  ~LogEvent();
+
+ private:
+  const LogLevel level_;
 };
 
 }  // namespace tlsbridge

@@ -16,6 +16,7 @@
 #include "router/log/log.h"
 #include "router/stats/metrics_text.h"
 #include "router/stats/routes_json.h"
+#include "router/stats/status_json.h"
 
 namespace tlsbridge {
 namespace {
@@ -58,21 +59,24 @@ void AddIds(std::vector<uint64_t>* sum, const std::vector<uint64_t>& ids) {
 
 }  // namespace
 
-Answers::Answers(const Parts& parts) : parts_(parts), started_(parts.loop->clock().Wall()) {}
+Answers::Answers(const Parts& parts)
+    : parts_(parts),
+      started_(parts.loop->clock().Wall()),
+      look_(
+          parts.loop, [this] { LookAtLog(); }, Timer::Of::kService) {}
 
 void Answers::ConnectionsJson(const ConnectionPage& page, OnText done) {
   const auto ask_ids = [page](Worker& worker, auto receiver) {
-    worker.ReportIds(page.after, page.limit + 1, std::move(receiver));
+    worker.ReportIds(page.after, page.limit + 1, page.filter, std::move(receiver));
   };
   Gather<std::vector<uint64_t>, std::vector<uint64_t>>(
       parts_.loop, parts_.workers, ask_ids, &AddIds,
-      parts_.kernel->NextIds(page.after, page.limit + 1),
+      parts_.kernel->NextIds(page.after, page.limit + 1, page.filter),
       [this, page, done = std::move(done)](std::vector<uint64_t> ids) mutable {
         std::sort(ids.begin(), ids.end());
         const bool more = ids.size() > page.limit;
         if (more) ids.resize(page.limit);
-        const uint64_t last = ids.empty() ? page.after : ids.back();
-        ListConnections({.after = page.after, .until = last}, more, std::move(done));
+        ListConnections(page, ids.empty() ? page.after : ids.back(), more, std::move(done));
       });
 }
 
@@ -87,14 +91,15 @@ std::string Answers::unready() const {
                       more == 0 ? "" : absl::StrCat(" and ", more, " more"));
 }
 
-void Answers::ListConnections(const IdRange& range, bool more, OnText done) {
-  const auto ask = [range](Worker& worker, auto receiver) {
-    worker.ListConnections(range, std::move(receiver));
+void Answers::ListConnections(const ConnectionPage& page, uint64_t until, bool more, OnText done) {
+  const IdRange range = {.after = page.after, .until = until};
+  const auto ask = [&range, &page](Worker& worker, auto receiver) {
+    worker.ListConnections(range, page.filter, std::move(receiver));
   };
   Gather<Worker::Snapshot, Worker::Snapshot>(
-      parts_.loop, parts_.workers, ask, &AddSnapshot, parts_.kernel->List(range),
-      [range, more, done = std::move(done)](const Worker::Snapshot& all) mutable {
-        const std::string next = more ? absl::StrCat(",\"next\":", range.until) : "";
+      parts_.loop, parts_.workers, ask, &AddSnapshot, parts_.kernel->List(range, page.filter),
+      [until, more, done = std::move(done)](const Worker::Snapshot& all) mutable {
+        const std::string next = more ? absl::StrCat(",\"next\":", until) : "";
         done(absl::StrCat("{\"live\":", LiveJson(all), ",\"records\":[", all.records, "]", next,
                           "}"));
       });
@@ -105,24 +110,66 @@ void Answers::RoutesJson(OnText done) {
   done(tlsbridge::RoutesJson(parts_.reloads->live(), parts_.loop->common_now()));
 }
 
-void Answers::Metrics(Exposition::Format format, OnText done) {
+Service Answers::Describe() {
   parts_.kernel->Refresh();
+  LookAtLog();
+  const std::string why = unready();
   Service service = {.live = &parts_.reloads->live(),
                      .admission = parts_.admission,
                      .handshake_limit = parts_.handshake_limit,
+                     .failures = &parts_.folder->recent(),
                      .started = started_,
                      .wall = parts_.loop->clock().Wall(),
                      .common_now = parts_.loop->common_now(),
                      .reloads = parts_.reloads->facts(),
-                     .ready = unready().empty(),
+                     .ready = why.empty(),
+                     .unready = why,
+                     .phase = PhaseName(parts_.lifecycle->phase()),
+                     .phase_since = parts_.lifecycle->phase_since(),
                      .descriptors = parts_.budget.descriptors,
-                     .memory_bytes = parts_.budget.memory_bytes};
+                     .memory_bytes = parts_.budget.memory_bytes,
+                     .folded = parts_.folder->folded(),
+                     .lines_lost_at = lines_lost_at_,
+                     .log_level = LogLevelName(CurrentLogLevel())};
   for (const auto& worker : parts_.workers) {
     service.workers.push_back({worker->load(), worker->loop()->lag().Take()});
   }
   service.control_lag = parts_.loop->lag().Take();
-  service.folded = parts_.folder->folded();
-  done(MetricsText(format, service));
+  return service;
+}
+
+// Whether lines have been lost since it last looked. It looks by itself once it has been asked.
+void Answers::LookAtLog() {
+  constexpr absl::Duration kLooksEvery = absl::Seconds(10);
+  const uint64_t lost = LogLinesLost();
+  if (lost > std::exchange(lines_lost_, lost)) lines_lost_at_ = parts_.loop->clock().Wall();
+  if (!look_.armed()) look_.ArmAfter(kLooksEvery);
+}
+
+void Answers::Metrics(Exposition::Format format, OnText done) {
+  done(MetricsText(format, Describe()));
+}
+
+void Answers::StatusJson(OnText done) { done(tlsbridge::StatusJson(Describe())); }
+
+void Answers::FailuresJson(const RecentFailures::Query& query, OnText done) {
+  done(tlsbridge::FailuresJson(parts_.folder->recent(), query));
+}
+
+bool Answers::Drain() {
+  if (!accepting()) return false;
+  LogEvent(LogLevel::kInfo, "drain_asked");
+  parts_.lifecycle->Terminate(parts_.reloads->config().shutdown);
+  return true;
+}
+
+bool Answers::SetLevel(LogLevel level) {
+  const LogLevel before = CurrentLogLevel();
+  if (!SetLogLevel(std::min(level, before))) return false;
+  LogEvent(LogLevel::kWarning, "log_level")
+      .Text("level", LogLevelName(level))
+      .Text("before", LogLevelName(before));
+  return SetLogLevel(level);
 }
 
 void Answers::CertificatesJson(OnText done) {

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "bridge/event/event_loop.h"
+#include "bridge/event/timer.h"
 #include "router/admin/admin_server.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/limits/admission.h"
@@ -25,6 +26,7 @@
 #include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/reloads.h"
+#include "router/stats/service.h"
 #include "router/worker.h"
 
 namespace tlsbridge {
@@ -34,7 +36,7 @@ class Answers final : public AdminServer::Source {
   // Whom it asks. None of it is owned.
   struct Parts {
     EventLoop* loop;
-    const Lifecycle* lifecycle;
+    Lifecycle* lifecycle;
     const Reloads* reloads;
     absl::Span<const std::unique_ptr<Worker>> workers;
     const Admission* admission;
@@ -50,10 +52,14 @@ class Answers final : public AdminServer::Source {
 
   bool accepting() const override { return parts_.lifecycle->ready(); }
   std::string unready() const override;
+  void StatusJson(OnText done) override;
   void ConnectionsJson(const ConnectionPage& page, OnText done) override;
+  void FailuresJson(const RecentFailures::Query& query, OnText done) override;
   void RoutesJson(OnText done) override;
   void CertificatesJson(OnText done) override;
   void Metrics(Exposition::Format format, OnText done) override;
+  bool Drain() override;
+  bool SetLevel(LogLevel level) override;
 
   // The first page of the live connections, as a line of the log. While one is being made, another
   // is not begun.
@@ -62,11 +68,17 @@ class Answers final : public AdminServer::Source {
   void LogSummary() const;
 
  private:
-  void ListConnections(const IdRange& range, bool more, OnText done);
+  // Those of a range that the page's filter wants.
+  void ListConnections(const ConnectionPage& page, uint64_t until, bool more, OnText done);
+  Service Describe();
+  void LookAtLog();
 
   const Parts parts_;
   const absl::Time started_;  // by the wall
   bool logging_ = false;
+  uint64_t lines_lost_ = 0;  // when last looked
+  absl::Time lines_lost_at_ = absl::InfinitePast();
+  Timer look_;
 };
 
 }  // namespace tlsbridge

@@ -303,9 +303,10 @@ Worker::Snapshot KernelForwarding::Take() const {
   return snapshot;
 }
 
-std::vector<uint64_t> KernelForwarding::NextIds(uint64_t after, size_t most) {
+std::vector<uint64_t> KernelForwarding::NextIds(uint64_t after, size_t most,
+                                                const ConnectionFilter& filter) {
   if (engine_ != nullptr) engine_->CatchUp();
-  return connections_.NextIds(after, most);
+  return connections_.NextIds(after, most, filter);
 }
 
 void KernelForwarding::Refresh() {
@@ -319,10 +320,10 @@ void KernelForwarding::Refresh() {
   connections_.CountBytes(engine_->flows());
 }
 
-Worker::Snapshot KernelForwarding::List(const IdRange& range) {
+Worker::Snapshot KernelForwarding::List(const IdRange& range, const ConnectionFilter& filter) {
   Refresh();
   Worker::Snapshot snapshot = Take();
-  snapshot.records = connections_.List(range);
+  snapshot.records = connections_.List(range, filter);
   return snapshot;
 }
 

@@ -63,8 +63,8 @@ class KernelForwarding final : private kernel::KernelEngine::Observer,
   size_t open() const { return connections_.size(); }
   // Its share of what workers tell of themselves.
   Worker::Snapshot Take() const;
-  std::vector<uint64_t> NextIds(uint64_t after, size_t most);
-  Worker::Snapshot List(const IdRange& range);
+  std::vector<uint64_t> NextIds(uint64_t after, size_t most, const ConnectionFilter& filter);
+  Worker::Snapshot List(const IdRange& range, const ConnectionFilter& filter);
   // What flows have carried by now is counted at their routes.
   void Refresh();
 

@@ -29,6 +29,7 @@ Lifecycle::Lifecycle(EventLoop* loop, Listeners* listeners,
 void Lifecycle::Enter(Phase phase) {
   Check(MayFollow(phase_, phase), "the service enters a phase that may not follow");
   phase_ = phase;
+  phase_since_ = loop_->clock().Wall();
   timer_.Cancel();
 }
 

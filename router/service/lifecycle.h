@@ -40,6 +40,7 @@ class Lifecycle {
 
   bool ready() const { return IsReady(phase_); }
   Phase phase() const { return phase_; }
+  absl::Time phase_since() const { return phase_since_; }  // by the wall
 
  private:
   void Enter(Phase phase);
@@ -57,6 +58,7 @@ class Lifecycle {
   const Admission* const admission_;                         // Not owned.
   absl::AnyInvocable<void()> on_stopped_;
   Phase phase_ = Phase::kStarting;
+  absl::Time phase_since_ = absl::InfinitePast();
   absl::Duration drain_timeout_;
   size_t busy_;  // of the workers and the kernel, those that have connections
   Timer timer_;  // of the phase

@@ -26,20 +26,21 @@ constexpr uint8_t After(Phase phase) { return static_cast<uint8_t>(1 << static_c
 
 struct Row {
   Phase phase;
+  const char* name;
   bool ready;  // new clients are welcome, and reloads
   uint8_t may_follow;
 };
 
 // clang-format off
 inline constexpr std::array<Row, 7> kTable = {{
-    // phase            ready   what may follow
-    {Phase::kStarting,  false,  After(Phase::kServing)},
-    {Phase::kServing,   true,   After(Phase::kLeaving)},
-    {Phase::kLeaving,   false,  After(Phase::kDraining)},
-    {Phase::kDraining,  false,  After(Phase::kEnding) | After(Phase::kStopped)},
-    {Phase::kEnding,    false,  After(Phase::kCutting) | After(Phase::kStopped)},
-    {Phase::kCutting,   false,  After(Phase::kStopped)},
-    {Phase::kStopped,   false,  0},
+    // phase            name        ready   what may follow
+    {Phase::kStarting, "starting", false,  After(Phase::kServing)},
+    {Phase::kServing, "serving", true,   After(Phase::kLeaving)},
+    {Phase::kLeaving, "leaving", false,  After(Phase::kDraining)},
+    {Phase::kDraining, "draining", false,  After(Phase::kEnding) | After(Phase::kStopped)},
+    {Phase::kEnding, "ending", false,  After(Phase::kCutting) | After(Phase::kStopped)},
+    {Phase::kCutting, "cutting", false,  After(Phase::kStopped)},
+    {Phase::kStopped, "stopped", false,  0},
 }};
 // clang-format on
 
@@ -55,6 +56,10 @@ static_assert(TableIsInOrder());
 
 constexpr bool IsReady(Phase phase) {
   return phase_internal::kTable[static_cast<size_t>(phase)].ready;
+}
+
+constexpr const char* PhaseName(Phase phase) {
+  return phase_internal::kTable[static_cast<size_t>(phase)].name;
 }
 
 constexpr bool MayFollow(Phase from, Phase to) {

@@ -132,10 +132,12 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
   expiry_watch_->Look();
   parts_.listeners->Start();
   if (before->config().admin != config().admin || before->config().workers != config().workers ||
-      !(before->config().log == config().log)) {
+      before->config().log.level != config().log.level ||
+      before->config().log.format != config().log.format) {
     LogEvent(LogLevel::kWarning, "restart_needed")
         .Text("message",
-              "the admin address, the number of workers and the log change at start only");
+              "the admin address, the number of workers and the log's level and format change at "
+              "start only");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "router/config/version.h"
 #include "router/live/renewal/dated_files.h"
 #include "router/log/log.h"

@@ -34,13 +34,9 @@ std::string BackendsJson(const BackendPool* pool, absl::Time now) {
   nlohmann::json list = nlohmann::json::array();
   if (pool == nullptr) return list.dump();
   for (const EndpointStatus& endpoint : pool->Endpoints(now)) {
-    const char* state = !endpoint.healthy              ? "unhealthy"
-                        : endpoint.ejected_until > now ? "ejected"
-                        : endpoint.drain               ? "draining"
-                                                       : "good";
     list.push_back({{"name", endpoint.name},
                     {"backend", endpoint.backend},
-                    {"state", state},
+                    {"state", EndpointStateName(endpoint, now)},
                     {"connections", endpoint.connections},
                     {"dialled", endpoint.leases},
                     {"failed", endpoint.failures}});

@@ -70,6 +70,8 @@ TypePtr<LogSettings> LogKeys() {
       Key::At<&LogSettings::format>(
           "format", EnumType<LogFormat>({{"text", LogFormat::kText}, {"json", LogFormat::kJson}}),
           "lines as text for people or as JSON for machines"),
+      Key::At<&LogSettings::starts>("starts", BoolType(),
+                                    "a line when a connection begins, not only when it ends"),
   });
 }
 
@@ -77,9 +79,8 @@ TypePtr<Config> AdminKeys() {
   return Object<Config>({
       Key::At<&Config::admin>(
           "address", Optional(AddressType()),
-          "where /live, /ready, /accepting, /connections (?limit=N&after=ID for a page), /routes "
-          "and "
-          "/certificates are served over HTTP: a loopback address, unix:/PATH or unix:@NAME")
+          "where the program answers operators over HTTP (/status, /metrics, /ready and more: GET "
+          "/help lists them), and its own commands: a loopback address, unix:/PATH or unix:@NAME")
           .Required(),
   });
 }

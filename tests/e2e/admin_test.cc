@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/harness/tcp_backend.h"
@@ -53,6 +54,7 @@ TEST_F(AdminTest, TellsThatItLivesAndIsReady) {
   EXPECT_EQ(Get("/live", {"--http1.0"}), "200 live\n");
   EXPECT_EQ(Get("/nothing").substr(0, 4), "404 ");
   EXPECT_EQ(Get("/live", {"--data", "x"}).substr(0, 4), "405 ");
+  EXPECT_EQ(Get("/live", {"--request", "DELETE"}).substr(0, 4), "405 ");
 }
 
 TEST_F(AdminTest, AnswersHeadWithoutABody) {
@@ -107,6 +109,95 @@ TEST_F(AdminTest, RoutesTellTheBytesOfConnectionsThatAreOpen) {
     EXPECT_EQ(routes["routes"][0]["connections"], 1);
     EXPECT_EQ(routes["routes"][0]["bytes_received"], 5);
   }
+}
+
+TEST_F(AdminTest, ConnectionsCanBeChosenByPeerRouteAndState) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--workers=3"}));
+  std::vector<TlsClient> clients;
+  for (int i = 0; i < 5; ++i) {
+    auto client = TlsClient::Open(tlsbridge().address());
+    ASSERT_TRUE(client.ok()) << client.status();
+    clients.push_back(*std::move(client));
+  }
+  const auto list = [this](const std::string& query) {
+    return nlohmann::json::parse(Get("/connections" + query).substr(4), nullptr, false)["records"];
+  };
+  const nlohmann::json all = list("");
+  ASSERT_EQ(all.size(), 5u);
+  const std::string peer = all[2]["peer"];
+  ASSERT_EQ(list("?peer=" + peer).size(), 1u);
+  EXPECT_EQ(list("?peer=" + peer)[0]["id"], all[2]["id"]);
+  EXPECT_EQ(list("?peer=127.0.0.0/8&route=sidecar").size(), 5u);
+  EXPECT_EQ(list("?peer=127.0.0.2").size(), 0u);
+  EXPECT_EQ(list("?route=other").size(), 0u);
+  EXPECT_EQ(list("?state=half-closed").size(), 0u);
+  EXPECT_EQ(list("?route=sidecar&limit=2").size(), 2u);
+  EXPECT_THAT(Get("/connections?peer=nobody"), testing::StartsWith("400 peer: 'nobody'"));
+}
+
+TEST_F(AdminTest, FailuresAreKeptWithTheirLinesAlsoThoseThatTheLogFolds) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  for (int i = 0; i < 7; ++i) {
+    Curl(certificates().authority_certificate(),
+         {absl::StrCat("http://", tlsbridge().address(), "/")});
+  }
+  nlohmann::json answer;
+  for (int i = 0; i < 100 && answer["failures"].size() < 7; ++i) {
+    answer = nlohmann::json::parse(Get("/failures").substr(4), nullptr, false);
+  }
+  ASSERT_EQ(answer["failures"].size(), 7u);
+  const nlohmann::json logged = tlsbridge().WaitForConnections(5)[0];
+  nlohmann::json first = answer["failures"][0]["fields"];
+  EXPECT_EQ(first["id"], logged["id"]);
+  EXPECT_EQ(first["detail"], "plain_http");
+  for (const auto& [key, value] : first.items()) EXPECT_EQ(value, logged[key]) << key;
+  EXPECT_THAT(std::string(answer["failures"][0]["line"]),
+              testing::HasSubstr("reason=tls_handshake_failed"));
+  EXPECT_EQ(answer["failures"][4]["written"], true);
+  EXPECT_EQ(answer["failures"][5]["written"], false);
+  EXPECT_EQ(tlsbridge().Connections().size(), 5u);
+  const auto later = nlohmann::json::parse(
+      Get(absl::StrCat("/failures?after=", answer["last"].get<int>())).substr(4), nullptr, false);
+  EXPECT_EQ(later["failures"].size(), 0u);
+}
+
+TEST_F(AdminTest, StatusTellsTheVerdictAndWhatIsWrong) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const auto status = nlohmann::json::parse(Get("/status").substr(4), nullptr, false);
+  EXPECT_EQ(status["verdict"], "ready");
+  EXPECT_EQ(status["pid"], tlsbridge().process().pid());
+  EXPECT_EQ(status["routes"][0]["name"], "sidecar");
+  EXPECT_EQ(status["routes"][0]["backends"][0]["state"], "good");
+  EXPECT_EQ(status["certificates"].size(), 1u);
+}
+
+TEST_F(AdminTest, AnOperatorMayDrainItAndChangeTheLevelOfItsLog) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--drain-delay=1h"}));
+  EXPECT_EQ(Get("/drain", {"--request", "POST"}).substr(0, 4), "403 ");
+  EXPECT_EQ(
+      Get("/log-level?level=debug", {"--request", "POST", "--header", "Tlsbridge-Command: 1"}),
+      "200 log level debug until a restart\n");
+  auto probe = Socket::Connect(tlsbridge().address());
+  ASSERT_TRUE(probe.ok());
+  probe->Close();
+  EXPECT_TRUE(tlsbridge().WaitForEvent("connection_end")) << "of a probe, at level debug";
+  EXPECT_EQ(Get("/drain", {"--request", "POST", "--header", "Tlsbridge-Command: 1"}),
+            "200 draining\n");
+  EXPECT_EQ(Get("/ready"), "503 draining\n");
+  EXPECT_EQ(Get("/drain", {"--request", "POST", "--header", "Tlsbridge-Command: 1"}),
+            "200 it is draining already\n");
+  EXPECT_EQ(Get("/live"), "200 live\n") << "asked twice, it does not hurry";
+  EXPECT_EQ(tlsbridge().Stop(), 0);
+}
+
+TEST_F(AdminTest, ALineTellsOfEachBeginningIfAskedTo) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--log-starts"}));
+  auto client = TlsClient::Open(tlsbridge().address());
+  ASSERT_TRUE(client.ok());
+  const auto start = tlsbridge().WaitForEvent("connection_start");
+  ASSERT_TRUE(start);
+  EXPECT_EQ((*start)["id"], 1);
+  EXPECT_EQ((*start)["listener"], tlsbridge().address());
 }
 
 TEST_F(AdminTest, IsNotReadyFromTheMomentThatItIsToldToStop) {

@@ -108,6 +108,7 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--client-crl", ""},
       {"--observe-only", "true"},
       {"--core-dumps", "true"},
+      {"--log-starts", "true"},
       {"--backend-ca", ""},
       {"--backend-name", ""},
       {"--backend-cert", ""},

@@ -53,6 +53,10 @@ ExpiryWatch::ExpiryWatch(EventLoop* loop, absl::AnyInvocable<const LiveConfig&()
       timer_(
           loop, [this] { Look(); }, Timer::Of::kService) {}
 
+absl::Time ExpiryWatch::SoonFor(const DatedFile& file) {
+  return file.until - std::min((file.until - file.from) * kLastPart, kMostNotice);
+}
+
 void ExpiryWatch::Look() {
   const absl::Time now = loop_->clock().Wall();
   std::map<std::string, Told> told;
@@ -60,8 +64,7 @@ void ExpiryWatch::Look() {
   int lines = 0;
   for (const auto& route : served_().routes()) {
     ForEachDatedFile(*route, now, [&](const DatedFile& file) {
-      const absl::Time soon =
-          file.until - std::min((file.until - file.from) * kLastPart, kMostNotice);
+      const absl::Time soon = SoonFor(file);
       for (const absl::Time due : {soon, file.until}) {
         if (due > now) next = std::min(next, due);
       }

@@ -19,8 +19,13 @@ namespace tlsbridge {
 // now is not served, if that is so. OCSP responses, CAs and CRLs likewise, as "others".
 std::string CertificatesJson(const LiveConfig& live, absl::Time now);
 
+struct DatedFile;
+
 class ExpiryWatch {
  public:
+  // From when on `file` should have been renewed.
+  static absl::Time SoonFor(const DatedFile& file);
+
   // Renewal is due at two thirds of a lifetime, mostly; who has missed that by far is told.
   static constexpr double kLastPart = 0.1;                             // of its lifetime,
   static constexpr absl::Duration kMostNotice = absl::Hours(14 * 24);  // but this at most

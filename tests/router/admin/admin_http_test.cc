@@ -99,10 +99,48 @@ TEST(HttpRequest, WhatIsNoHttpIsMalformed) {
 }
 
 TEST(HttpRequest, OtherMethodsAndVersionsAreToldWhatIsWrong) {
-  EXPECT_EQ(VerdictOf("POST /live HTTP/1.1\r\n"), Outcome::kMethodNotAllowed);
+  EXPECT_EQ(VerdictOf("PUT /live HTTP/1.1\r\n"), Outcome::kMethodNotAllowed);
   EXPECT_EQ(VerdictOf("get /live HTTP/1.1\r\n"), Outcome::kMethodNotAllowed);
   EXPECT_EQ(VerdictOf("PRI * HTTP/2.0\r\n"), Outcome::kVersionNotSupported);
   EXPECT_EQ(VerdictOf("GET /live HTTP/1.1x\r\n"), Outcome::kVersionNotSupported);
+}
+
+TEST(HttpRequest, TellsAPostAndWhoSendsIt) {
+  const auto parse = [](const std::string& fields) {
+    return HttpRequest::Parse("POST /drain HTTP/1.1\r\n" + fields + "\r\n");
+  };
+  EXPECT_TRUE(parse("").post);
+  EXPECT_FALSE(parse("").command);
+  EXPECT_TRUE(parse("tlsbridge-command: 1\r\n").command);
+  EXPECT_FALSE(parse("Tlsbridge-Command: 1\r\n").from_page);
+  EXPECT_TRUE(parse("Origin: null\r\n").from_page);
+  EXPECT_TRUE(parse("Sec-Fetch-Site: same-origin\r\n").from_page);
+  EXPECT_FALSE(parse("Sec-Fetch-Site: none\r\n").from_page) << "typed into the address bar";
+}
+
+TEST(HttpAnswer, WhatTheClientHasAlreadyIsNotSentAgain) {
+  const HttpAnswer answer = Lasting("text/plain", "body");
+  const auto code_for = [&answer](const std::string& field) {
+    return Unless(HttpRequest::Parse("GET / HTTP/1.1\r\n" + field + "\r\n"), answer).code;
+  };
+  EXPECT_EQ(code_for(""), 200);
+  EXPECT_EQ(code_for("If-None-Match: \"other\"\r\n"), 200);
+  EXPECT_EQ(code_for("If-None-Match: " + answer.etag + "\r\n"), 304);
+  EXPECT_EQ(code_for("If-None-Match: \"a\", W/" + answer.etag + "\r\n"), 304);
+  EXPECT_EQ(code_for("If-None-Match: *\r\n"), 304);
+  EXPECT_NE(Lasting("text/plain", "another").etag, answer.etag);
+  HttpAnswer known = answer;
+  known.code = 304;
+  EXPECT_THAT(known.Serialize(false),
+              AllOf(StartsWith("HTTP/1.1 304 Not Modified\r\n"), HasSubstr("ETag: " + answer.etag),
+                    Not(HasSubstr("Content-Length")), EndsWith("\r\n\r\n")));
+}
+
+TEST(HttpAnswer, ABrowserGuessesNoTypeAndLoadsNothing) {
+  EXPECT_THAT(HttpAnswer().Serialize(false),
+              AllOf(HasSubstr("X-Content-Type-Options: nosniff\r\n"),
+                    HasSubstr("Content-Security-Policy: default-src 'none'"),
+                    HasSubstr("Cache-Control: no-store\r\n")));
 }
 
 TEST(HttpAnswer, TellsItsLengthAndThatTheConnectionEnds) {

@@ -75,7 +75,11 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   bool accepting_ = true;
   std::string unready_;
   std::string json_ = "{\"records\":[]}";
-  ConnectionPage page_;  // the last that was asked for
+  ConnectionPage page_;             // the last that was asked for
+  RecentFailures::Query failures_;  // likewise
+  int drains_ = 0;
+  LogLevel level_ = LogLevel::kOff;
+  bool has_log_ = true;
   bool thinks_ = false;  // answers come when a test calls those below
   std::vector<OnText> answers_later_;
 
@@ -87,7 +91,17 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
     if (!thinks_) return done(json_);
     answers_later_.push_back(std::move(done));
   }
+  void StatusJson(OnText done) override { done("{\"verdict\":\"ready\"}"); }
+  void FailuresJson(const RecentFailures::Query& query, OnText done) override {
+    failures_ = query;
+    done("{\"failures\":[]}");
+  }
   void RoutesJson(OnText done) override { done("{\"routes\":[]}"); }
+  bool Drain() override { return drains_++ == 0; }
+  bool SetLevel(LogLevel level) override {
+    level_ = level;
+    return has_log_;
+  }
   void CertificatesJson(OnText done) override { done("{\"certificates\":[]}"); }
   void Metrics(Exposition::Format format, OnText done) override {
     done(format == Exposition::Format::kOpenMetrics ? "# EOF\n" : "# metrics\n");
@@ -105,6 +119,8 @@ TEST_F(AdminServerTest, AnswersWhatItIsAsked) {
               EndsWith("{\"routes\":[]}"));
   EXPECT_THAT(AnswerTo("GET /certificates HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               EndsWith("{\"certificates\":[]}"));
+  EXPECT_THAT(AnswerTo("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              EndsWith("{\"verdict\":\"ready\"}"));
   EXPECT_THAT(AnswerTo("GET /else HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               StartsWith("HTTP/1.1 404 "));
 }
@@ -130,18 +146,62 @@ TEST_F(AdminServerTest, ConnectionsComeByPages) {
     return AnswerTo("GET /connections" + query + " HTTP/1.1\r\n\r\n");
   };
   EXPECT_THAT(ask(""), StartsWith("HTTP/1.1 200 "));
-  EXPECT_EQ(page_.after, 0u);
   EXPECT_EQ(page_.limit, ConnectionPage::kMost);
-  EXPECT_THAT(ask("?after=7&limit=100"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(ask("?after=7&limit=100&route=orders"), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(page_.after, 7u);
   EXPECT_EQ(page_.limit, 100u);
-  EXPECT_THAT(ask("?limit=1"), StartsWith("HTTP/1.1 200 "));
-  EXPECT_EQ(page_.after, 0u);
-  EXPECT_EQ(page_.limit, 1u);
-  for (const char* bad : {"?limit=0", "?limit=10001", "?limit=-1", "?limit=", "?limit", "?after=x",
-                          "?after=99999999999999999999", "?page=2", "?limit=1&limit"}) {
-    EXPECT_THAT(ask(bad), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("use ?limit=N"))) << bad;
+  EXPECT_EQ(page_.filter.route, "orders");
+  EXPECT_THAT(ask("?limit=0"), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("limit: '0'")));
+}
+
+TEST_F(AdminServerTest, FailuresComeAsTheyAreAskedFor) {
+  EXPECT_THAT(AnswerTo("GET /failures?reason=denied&after=9 HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("{\"failures\":[]}")));
+  EXPECT_EQ(failures_.reason, TerminationReason::kDenied);
+  EXPECT_EQ(failures_.after, 9u);
+  EXPECT_THAT(AnswerTo("GET /failures?reason=x HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(AdminServerTest, WhatThereIsIsListed) {
+  for (const char* path : {"/help", "/else"}) {
+    EXPECT_THAT(AnswerTo(std::string("GET ") + path + " HTTP/1.1\r\n\r\n"),
+                AllOf(HasSubstr("\nGET  /status "), HasSubstr("\nPOST /drain ")));
   }
+}
+
+TEST_F(AdminServerTest, WhatStaysTheSameIsNotSentTwice) {
+  const std::string answer = AnswerTo("GET /version HTTP/1.1\r\n\r\n");
+  const size_t tag = answer.find("ETag: ") + 6;
+  const std::string etag = answer.substr(tag, answer.find("\r\n", tag) - tag);
+  EXPECT_THAT(AnswerTo("GET /version HTTP/1.1\r\nIf-None-Match: " + etag + "\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 304 "), EndsWith("\r\n\r\n")));
+}
+
+TEST_F(AdminServerTest, ACommandChangesSomethingAndAPageCannot) {
+  const auto post = [this](const std::string& target, const std::string& fields) {
+    return AnswerTo("POST " + target + " HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n");
+  };
+  EXPECT_THAT(AnswerTo("GET /drain HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: POST\r\n")));
+  EXPECT_THAT(post("/status", "Tlsbridge-Command: 1\r\n"),
+              AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET, HEAD\r\n")));
+  EXPECT_THAT(post("/drain", ""), StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(post("/drain", "Tlsbridge-Command: 1\r\nOrigin: http://localhost\r\n"),
+              StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(post("/drain", "Tlsbridge-Command: 1\r\nSec-Fetch-Site: cross-site\r\n"),
+              StartsWith("HTTP/1.1 403 "));
+  EXPECT_EQ(drains_, 0);
+  EXPECT_THAT(post("/drain", "Tlsbridge-Command: 1\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("draining\n")));
+  EXPECT_EQ(drains_, 1);
+  EXPECT_THAT(post("/drain", "Tlsbridge-Command: 1\r\n"), EndsWith("draining already\n"));
+  EXPECT_THAT(post("/log-level?level=debug", "Tlsbridge-Command: 1\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("log level debug")));
+  EXPECT_EQ(level_, LogLevel::kDebug);
+  EXPECT_THAT(post("/log-level?level=x", "Tlsbridge-Command: 1\r\n"), StartsWith("HTTP/1.1 400 "));
+  has_log_ = false;
+  EXPECT_THAT(post("/log-level?level=info", "Tlsbridge-Command: 1\r\n"),
+              StartsWith("HTTP/1.1 409 "));
 }
 
 TEST_F(AdminServerTest, IsReadyUntilItDrains) {

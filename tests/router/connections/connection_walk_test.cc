@@ -125,7 +125,7 @@ TEST_F(ConnectionWalkTest, AListIsMadeInSlicesOfTheBound) {
   const size_t count = 3 * ConnectionWalk::kThorough;
   ASSERT_NO_FATAL_FAILURE(StartWith(count));
   nlohmann::json records;
-  manager_->List({}, [&records](ConnectionManager::Listing listing) {
+  manager_->List({}, {}, [&records](ConnectionManager::Listing listing) {
     records = nlohmann::json::parse("[" + listing.records + "]");
   });
   for (int turn = 0; turn < 2; ++turn) {
@@ -144,7 +144,7 @@ TEST_F(ConnectionWalkTest, PagesHaveEachThatLivesThroughoutOnceWhateverComesAndG
     const Ids next = manager_->NextIds(after, 7);
     if (next.empty()) break;
     bool done = false;
-    manager_->List({.after = after, .until = next.back()},
+    manager_->List({.after = after, .until = next.back()}, {},
                    [&listed, &done](const ConnectionManager::Listing& listing) {
                      for (const auto& r : nlohmann::json::parse("[" + listing.records + "]")) {
                        listed.push_back(r["id"]);

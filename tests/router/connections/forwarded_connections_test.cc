@@ -190,14 +190,16 @@ TEST_F(ForwardedConnectionsTest, OneThatIsTooOldOrWhoseRouteIsGoneIsEnded) {
 
 TEST_F(ForwardedConnectionsTest, PagesDivideTheirIds) {
   for (uint32_t id = 1; id <= 5; ++id) Tell(Kind::kBegan, id);
-  const std::vector<uint64_t> first = connections_.NextIds(0, 2);
+  const std::vector<uint64_t> first = connections_.NextIds(0, 2, {});
   ASSERT_EQ(first.size(), 2u);
   const auto listed = nlohmann::json::parse(
-      "[" + connections_.List({.after = first[0], .until = first[1] + 1}) + "]");
+      "[" + connections_.List({.after = first[0], .until = first[1] + 1}, {}) + "]");
   ASSERT_EQ(listed.size(), 2u);
   EXPECT_EQ(listed[0]["id"], first[1]);
   EXPECT_EQ(listed[0]["engine"], "nftables");
   EXPECT_EQ(listed[0]["state"], "connecting");
+  EXPECT_EQ(connections_.NextIds(0, 9, {.state = BridgeState::kConnecting}).size(), 5u);
+  EXPECT_EQ(connections_.NextIds(0, 9, {.state = BridgeState::kBridging}).size(), 0u);
 }
 
 TEST_F(ForwardedConnectionsTest, WhatIsCutIsOverAtOnceAndLateNewsOfItIsNone) {

@@ -120,7 +120,7 @@ Serving::Seen Serving::Look() {
   Seen seen;
   for (auto& worker : workers_) {
     bool answered = false;
-    worker->ListConnections({}, [&](const Worker::Snapshot& snapshot) {
+    worker->ListConnections({}, {}, [&](const Worker::Snapshot& snapshot) {
       answered = true;
       seen.sum.Add(snapshot);
     });
