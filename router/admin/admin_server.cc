@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/admin/page/page.h"
 #include "router/config/version.h"
 
 namespace tlsbridge {
@@ -79,6 +80,14 @@ std::string AdminServer::List() {
                     resource.about, "\n");
   }
   return list;
+}
+
+void AdminServer::Page(const HttpRequest& request, AdminConnection& connection) {
+  const absl::string_view page = request.gzip ? PagePacked() : PageText();
+  HttpAnswer answer = Lasting("text/html; charset=utf-8", std::string(page));
+  if (request.gzip) answer.encoding = "gzip";
+  answer.policy = PagePolicy();
+  connection.Answer(Unless(request, std::move(answer)));
 }
 
 void AdminServer::Help(const HttpRequest& request, AdminConnection& connection) {

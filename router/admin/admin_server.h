@@ -81,6 +81,7 @@ class AdminServer final : private AdminConnection::Owner {
   void Accept(int fd);
   void OnRequest(const HttpRequest& request, AdminConnection& connection) override;
 
+  void Page(const HttpRequest& request, AdminConnection& connection);
   void Help(const HttpRequest& request, AdminConnection& connection);
   void Live(const HttpRequest& request, AdminConnection& connection);
   void Ready(const HttpRequest& request, AdminConnection& connection);
@@ -103,7 +104,8 @@ class AdminServer final : private AdminConnection::Owner {
     absl::string_view about;
     void (AdminServer::*answer)(const HttpRequest&, AdminConnection&);
   };
-  static constexpr std::array<Resource, 13> kResources = {{
+  static constexpr std::array<Resource, 14> kResources = {{
+      {Method::kGet, "/", "a page that shows all of this, for a browser", &AdminServer::Page},
       {Method::kGet, "/help", "this list", &AdminServer::Help},
       {Method::kGet, "/live", "200 while the process runs", &AdminServer::Live},
       {Method::kGet, "/ready", "200 while it serves every route, else 503 and why not",

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -101,6 +102,20 @@ Outcome ParseRequestLine(absl::string_view line, HttpRequest* request) {
   return Outcome::kComplete;
 }
 
+// Whether a list of encodings names gzip; with a weight of nothing, it does not.
+bool TakesGzip(absl::string_view encodings) {
+  for (const absl::string_view encoding : absl::StrSplit(encodings, ',')) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(encoding, absl::MaxSplits(';', 1));
+    if (!absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(parts.first), "gzip")) continue;
+    double q = 1;
+    absl::string_view weight = absl::StripAsciiWhitespace(parts.second);
+    if (absl::ConsumePrefix(&weight, "q=") && !absl::SimpleAtod(weight, &q)) q = 0;
+    return q > 0;
+  }
+  return false;
+}
+
 Outcome ParseHead(absl::string_view bytes, HttpRequest* request) {
   absl::string_view line;
   do {  // an empty line before a request is to be borne (RFC 9112, section 2.2)
@@ -120,6 +135,9 @@ Outcome ParseHead(absl::string_view bytes, HttpRequest* request) {
     if (absl::EqualsIgnoreCase(field, "accept")) {
       // Several are one list (RFC 9110, section 5.2).
       absl::StrAppend(&request->accept, request->accept.empty() ? "" : ", ", value);
+    }
+    if (absl::EqualsIgnoreCase(field, "accept-encoding") && TakesGzip(value)) {
+      request->gzip = true;
     }
     if (absl::EqualsIgnoreCase(field, "if-none-match")) {
       absl::StrAppend(&request->if_none_match, request->if_none_match.empty() ? "" : ", ", value);
@@ -168,6 +186,8 @@ std::string HttpAnswer::Serialize(bool head_only) const {
     absl::StrAppend(&head, "Content-Type: ", type, "\r\nContent-Length: ", body.size(), "\r\n");
   }
   if (code == 405) absl::StrAppend(&head, "Allow: ", allow, "\r\n");
+  if (!encoding.empty()) absl::StrAppend(&head, "Content-Encoding: ", encoding, "\r\n");
+  if (!policy.empty()) absl::StrAppend(&head, "Vary: Accept-Encoding\r\n");
   // What has an etag may be kept, and is asked for again each time (RFC 9111, section 5.2.2.4).
   absl::StrAppend(&head, "Cache-Control: ", etag.empty() ? "no-store" : "no-cache", "\r\n");
   if (!etag.empty()) absl::StrAppend(&head, "ETag: ", etag, "\r\n");

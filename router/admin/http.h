@@ -41,6 +41,7 @@ struct HttpRequest {
   std::string query;   // behind "?"; empty for none
   std::string host;    // of the target, else of the Host field; empty for none
   std::string accept;  // what the client takes (RFC 9110, section 12.5.1); empty for anything
+  bool gzip = false;   // the client takes what is compressed so (RFC 9110, section 12.5.3)
   std::string if_none_match;  // what it has already (RFC 9110, section 13.1.2)
   bool from_page = false;     // a browser sends it for a page (Origin, Sec-Fetch-Site)
   bool command = false;       // it has the field kCommandField
@@ -56,6 +57,7 @@ struct HttpAnswer {
   std::string body;
   absl::string_view allow = "GET, HEAD";  // of a 405
   std::string etag = {};                  // of what stays the same, with its quotes; else empty
+  absl::string_view encoding = {};        // Content-Encoding; empty for none
   absl::string_view policy = {};          // Content-Security-Policy; empty: nothing may be loaded
 
   // As it goes on the wire. The connection ends behind it.

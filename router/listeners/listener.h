@@ -84,7 +84,7 @@ class Acceptor {
   const ListeningSocket* const socket_;  // Not owned.
   OnAccept on_accept_;
   EventLoop* const loop_;  // Not owned.
-  absl::Time last_came_;  // as if at first, since many may have queued until now
+  absl::Time last_came_;   // as if at first, since many may have queued until now
   absl::Time paused_since_ = absl::InfiniteFuture();
   Timer resume_timer_;
   FdEvent readable_;

@@ -167,8 +167,8 @@ bool Answers::SetLevel(LogLevel level) {
   const LogLevel before = CurrentLogLevel();
   if (!SetLogLevel(std::min(level, before))) return false;
   LogEvent(LogLevel::kWarning, "log_level")
-      .Text("level", LogLevelName(level))
-      .Text("before", LogLevelName(before));
+      .Text("set_to", LogLevelName(level))
+      .Text("was", LogLevelName(before));
   return SetLogLevel(level);
 }
 

@@ -134,6 +134,23 @@ TEST_F(ExplainTest, SaysByWhichRuleAClientIsLetIn) {
   EXPECT_THAT(result.output, HasSubstr("let in by cn:good\n"));
 }
 
+TEST_F(ExplainTest, TakesTheFlagsOfASidecar) {
+  const std::vector<std::string> flags = {
+      "explain", "--client-ca", clients_.authority_certificate(), "--peer", good_.certificate};
+  const auto with = [&flags](std::vector<std::string> more) {
+    more.insert(more.begin(), flags.begin(), flags.end());
+    return RunProgram(more);
+  };
+  const ProgramResult in = with({"--allow-cn", "good"});
+  EXPECT_EQ(in.exit_code, 0) << in.errors;
+  EXPECT_THAT(in.output, HasSubstr("let in by cn:good\n"));
+  // Those that have nothing to do with clients do no harm.
+  EXPECT_EQ(with({"--allow-cn", "other", "--listen", "127.0.0.1:1"}).exit_code, 1);
+  const ProgramResult bad = with({"--allow-cn", "good", "--max-lifetime", "never"});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_THAT(bad.errors, HasSubstr("--max-lifetime"));
+}
+
 TEST_F(ExplainTest, SaysWhyAClientIsRefused) {
   const ProgramResult revoked = Explain(revoked_.certificate);
   EXPECT_EQ(revoked.exit_code, 1) << revoked.errors;
@@ -168,6 +185,8 @@ TEST_F(ExplainTest, ExitsWith2WhenItCannotTell) {
   EXPECT_EQ(missing.exit_code, 2);
   EXPECT_THAT(missing.errors, HasSubstr("/nonexistent/peer.pem"));
   EXPECT_EQ(RunProgram({"explain", "--peer", good_.certificate}).exit_code, 2);
+  EXPECT_EQ(
+      RunProgram({"explain", "--config", "/f", "--client-ca", "/c", "--peer", "/p"}).exit_code, 2);
   EXPECT_EQ(RunProgram({"explain", "--config", "/nonexistent/file", "--peer", good_.certificate})
                 .exit_code,
             2);

@@ -152,6 +152,20 @@ TEST_F(LogTest, AHostileServerNameStaysInsideItsJsonField) {
   }
 }
 
+TEST_F(LogTest, JqTakesALineForAnObject) {
+  ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address(), {"--log-level=debug", "--log-starts"}));
+  Converse(tlsbridge().address(), {.server_name = kHostileName});
+  ASSERT_FALSE(tlsbridge().Dump().is_null());
+  ASSERT_EQ(tlsbridge().WaitForConnections(1).size(), 1u);
+  EXPECT_EQ(tlsbridge().Stop(), 0);
+  const std::string log = tlsbridge().Output();
+  const auto said = RunToEnd({"jq", "-e", "-r", "if type == \"object\" then .event else error end",
+                              dir().WriteFile("log", log)});
+  ASSERT_TRUE(said.ok()) << said.status();
+  EXPECT_EQ(std::count(said->begin(), said->end(), '\n'), std::count(log.begin(), log.end(), '\n'));
+  EXPECT_THAT(*said, HasSubstr("connection_start\n"));
+}
+
 TEST_F(LogTest, TextHasEveryFieldOfAConnection) {
   const std::vector<std::string> lines = TextLog({.server_name = "name.example"});
   ASSERT_GE(lines.size(), 3u);

@@ -84,11 +84,16 @@ void GivenFlags::Add(absl::string_view flag, std::string value) {
 }
 
 absl::StatusOr<GivenFlags> ParseFlags(absl::Span<char* const> arguments,
-                                      absl::Span<const FlagGroup> groups) {
+                                      absl::Span<const FlagGroup> groups,
+                                      std::vector<std::string>* others) {
   GivenFlags given;
   for (size_t i = 0; i < arguments.size(); ++i) {
     absl::string_view argument = arguments[i];
     if (!absl::ConsumePrefix(&argument, "--")) {
+      if (others != nullptr && !argument.empty()) {
+        others->emplace_back(argument);
+        continue;
+      }
       return absl::InvalidArgumentError(
           absl::StrCat("unexpected argument '", argument, "': flags begin with --"));
     }

@@ -51,9 +51,11 @@ class GivenFlags {
   std::vector<One> given_;
 };
 
-// Each of `arguments` must be a flag of `groups`: "--name=value", "--name value", or a switch.
+// Each of `arguments` must be a flag of `groups`: "--name=value", "--name value", or a switch. With
+// `others`, what is none goes there.
 absl::StatusOr<GivenFlags> ParseFlags(absl::Span<char* const> arguments,
-                                      absl::Span<const FlagGroup> groups);
+                                      absl::Span<const FlagGroup> groups,
+                                      std::vector<std::string>* others = nullptr);
 
 // Names, help and defaults of `groups`, ready to print.
 std::string DescribeFlags(absl::Span<const FlagGroup> groups);

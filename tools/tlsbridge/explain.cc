@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,7 +15,9 @@
 #include "tls/trust/client_explanation.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
+#include "tools/tlsbridge/key_flags.h"
 #include "tools/tlsbridge/serve.h"
+#include "tools/tlsbridge/sidecar_flags.h"
 
 namespace tlsbridge {
 namespace {
@@ -22,7 +26,10 @@ constexpr char kUsage[] =
     "Tells whether a client with a certificate would be let in, by which rule, or why not.\n"
     "Exits with 0 if it would, with 1 if not.\n"
     "\n"
-    "  tlsbridge explain --config tlsbridge.yaml --route orders --peer client.pem\n";
+    "  tlsbridge explain --config tlsbridge.yaml --route orders --peer client.pem\n"
+    "  tlsbridge explain --client-ca ca.crt --allow-uri 'spiffe://prod/*' --peer client.pem\n"
+    "\n"
+    "Without --config, it takes the flags of tlsbridge sidecar.\n";
 
 constexpr int kExitRefused = 1;
 
@@ -57,31 +64,58 @@ absl::StatusOr<tls::ClientExplanation> Explain(const Config& config, const Given
   return tls::ExplainClient(*policy, *pem, path);
 }
 
+// Of the file, or of the sidecar's flags; null once it has told what is wrong with them.
+std::optional<Config> ReadConfig(const GivenFlags& given) {
+  if (!given.Has("config")) {
+    const FlagConfig flags = ConfigOf(given, {{"routes[0].name", "sidecar"}});
+    for (const std::string& problem : flags.problems) {
+      RefuseToStart(absl::InvalidArgumentError(problem));
+    }
+    if (!flags.problems.empty()) return std::nullopt;
+    return flags.parsed.config;
+  }
+  for (const FlagGroup& group : SidecarFlagGroups()) {
+    for (const Flag& flag : group.flags) {
+      if (!given.Has(flag.name)) continue;
+      RefuseToStart(absl::InvalidArgumentError(
+          absl::StrCat("--", flag.name, " contradicts --config, which says it all; give either")));
+      return std::nullopt;
+    }
+  }
+  const ParsedConfig parsed = ReadConfigFile(given.Value("config"));
+  for (const Problem& problem : parsed.problems) {
+    fprintf(stderr, "%s\n", problem.ToString().c_str());
+  }
+  if (!parsed.problems.empty()) return std::nullopt;
+  return parsed.config;
+}
+
 }  // namespace
 
 int RunExplain(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = {
+  std::vector<FlagGroup> groups = {
       {"Explain",
        {{"config", "The configuration file, in YAML."},
         {"route", "The route that the client would come to; needless if there is one."},
         {"peer",
          "PEM file with the client's certificate, and then those of CAs that it would send."}}}};
+  for (FlagGroup& group : SidecarFlagGroups()) groups.push_back(std::move(group));
   if (AsksForHelp(arguments)) {
     printf("%s%s", kUsage, DescribeFlags(groups).c_str());
     return kExitOk;
   }
   const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
   if (!given.ok()) return RefuseToStart(given.status());
-  for (const char* flag : {"config", "peer"}) {
-    if (given->Has(flag)) continue;
-    return RefuseToStart(absl::InvalidArgumentError(absl::StrCat("--", flag, " is missing")));
+  if (!given->Has("peer")) {
+    return RefuseToStart(absl::InvalidArgumentError("--peer is missing"));
   }
-  const ParsedConfig parsed = ReadConfigFile(given->Value("config"));
-  for (const Problem& problem : parsed.problems) {
-    fprintf(stderr, "%s\n", problem.ToString().c_str());
+  if (!given->Has("config") && !given->Has("client-ca")) {
+    return RefuseToStart(absl::InvalidArgumentError(
+        "--config is missing, or --client-ca and the other flags of a sidecar"));
   }
-  if (!parsed.problems.empty()) return kExitUsage;
-  const auto explanation = Explain(parsed.config, *given);
+  const std::optional<Config> config = ReadConfig(*given);
+  if (!config.has_value()) return kExitUsage;
+  const auto explanation = Explain(*config, *given);
   if (!explanation.ok()) return RefuseToStart(explanation.status());
   fputs(explanation->ToText().c_str(), stdout);
   return explanation->let_in ? kExitOk : kExitRefused;

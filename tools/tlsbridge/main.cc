@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -11,6 +13,7 @@
 #include "linked_versions.h"
 #include "router/config/version.h"
 #include "tls/server_context.h"
+#include "tools/tlsbridge/admin_command.h"
 #include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/demo.h"
 #include "tools/tlsbridge/explain.h"
@@ -35,6 +38,10 @@ constexpr char kHelp[] =
     "  tlsbridge check      lists every mistake in a configuration file; prints its reference\n"
     "  tlsbridge explain    tells whether a client's certificate would be let in, and why\n"
     "\n"
+    "Commands that ask a running process, at --admin (what it was given as --admin-listen):\n";
+
+constexpr char kMoreHelp[] =
+    "\n"
     "  tlsbridge COMMAND --help lists the flags of a command.\n"
     "  tlsbridge --version tells the program's version; with --verbose also the compiler, and the\n"
     "  version of every library that is linked in.\n"
@@ -42,11 +49,12 @@ constexpr char kHelp[] =
     "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
     "connection;\n"
     "SIGHUP reads the configuration and all certificates again, as happens when one changes.\n"
-    "Exit codes: 0 stopped as told; 1 from explain alone, for a client that is refused; 2 bad "
-    "flags,\n"
-    "files or addresses, nothing was started; 3 out of memory, or a library cannot go on: one line "
-    "says\n"
-    "which.\n";
+    "Exit codes: 0 stopped as told, or all is well; 1 the answer of a command is no (each --help); "
+    "2 "
+    "bad\n"
+    "flags, files or addresses, nothing was started or nobody answers; 3 out of memory, or a "
+    "library\n"
+    "cannot go on: one line says which; from status: not ready.\n";
 
 #ifdef __clang__
 constexpr char kCompiler[] = __VERSION__;  // begins with its name
@@ -71,15 +79,20 @@ int Main(absl::Span<char* const> arguments) {
   if (command == "check") return RunCheck(arguments.subspan(2));
   if (command == "explain") return RunExplain(arguments.subspan(2));
   if (command == "demo") return RunDemo(arguments.subspan(2));
+  if (const auto code =
+          RunAdminCommand(command, arguments.subspan(std::min<size_t>(arguments.size(), 2))))
+    return *code;
   if (command == "--help" || command == "-h" || command == "help") {
-    fputs(kHelp, stdout);
+    printf("%s%s%s", kHelp, DescribeAdminCommands().c_str(), kMoreHelp);
     return kExitOk;
   }
   if (command == "--version" || command == "version") {
     return PrintVersion(arguments.subspan(2));
   }
-  return RefuseToStart(absl::InvalidArgumentError(absl::StrCat(
-      "unknown command '", command, "'; use demo, sidecar, run, check or explain, or --help")));
+  return RefuseToStart(absl::InvalidArgumentError(
+      absl::StrCat("unknown command '", command,
+                   "'; use demo, sidecar, run, check, explain, status, failures, why and so on: "
+                   "tlsbridge --help")));
 }
 
 }  // namespace

@@ -2,6 +2,10 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "tests/e2e/harness/log_list.h"
+
 namespace tlsbridge::e2e {
 
 void TlsbridgeTest::StartTlsbridge(const TlsbridgeOptions& options) {
@@ -53,6 +57,11 @@ void TlsbridgeTest::TearDown() {
                                   : nlohmann::json::object();
   for (const char* what : {"records", "sockets", "timers"}) {
     EXPECT_EQ(live.value(what, -1), 0) << what << " left alive";
+  }
+  const std::string log = tlsbridge_->Output();
+  for (const absl::string_view line : absl::StrSplit(log, '\n', absl::SkipEmpty())) {
+    if (!absl::StartsWith(line, "{")) continue;  // in text, or of a wrapper
+    EXPECT_EQ(FaultOfLogLine(line), "") << "router/log/README.md is not what the log says";
   }
   if (HasFailure()) GTEST_LOG_(INFO) << "tlsbridge wrote:\n" << tlsbridge_->Output();
 }

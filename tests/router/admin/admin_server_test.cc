@@ -169,6 +169,23 @@ TEST_F(AdminServerTest, WhatThereIsIsListed) {
   }
 }
 
+TEST_F(AdminServerTest, ThePageLoadsNothingButItsOwnScriptAndStyle) {
+  const std::string plain = AnswerTo("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(plain,
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"),
+                    HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'sha256-"),
+                    EndsWith("</html>\n")));
+  const std::string packed = AnswerTo("GET / HTTP/1.1\r\nAccept-Encoding: br, gzip;q=0.5\r\n\r\n");
+  EXPECT_THAT(packed,
+              AllOf(HasSubstr("Content-Encoding: gzip\r\n"), HasSubstr("\r\n\r\n\x1f\x8b")));
+  EXPECT_LT(packed.size(), plain.size() / 2);
+  EXPECT_THAT(AnswerTo("GET / HTTP/1.1\r\nAccept-Encoding: gzip;q=0\r\n\r\n"),
+              EndsWith("</html>\n"));
+  for (const char* outside : {" src=", "@import", "url(", "https:", "//cdn", "<link rel=\"style"}) {
+    EXPECT_EQ(plain.find(outside), std::string::npos) << outside;
+  }
+}
+
 TEST_F(AdminServerTest, WhatStaysTheSameIsNotSentTwice) {
   const std::string answer = AnswerTo("GET /version HTTP/1.1\r\n\r\n");
   const size_t tag = answer.find("ETag: ") + 6;

@@ -1,5 +1,7 @@
 #include "router/stats/status_json.h"
 
+#include <errno.h>
+
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -184,11 +186,13 @@ class WholeStatusTest : public StatusJsonTest {
     }();
     tls_.down = "orders.crt: is no PEM";
     failures_.Count(Reason::kGlobalLimit, true, kWall);
+    route_.ejection.keep_fraction = 0;
     Serve();
     backends().OnCheckFailed(Endpoint(0), "no answer", kCommon);
     backends().SetHealthy(Endpoint(0), false, kCommon);
-    for (int i = 0; i < 100; ++i) {
-      backends().Pick({}, {Endpoint(0)}, kCommon, 0).Failed(ECONNREFUSED, kCommon);
+    const std::vector<EndpointId> bad = {Endpoint(0)};
+    while (BackendPool::Lease lease = backends().Pick({}, bad, kCommon, 0)) {
+      lease.Failed(ECONNREFUSED, kCommon);  // until it is ejected
     }
   }
   // "routes[].name" -> "string", of all members below `value`.

@@ -140,7 +140,7 @@ TEST(FullFile, FillsEveryMember) {
             (KernelSettings{"tlsbridge-2", KernelOnExit::kKeep, KernelUnavailable::kProxy}));
   EXPECT_EQ(config.shutdown, (Shutdown{absl::Seconds(22), absl::Seconds(23)}));
   EXPECT_EQ(config.workers, 24);
-  EXPECT_EQ(config.log, (LogSettings{LogLevel::kWarning, LogFormat::kJson}));
+  EXPECT_EQ(config.log, (LogSettings{LogLevel::kWarning, LogFormat::kJson, true}));
 }
 
 TEST(FullFile, FillsEveryMemberOfARoute) {

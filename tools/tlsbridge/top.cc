@@ -1,0 +1,82 @@
+// "tlsbridge top": routes with what they do now, on a terminal, until it is interrupted.
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "tools/tlsbridge/admin_command.h"
+#include "tools/tlsbridge/admin_text.h"
+#include "tools/tlsbridge/exit_codes.h"
+
+namespace tlsbridge {
+namespace {
+
+constexpr char kUsage[] =
+    "Shows what the routes of a running process do now, the busiest first, every two seconds until "
+    "it\n"
+    "is interrupted. Rates are those since the picture before.\n"
+    "Exits with 0 after --count pictures, with 2 if the process could not be asked.\n"
+    "\n"
+    "  tlsbridge top\n";
+
+constexpr char kHome[] = "\x1b[H";
+constexpr char kToEndOfLine[] = "\x1b[K\n";
+constexpr char kToEndOfScreen[] = "\x1b[J";
+
+// On a terminal the picture before is written over, without a flicker.
+std::string OnScreen(const std::string& text) {
+  std::string screen = kHome;
+  for (const char c : text) {
+    if (c == '\n') {
+      screen += kToEndOfLine;
+    } else {
+      screen.push_back(c);
+    }
+  }
+  return screen + kToEndOfScreen;
+}
+
+int Run(const AdminRequest& request) {
+  constexpr int kPauseMilliseconds = 2000;
+  int count = 0;  // zero: without an end
+  if (request.flags.Has("count") &&
+      (!absl::SimpleAtoi(request.flags.Value("count"), &count) || count < 1)) {
+    return CannotAsk(absl::InvalidArgumentError(absl::StrCat(
+        "--count: '", request.flags.Value("count"), "' is not allowed; use a number")));
+  }
+  const bool terminal = isatty(STDOUT_FILENO) == 1;
+  AdminJson before;
+  for (int shown = 0; count == 0 || shown < count; ++shown) {
+    if (shown > 0) poll(nullptr, 0, kPauseMilliseconds);
+    const auto status = request.client.GetJson("/status");
+    if (!status.ok()) return CannotAsk(status.status());
+    if (request.json) {
+      Print(status->dump(-1, ' ', false, AdminJson::error_handler_t::replace) + "\n");
+      continue;
+    }
+    winsize size = {.ws_row = 24, .ws_col = 80};
+    if (terminal) ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    const std::string text =
+        TopText(*status, before, terminal ? size.ws_row : 1000, terminal ? size.ws_col : 1000);
+    Print(terminal ? OnScreen(text) : text);
+    before = *status;
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+AdminCommand TopCommand() {
+  return {"top",
+          "routes with what they do now, on a terminal",
+          nullptr,
+          kUsage,
+          {{"count", "As many pictures, then it ends; without an end by default."}},
+          &Run};
+}
+
+}  // namespace tlsbridge
