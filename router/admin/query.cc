@@ -94,7 +94,7 @@ absl::Status TakeReason(Value value, std::optional<TerminationReason>* reason) {
 absl::Status TakeState(Value value, std::optional<BridgeState>* state) {
   std::vector<absl::string_view> names;
   for (int i = 0; i <= static_cast<int>(BridgeState::kClosed); ++i) {
-    names.push_back(BridgeStateName(static_cast<BridgeState>(i)));
+    names.emplace_back(BridgeStateName(static_cast<BridgeState>(i)));
     if (value != names.back()) continue;
     *state = static_cast<BridgeState>(i);
     return absl::OkStatus();

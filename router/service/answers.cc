@@ -158,7 +158,7 @@ void Answers::FailuresJson(const RecentFailures::Query& query, OnText done) {
 
 bool Answers::Drain() {
   if (!accepting()) return false;
-  LogEvent(LogLevel::kInfo, "drain_asked");
+  LogEvent(LogLevel::kInfo, "drain_asked").Text("message", "as SIGTERM would");
   parts_.lifecycle->Terminate(parts_.reloads->config().shutdown);
   return true;
 }

@@ -193,10 +193,10 @@ std::vector<Trouble> FindTroubles(const Service& service) {
 }
 
 std::string Verdict(const Service& service, size_t troubles) {
-  const std::string state = service.ready ? "ready"
-                            : service.unready == "draining"
-                                ? "draining"
-                                : absl::StrCat("not ready: ", service.unready);
+  std::string state = service.ready ? "ready"
+                      : service.unready == "draining"
+                          ? "draining"
+                          : absl::StrCat("not ready: ", service.unready);
   if (troubles == 0) return state;
   return absl::StrCat(state, "; ", troubles, troubles == 1 ? " problem" : " problems");
 }

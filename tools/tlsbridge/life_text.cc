@@ -11,10 +11,10 @@ namespace {
 class Life {
  public:
   void At(double milliseconds, absl::string_view what) {
-    absl::StrAppendFormat(&text_, "  %10s  %s\n", absl::StrFormat("%.1f ms", milliseconds), what);
+    absl::StrAppendFormat(&text, "  %10s  %s\n", absl::StrFormat("%.1f ms", milliseconds), what);
   }
-  void Then(absl::string_view what) { absl::StrAppendFormat(&text_, "  %10s  %s\n", "", what); }
-  std::string text_;
+  void Then(absl::string_view what) { absl::StrAppendFormat(&text, "  %10s  %s\n", "", what); }
+  std::string text;
 };
 
 bool Has(const AdminJson& json, const char* key) { return !MemberOf(json, key).is_null(); }
@@ -70,7 +70,7 @@ std::string Bytes(const AdminJson& json) {
 std::string LifeText(const AdminJson& connection) {
   Life life;
   const double age = NumberOf(connection, "age_seconds");
-  absl::StrAppend(&life.text_, "connection ", TextOf(connection, "id"), " of ",
+  absl::StrAppend(&life.text, "connection ", TextOf(connection, "id"), " of ",
                   TextOf(connection, "peer"), " is open: ", TextOf(connection, "state"), "\n");
   Begin(connection, &life);
   life.At(age * 1000, absl::StrCat("now: ", Bytes(connection)));
@@ -106,13 +106,13 @@ std::string LifeText(const AdminJson& connection) {
     life.Then(absl::StrCat("if nothing happens it ends in ", Span(NumberOf(timer, "in_seconds")),
                            ": ", TextOf(timer, "reason")));
   }
-  return life.text_;
+  return life.text;
 }
 
 std::string FailedLifeText(const AdminJson& failure) {
   const AdminJson& fields = MemberOf(failure, "fields");
   Life life;
-  absl::StrAppend(&life.text_, "connection ", TextOf(fields, "id"), " of ", TextOf(fields, "peer"),
+  absl::StrAppend(&life.text, "connection ", TextOf(fields, "id"), " of ", TextOf(fields, "peer"),
                   " ended at ", TextOf(failure, "time"), "\n");
   Begin(fields, &life);
   const std::string reason = TextOf(fields, "reason");
@@ -132,7 +132,7 @@ std::string FailedLifeText(const AdminJson& failure) {
   if (Has(fields, "bytes_received") || Has(fields, "ip_bytes_received")) life.Then(Bytes(fields));
   const double dropped = NumberOf(fields, "bytes_dropped");
   if (dropped > 0) life.Then(absl::StrCat(Short(dropped), " bytes were not delivered"));
-  return life.text_;
+  return life.text;
 }
 
 }  // namespace tlsbridge
