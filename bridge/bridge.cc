@@ -29,6 +29,9 @@ constexpr size_t kBytesOfTinyRecords = 4096;
 // its turn, and for a signature.
 constexpr size_t kBytesOfHandshake = 4096;
 
+// Less is copied at the same price.
+constexpr size_t kWorthMoving = 16 * 1024;
+
 // From a client that has reset, so much more may be queued: what is left of its stream is looked
 // through for its end.
 constexpr size_t kLastMarks = 4;
@@ -127,11 +130,18 @@ void Bridge::PumpFrom(Endpoint& from) {
     size_t limit = std::min(budget, mark - std::min(mark, QueuedFrom(from)));
     if (tiny_records) limit = std::min(limit, kBytesOfTinyRecords);
     if (step_ < BridgeStep::kRouting) limit = std::min(limit, kBytesOfHandshake);
-    Read read = from.ReadSome(limit);
-    const bool tiny = read.bytes.size() < read.records * kTinyRecordBytes;
-    if (read.records > (tiny ? kManyRecords : 0)) tiny_records = tiny;
-    if (step_ == BridgeStep::kPeeking && !Peek(&read)) return;
-    const bool more = Take(from, read);
+    Read read;
+    bool more;
+    if (Endpoint* const to = MovesTo(from); to != nullptr) {
+      more = Move(from, to, limit, &read);
+    } else {
+      read = from.ReadSome(limit);
+      const bool tiny = read.bytes.size() < read.records * kTinyRecordBytes;
+      if (read.records > (tiny ? kManyRecords : 0)) tiny_records = tiny;
+      if (step_ == BridgeStep::kPeeking && !Peek(&read)) return;
+      moves_[static_cast<int>(from.side())] = read.outcome == ReadOutcome::kMore;
+      more = Take(from, read);
+    }
     if (ended() || from.closed()) return;
     // FIN would be told again in every turn.
     if (from.peer_finished()) return from.PauseReading(Endpoint::kStreamEnded);
@@ -143,6 +153,27 @@ void Bridge::PumpFrom(Endpoint& from) {
     budget -= std::min(budget, limit + read.records * kBytesPerRecord);
     if (budget == 0) return;
   }
+}
+
+// Where what comes from it goes past our memory; null if it does not. A read that was full begins
+// that, since to move little costs more than to copy it.
+Endpoint* Bridge::MovesTo(Endpoint& from) {
+  const bool streams = step_ == BridgeStep::kBridging || step_ == BridgeStep::kHalfClosed;
+  if (!moves_[static_cast<int>(from.side())] || !streams || from.tls() != nullptr) return nullptr;
+  Endpoint* const to = OtherThan(from);
+  const bool takes = to->tls() == nullptr && !to->takes_no_more() && to->queued_bytes() == 0;
+  return takes ? to : nullptr;
+}
+
+// True if there may be more to read from `from`; `read` is what it came to, without the bytes.
+bool Bridge::Move(Endpoint& from, Endpoint* to, size_t limit, Read* read) {
+  const SplicePipe::Moved moved = from.MoveTo(to, limit);
+  *read = {.outcome = moved.outcome, .error = moved.error};
+  moves_[static_cast<int>(from.side())] = moved.bytes >= kWorthMoving;
+  if (moved.bytes > 0) NoteBytes(from, moved.bytes);
+  if (moved.write_error == 0) return !ended() && ReadOn(from, *read);
+  OnWriteError(*to, moved.write_error);
+  return false;
 }
 
 // True if there may be more to read from `from`.
@@ -173,17 +204,21 @@ bool Bridge::AdvanceHandshake(Endpoint& from, const Read& read) {
   return !ended();
 }
 
+void Bridge::NoteBytes(const Endpoint& from, size_t bytes) {
+  last_activity_ = loop_->now();
+  last_sender_ = from.side();
+  const auto side = static_cast<size_t>(from.side());
+  if (bytes_[side] == 0 && from.side() == Side::kOutgoing) observer_->OnFirstAnswer();
+  bytes_[side] += bytes;
+  if (traffic_ != nullptr) traffic_->bytes[side].Add(bytes);
+}
+
 bool Bridge::Deliver(Endpoint& from, absl::Span<const uint8_t> bytes) {
   if (bytes.empty()) return true;
   Endpoint* to = OtherThan(from);
   // Nor is it activity: a backend that goes on for ever has the half-close timeout to end.
   if (to != nullptr && to->takes_no_more()) return true;
-  last_activity_ = loop_->now();
-  last_sender_ = from.side();
-  const auto side = static_cast<size_t>(from.side());
-  if (bytes_[side] == 0 && from.side() == Side::kOutgoing) observer_->OnFirstAnswer();
-  bytes_[side] += bytes.size();
-  if (traffic_ != nullptr) traffic_->bytes[side].Add(bytes.size());
+  NoteBytes(from, bytes.size());
   if (to == nullptr) {
     opening().early_bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return true;

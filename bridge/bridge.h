@@ -239,8 +239,11 @@ class Bridge final : private Endpoint::Owner {
   size_t QueuedFrom(const Endpoint& from);
   size_t MarkFor(const Endpoint& from) const;
   void PumpFrom(Endpoint& from);
+  Endpoint* MovesTo(Endpoint& from);
+  bool Move(Endpoint& from, Endpoint* to, size_t limit, Read* read);
   bool Take(Endpoint& from, const Read& read);
   bool AdvanceHandshake(Endpoint& from, const Read& read);
+  void NoteBytes(const Endpoint& from, size_t bytes);
   bool Deliver(Endpoint& from, absl::Span<const uint8_t> bytes);
   bool ReadOn(Endpoint& from, const Read& read);
   void StreamEnded(Endpoint& from);
@@ -281,6 +284,7 @@ class Bridge final : private Endpoint::Owner {
   Side last_sender_ = Side::kIncoming;
   bool greeted_ = false;                   // the client has sent something
   bool tiny_records_[2] = {false, false};  // by the side that sent them last
+  bool moves_[2] = {false, false};         // by the side that sends: see MovesTo()
   uint16_t answered_ = 0;
 };
 

@@ -118,6 +118,13 @@ Read BufferedSocket::ReadInto(std::vector<uint8_t>* room, size_t limit) {
   return read;
 }
 
+SplicePipe::Moved BufferedSocket::MoveTo(BufferedSocket* to, SplicePipe* pipe,
+                                         std::vector<uint8_t>* room, size_t limit) {
+  SplicePipe::Moved moved = pipe->Move(fd_, to->fd_, std::max(limit, kLeastReadBytes), room);
+  if (moved.write_error == 0 && !moved.rest.empty()) moved.write_error = to->Queue(moved.rest);
+  return moved;
+}
+
 void BufferedSocket::StopReading() {
   bufferevent_disable(bufferevent_.get(), EV_READ);
   if (!std::exchange(watched_, true)) loop_->hangups().Add(fd_, this);
@@ -139,6 +146,10 @@ int BufferedSocket::Send(absl::Span<const uint8_t> bytes, bool fin_follows) {
     if (n > 0) bytes.remove_prefix(static_cast<size_t>(n));
     if (bytes.empty()) return 0;
   }
+  return Queue(bytes);
+}
+
+int BufferedSocket::Queue(absl::Span<const uint8_t> bytes) {
   errno = 0;
   if (bufferevent_write(bufferevent_.get(), bytes.data(), bytes.size()) != 0) return ENOMEM;
   // It does not tell whether it will be called when the socket takes more.

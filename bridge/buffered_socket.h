@@ -20,6 +20,7 @@
 #include "bridge/event/hangup_watch.h"
 #include "bridge/live_counters.h"
 #include "bridge/read.h"
+#include "bridge/splice_pipe.h"
 
 namespace tlsbridge {
 
@@ -52,6 +53,11 @@ class BufferedSocket final : private HangupWatch::Listener {
   // Reads `limit` bytes at most, as far as `room` goes; a few KiB if that is less.
   Read ReadInto(std::vector<uint8_t>* room, size_t limit);
 
+  // Moves `limit` bytes at most of what has come to `to`, past this process's memory; what `to`
+  // does not take at once is queued there. REQUIRES: nothing is queued there.
+  SplicePipe::Moved MoveTo(BufferedSocket* to, SplicePipe* pipe, std::vector<uint8_t>* room,
+                           size_t limit);
+
   // Sends or queues. `fin_follows`: so that FIN leaves in the same packet.
   [[nodiscard]] int Send(absl::Span<const uint8_t> bytes, bool fin_follows);
 
@@ -81,6 +87,7 @@ class BufferedSocket final : private HangupWatch::Listener {
   static void OnReadable(int fd, short what, void* bev);
   static void OnWritten(bufferevent* bev, void* self);
   static void OnEvent(bufferevent* bev, short what, void* self);
+  int Queue(absl::Span<const uint8_t> bytes);
   void OnHangup() override;
   void OnUnwatched(int error) override { owner_->OnHangup(error); }
 

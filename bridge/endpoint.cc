@@ -59,6 +59,15 @@ Read Endpoint::ReadSome(size_t limit) {
   return plain;
 }
 
+SplicePipe::Moved Endpoint::MoveTo(Endpoint* to, size_t limit) {
+  const SplicePipe::Moved moved =
+      socket_.MoveTo(&to->socket_, &memory_->pipe, &memory_->socket_bytes, limit);
+  if (moved.outcome == ReadOutcome::kEnded) peer_finished_ = true;
+  if (moved.outcome == ReadOutcome::kFailed) failed_ = true;
+  if (moved.write_error != 0) to->failed_ = true;
+  return moved;
+}
+
 Read Endpoint::DecryptAndAnswer(const Read& ciphertext) {
   const TlsFraming::Output output(&memory_->tls);
   Read read = tls_.Decrypt(ciphertext);

@@ -75,8 +75,11 @@ class Endpoint final : public DeferredDeletable, private BufferedSocket::Owner {
   // Reads `limit` bytes of the socket at most, or a few KiB if that is less. With a session: what
   // they stand for; its answer is sent.
   Read ReadSome(size_t limit);
-  // The same for `ciphertext` that was read before the session was there, or for what the session
-  // has kept until it was signed for.
+  // Moves what has come to `to` without looking at it. REQUIRES: no session at either, and nothing
+  // queued at `to`, which takes more.
+  SplicePipe::Moved MoveTo(Endpoint* to, size_t limit);
+  // What ReadSome() does for `ciphertext` that was read before the session was there, or for what
+  // the session has kept until it was signed for.
   Read DecryptAndAnswer(const Read& ciphertext);
 
   // Sends or queues `plaintext`. 0, or the errno with which the socket failed; with EPROTO the

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bridge/live_counters.h"
+#include "bridge/splice_pipe.h"
 #include "tls/staging.h"
 
 namespace tlsbridge {
@@ -16,6 +17,7 @@ namespace tlsbridge {
 struct WorkerMemory {
   std::vector<uint8_t> socket_bytes = std::vector<uint8_t>(tls::Staging::kMaxInputBytes);
   tls::Staging tls;
+  SplicePipe pipe;
   LiveCounters live;
 };
 

@@ -39,6 +39,7 @@ int64_t OtherDescriptors(const Config& config, int workers) {
   // epoll twice, an eventfd, and a pipe of libevent's.
   constexpr int64_t kOfLoop = 5;
   constexpr int64_t kOfSigner = 1;
+  constexpr int64_t kOfSplicing = 2;
   // What /etc/resolv.conf names at most, as resolv.conf(5) has it.
   constexpr size_t kServers = 3;
   // By UDP and TCP, of a c-ares channel and of the one before it.
@@ -46,7 +47,7 @@ int64_t OtherDescriptors(const Config& config, int workers) {
   constexpr int64_t kOfFile = 1;
   // Its table's, two for flows, and two for questions now and then.
   constexpr int64_t kOfKernel = 5;
-  int64_t others = kReservedDescriptors + workers * (kOfLoop + kOfSigner);
+  int64_t others = kReservedDescriptors + workers * (kOfLoop + kOfSigner + kOfSplicing);
   others += static_cast<int64_t>(config.listeners.size());
   std::set<std::vector<std::string>> asked;  // lookups at the same servers share their sockets
   bool by_kernel = false;

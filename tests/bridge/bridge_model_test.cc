@@ -493,6 +493,7 @@ TEST(BridgeModelTest, WhateverPeersDoEveryByteComesOnceAndThereIsOneEnd) {
     ASSERT_FALSE(HasFailure()) << "BRIDGE_MODEL_SEED=" << seed << ": " << one.Story();
   }
   printf("%llu events\n", static_cast<unsigned long long>(events));
+  EXPECT_GT(world.memory.pipe.moved_bytes(), 0u) << "nobody has sent much";
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 // comes once.
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/bridge/bridge_fixture.h"
+#include "tests/support/few_descriptors.h"
 
 namespace tlsbridge::testing {
 namespace {
@@ -19,6 +21,90 @@ TEST_F(BridgeTest, LittleIsReadAtATimeOfAClientThatIsNotUnderstoodYet) {
   Turn();
   EXPECT_EQ(witness_.first_bytes, std::vector<size_t>({4096, 4096, 4096, 4096, 3616}));
   bridge_->Cleanup(kReset);
+}
+
+// ---- Past our memory.
+
+std::string Pattern(size_t bytes) {
+  std::string pattern(bytes, '\0');
+  for (size_t i = 0; i < bytes; ++i) pattern[i] = static_cast<char>(i % 251 + i / 251);
+  return pattern;
+}
+
+class BridgeMoves : public BridgeTest {
+ protected:
+  static constexpr size_t kMuch = 20'000'000;
+
+  void TurnUntil(const Peer& peer, size_t received) {
+    for (int i = 0; i < 5000 && peer.received().size() < received; ++i) Turn(1);
+    Turn();
+  }
+};
+
+TEST_F(BridgeMoves, MuchBothWaysArrivesWholeAndMostlyWithoutACopy) {
+  Join();
+  client_->Send(Pattern(kMuch));
+  peer_->Send(Pattern(kMuch));
+  TurnUntil(*peer_, kMuch);
+  TurnUntil(*client_, kMuch);
+  EXPECT_TRUE(peer_->received() == Pattern(kMuch));
+  EXPECT_TRUE(client_->received() == Pattern(kMuch));
+  EXPECT_EQ(bridge_->bytes_received(), kMuch);
+  EXPECT_EQ(bridge_->bytes_sent(), kMuch);
+  EXPECT_GT(memory_.pipe.moved_bytes(), kMuch / 2);
+  client_->Fin();
+  Turn();
+  EXPECT_EQ(peer_->end(), StreamEnd::kFin);
+}
+
+TEST_F(BridgeMoves, LittleIsCopied) {
+  Join();
+  for (int i = 0; i < 100; ++i) {
+    client_->Send("question");
+    Turn(1);
+  }
+  EXPECT_EQ(memory_.pipe.moved_bytes(), 0u);
+}
+
+TEST_F(BridgeMoves, WhatASlowReaderDoesNotTakeIsBoundedAndKept) {
+  Join();
+  peer_->StallReading(true);
+  client_->Send(Pattern(kMuch));
+  for (int i = 0; i < 1000 && bridge_->incoming().pauses() == 0; ++i) Turn(1);
+  Turn(50);
+  EXPECT_EQ(bridge_->incoming().pauses(), Endpoint::kOtherSideFull);
+  EXPECT_LE(bridge_->queued_to_backend(), 2 * Endpoint::kHighMarkOfBytes);
+  peer_->StallReading(false);
+  TurnUntil(*peer_, kMuch);
+  EXPECT_TRUE(peer_->received() == Pattern(kMuch));
+  EXPECT_GT(memory_.pipe.moved_bytes(), kMuch / 4);
+}
+
+// A socket that is spliced stops at such a byte, and stays readable.
+TEST_F(BridgeMoves, AnUrgentByteAmidMuchHoldsUpNothing) {
+  Join();
+  const std::string half = Pattern(kMuch / 2);
+  client_->Send(half);
+  for (int i = 0; i < 5000 && client_->unsent() > 0; ++i) Turn(1);
+  ASSERT_EQ(send(client_->fd(), "!", 1, MSG_OOB), 1);
+  client_->Send(half);
+  TurnUntil(*peer_, kMuch);
+  EXPECT_TRUE(peer_->received() == half + half);
+}
+
+TEST_F(BridgeMoves, WithoutDescriptorsForAPipeEverythingIsCopied) {
+  Join();
+  {
+    const FewDescriptors few(0);
+    client_->Send(Pattern(kMuch));
+    TurnUntil(*peer_, kMuch);
+  }
+  EXPECT_TRUE(peer_->received() == Pattern(kMuch));
+  EXPECT_EQ(memory_.pipe.moved_bytes(), 0u);
+  client_->Send(Pattern(kMuch));
+  TurnUntil(*peer_, 2 * kMuch);
+  EXPECT_TRUE(peer_->received() == Pattern(kMuch) + Pattern(kMuch));
+  EXPECT_GT(memory_.pipe.moved_bytes(), 0u);
 }
 
 // ---- Once only.
