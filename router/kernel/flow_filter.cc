@@ -30,7 +30,7 @@ uint32_t Swapped(uint16_t value) { return htons(value); }
 
 absl::Span<const sock_filter> FlowFilter() {
   constexpr uint32_t kAttributes = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
-  static const sock_filter kProgram[] = {
+  static const sock_filter program[] = {
       // News of a flow that is there already.
       Do(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
       If(BPF_JEQ, Swapped(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW), 0, 17),
@@ -55,7 +55,7 @@ absl::Span<const sock_filter> FlowFilter() {
       Do(BPF_RET | BPF_K, kAll),
       Do(BPF_RET | BPF_K, kNone),
   };
-  return kProgram;
+  return program;
 }
 
 }  // namespace tlsbridge::kernel

@@ -44,8 +44,7 @@ absl::StatusOr<std::unique_ptr<KernelEngine>> KernelEngine::Start(Source* source
   Plan plan = source->PlanNow();
   std::unique_ptr<KernelEngine> engine(new KernelEngine(source, options, loop, observer));
   if (absl::Status status = engine->Open(plan); !status.ok()) return status;
-  engine->index_ = PlanIndex(plan);
-  engine->plan_ = std::move(plan);
+  engine->SetPlan(std::move(plan));
   return engine;
 }
 
@@ -97,8 +96,7 @@ absl::Status KernelEngine::Commit() {
 absl::Status KernelEngine::Change(Plan plan) {
   if (absl::Status status = table_->Apply(BuildRuleset(plan)); !status.ok()) return status;
   SetOwner(plan);
-  index_ = PlanIndex(plan);
-  plan_ = std::move(plan);
+  SetPlan(std::move(plan));
   return absl::OkStatus();
 }
 
@@ -112,6 +110,13 @@ absl::Status KernelEngine::ChangeRoutes(const std::set<std::string>& names) {
   if (absl::Status status = table_->Apply(*change); !status.ok()) return status;
   for (Route& route : routes) plan_.routes[*index_.Find(route.name)] = std::move(route);
   return absl::OkStatus();
+}
+
+void KernelEngine::SetPlan(Plan plan) {
+  index_ = PlanIndex(plan);
+  is_urgent_ = std::any_of(plan.routes.begin(), plan.routes.end(),
+                           [](const Route& route) { return route.limits != Limits(); });
+  plan_ = std::move(plan);
 }
 
 void KernelEngine::SetOwner(const Plan& plan) {
@@ -176,6 +181,7 @@ void KernelEngine::Refresh() {
 }
 
 void KernelEngine::OnEvents() {
+  if (is_urgent_) return ReadEvents();
   events_->Disable();
   gathering_.ArmAfter(options_.gather);
 }

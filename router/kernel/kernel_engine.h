@@ -46,7 +46,8 @@ class KernelEngine {
   struct Options {
     bool keep = false;                               // the table, when the process ends
     absl::Duration settle = absl::Milliseconds(20);  // of changes of backends
-    // Of news of flows: being woken for each costs more than reading it.
+    // Of news of flows: being woken for each costs more than reading it. Not where a route has
+    // limits, by which clients that come to the program are judged.
     absl::Duration gather = absl::Milliseconds(5);
     absl::Duration look_every = absl::Seconds(1);  // at flows that nobody has answered
     // With all that the kernel has; more often if a route's timeouts are shorter.
@@ -105,6 +106,7 @@ class KernelEngine {
   absl::Status ChangeRoutes(const std::set<std::string>& names);
   void ChangeNow();
   void SetOwner(const Plan& plan);
+  void SetPlan(Plan plan);
   void OnEvents();
   void ReadEvents();
   void Look();
@@ -116,6 +118,7 @@ class KernelEngine {
   Observer* const observer_;  // Not owned.
   Plan plan_;                 // as the table has it
   PlanIndex index_;           // of it
+  bool is_urgent_ = false;    // what flows do, because a route of it has limits
   std::shared_ptr<const FlowOwner> owner_;
   std::unique_ptr<FlowWatcher> watcher_;
   std::unique_ptr<KernelTable> table_;

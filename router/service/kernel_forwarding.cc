@@ -248,8 +248,12 @@ void KernelForwarding::OnEmpty() {
 void KernelForwarding::EndEngine() {
   if (engine_ != nullptr) engine_->CatchUp();
   if (wanted_ || connections_.size() > 0 || engine_ == nullptr) return;
-  if (const absl::Status status = engine_->Remove(); !status.ok()) OnTrouble(status);
+  RemoveTable();
   DropEngine();
+}
+
+void KernelForwarding::RemoveTable() {
+  if (const absl::Status status = engine_->Remove(); !status.ok()) OnTrouble(status);
 }
 
 void KernelForwarding::DropEngine() {
@@ -273,6 +277,7 @@ void KernelForwarding::Drain(absl::AnyInvocable<void()> on_empty) {
 void KernelForwarding::EndAll(TerminationReason reason) {
   if (engine_ == nullptr || goes_on()) return;
   ending_ = reason;
+  engine_->CatchUp();
   engine_->End([](const kernel::Flow&) { return true; }, reason);
 }
 
@@ -289,8 +294,8 @@ void KernelForwarding::Leave() {
         .Text("message", "the kernel goes on forwarding by it");
   }
   connections_.Forget();
-  EndEngine();   // with its table, if no route has it any more
-  DropEngine();  // else the table is removed, or kept
+  if (engine_ != nullptr && !wanted_) RemoveTable();  // no route has it any more
+  DropEngine();                                       // else it is removed, or kept
   connections_.FinishLog();
 }
 

@@ -89,6 +89,7 @@ class KernelForwarding final : private kernel::KernelEngine::Observer,
   void Look();
   void OnEmpty();
   void EndEngine();
+  void RemoveTable();
   void DropEngine();
 
   EventLoop* const loop_;  // Not owned.

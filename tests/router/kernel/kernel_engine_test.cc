@@ -28,7 +28,11 @@ class KernelEngineTest : public testing::NamespaceTest,
     loop_ = *EventLoop::Create(&clock_);
     plan_.routes.push_back({.name = "mail", .backends = {At(11), At(12)}});
     plan_.listeners.push_back({{Ip("10.7.1.1"), 443}, {{std::nullopt, 0}}});
-    auto engine = KernelEngine::Start(this, {}, loop_.get(), this);
+    StartEngine({});
+  }
+
+  void StartEngine(KernelEngine::Options options) {
+    auto engine = KernelEngine::Start(this, options, loop_.get(), this);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
   }
@@ -90,6 +94,22 @@ TEST_F(KernelEngineTest, ChangesOfBackendsWithinAMomentAreOne) {
   EXPECT_EQ(asked_for_, std::vector<std::string>{"mail"});
   EXPECT_EQ(asked_, 1) << "of other routes nothing is asked";
   for (int i = 0; i < 3; ++i) EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, 1);
+}
+
+TEST_F(KernelEngineTest, NewsOfFlowsGathersUnlessLimitsGoByIt) {
+  for (const bool limited : {false, true}) {
+    flows_.clear();
+    engine_.reset();
+    plan_.routes[0].limits.connections = limited ? 10 : 0;
+    constexpr absl::Duration kNever = absl::Hours(1);
+    ASSERT_NO_FATAL_FAILURE(StartEngine({.gather = kNever, .look_every = kNever}));
+    const Topology::Talk talk = net_->Connect("10.7.1.1", 443);
+    for (int i = 0; i < 3; ++i) loop_->Turn(/*wait=*/false);
+    // The second time that of the first is found, too.
+    EXPECT_EQ(Count(Kind::kConnected) > 0, limited);
+    engine_->CatchUp();
+    EXPECT_GT(Count(Kind::kConnected), 0U);
+  }
 }
 
 TEST_F(KernelEngineTest, ABackendThatLeavesAndOneThatComesAreFollowed) {
