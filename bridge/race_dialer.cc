@@ -13,13 +13,11 @@ namespace tlsbridge {
 class RaceDialer::Attempt {
  public:
   Attempt(EventLoop* loop, LiveCounters* live, int fd, absl::AnyInvocable<void()> on_writable)
-      : live_(&live->sockets),
-        fd_(fd),
-        event_(loop, fd, std::move(on_writable), FdEvent::For::kWriting) {}
+      : live_(&live->sockets), loop_(loop), fd_(fd), on_writable_(std::move(on_writable)) {}
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
   ~Attempt() {
-    event_.Disable();
+    if (event_.has_value()) event_->Disable();
     if (fd_ < 0) return;
     // It may have been connected meanwhile: a FIN would look like a stream that is complete.
     const linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -33,18 +31,23 @@ class RaceDialer::Attempt {
     return getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
   }
 
-  [[nodiscard]] int Watch() { return event_.Enable(); }
+  [[nodiscard]] int Watch() {
+    event_.emplace(loop_, fd_, std::move(on_writable_), FdEvent::For::kWriting);
+    return event_->Enable();
+  }
 
   // The descriptor is the caller's. The event must not outlive this call by a turn.
   int Release() {
-    event_.Disable();
+    if (event_.has_value()) event_->Disable();
     return std::exchange(fd_, -1);
   }
 
  private:
   const LiveCount live_;
+  EventLoop* const loop_;  // Not owned.
   int fd_;
-  FdEvent event_;
+  absl::AnyInvocable<void()> on_writable_;
+  std::optional<FdEvent> event_;  // of one that is not connected at once
 };
 
 RaceDialer::RaceDialer(EventLoop* loop, LiveCounters* live,

@@ -11,8 +11,8 @@
 
 #include <memory>
 #include <optional>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -54,14 +54,15 @@ class RaceDialer {
 
   EventLoop* const loop_;     // Not owned.
   LiveCounters* const live_;  // Not owned.
-  const std::vector<SocketAddress> addresses_;
+  // Most backends have one address.
+  const absl::InlinedVector<SocketAddress, 1> addresses_;
   const TcpOptions options_;
   OnDone on_done_;
   size_t begun_ = 0;
   size_t open_ = 0;
   int last_error_ = 0;
-  std::optional<size_t> connected_;                 // at once; to be told in a turn of its own
-  std::vector<std::unique_ptr<Attempt>> attempts_;  // of addresses_[i]; null if it is over
+  std::optional<size_t> connected_;  // at once; to be told in a turn of its own
+  absl::InlinedVector<std::unique_ptr<Attempt>, 1> attempts_;  // of addresses_[i]; null: over
   Timer timer_;
 };
 

@@ -205,8 +205,8 @@ void EventLoop::RunPosted() {
 void EventLoop::Sweep() {
   // Destructors may bury more.
   while (!graveyard_.empty()) {
-    std::vector<std::unique_ptr<DeferredDeletable>> dead;
-    dead.swap(graveyard_);
+    dying_.swap(graveyard_);
+    dying_.clear();
   }
 }
 

@@ -118,6 +118,7 @@ class EventLoop {
   TimerWheel connection_timers_;
   TimerWheel service_timers_;
   std::vector<std::unique_ptr<DeferredDeletable>> graveyard_;
+  std::vector<std::unique_ptr<DeferredDeletable>> dying_;  // empty between two turns
   absl::AnyInvocable<bool()> chore_;
   bool chore_is_left_ = false;
 

@@ -42,7 +42,8 @@ absl::Time BackendAttempts::Ends(const BackendPool& pool) const {
 
 void BackendAttempts::Connected() {
   lease_.Connected(loop_->common_now());
-  std::vector<EndpointId>().swap(tried_);
+  tried_.clear();
+  tried_.shrink_to_fit();
   retry_.reset();
 }
 

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include <memory>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "bridge/event/event_loop.h"
@@ -54,8 +54,8 @@ class BackendAttempts {
   EventLoop* const loop_;           // Not owned.
   ConnectionRecord* const record_;  // Not owned.
   BackendPool::Lease lease_;
-  std::vector<EndpointId> tried_;  // until one answers
-  std::unique_ptr<Timer> retry_;   // likewise
+  absl::InlinedVector<EndpointId, 2> tried_;  // until one answers
+  std::unique_ptr<Timer> retry_;              // likewise
 };
 
 }  // namespace tlsbridge

@@ -32,7 +32,8 @@ class Turns {
     friend class Turns;
     Turns* turns_ = nullptr;  // not owned; null while it does not wait
     std::list<Line>::iterator line_;
-    std::list<Waiter*>::iterator place_;
+    Waiter* before_ = nullptr;  // Not owned; in its line, null at the ends.
+    Waiter* behind_ = nullptr;
   };
 
   Turns() = default;
@@ -53,13 +54,15 @@ class Turns {
  private:
   // Of one route; never empty.
   struct Line {
-    const void* route;
-    std::list<Waiter*> waiters;  // Not owned.
+    const void* route = nullptr;
+    Waiter* first = nullptr;  // Not owned.
+    Waiter* last = nullptr;
   };
 
   void Take(Waiter* waiter);
 
   std::list<Line> lines_;  // in the order of their turns
+  std::list<Line> spare_;  // most clients are alone in theirs, which is to cost no memory each time
   absl::flat_hash_map<const void*, std::list<Line>::iterator> by_route_;
   size_t size_ = 0;
 };

@@ -44,9 +44,9 @@ StderrSink::~StderrSink() {
 void StderrSink::Stop() { eventfd_write(stop_fd_, 1); }
 
 void StderrSink::Append(const spdlog::details::log_msg& message) {
-  spdlog::memory_buf_t line;
-  formatter_->format(message, line);
-  waiting_.append(line.data(), line.size());
+  line_.clear();
+  formatter_->format(message, line_);
+  waiting_.append(line_.data(), line_.size());
   ++waiting_lines_;
 }
 

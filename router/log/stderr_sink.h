@@ -65,6 +65,7 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   Counter unwritten_ever_;
   bool cut_ = false;     // the last line has no end
   std::string waiting_;  // whole lines
+  spdlog::memory_buf_t line_;
   int waiting_lines_ = 0;
   const int stop_fd_;  // an eventfd; -1 if there is none: then stopping is not noticed
   bool stopping_ = false;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/ascii.h"
 
 namespace tlsbridge::tls {
@@ -128,7 +129,7 @@ uint8_t TakeExtension(uint16_t type, CBS extension, ClientHello* hello, const ch
 
 uint8_t TakeExtensions(CBS extensions, ClientHello* hello, bool* has_versions,
                        const char** malformed) {
-  std::vector<uint16_t> types;
+  absl::InlinedVector<uint16_t, 32> types;
   while (CBS_len(&extensions) > 0) {
     uint16_t type;
     CBS extension;
