@@ -217,6 +217,9 @@ void Sequence::EndHandshake(Client* client) {
     seen_ = serving_.Look();
     if (!IsAlive(*client) || seen_.records[client->address]["state"] != "handshaking") break;
   }
+  // Its route was taken away, and a reload has made the time shorter that it had left.
+  const bool has_ended = !IsAlive(*client) || seen_.records[client->address]["state"] == "draining";
+  if (has_ended && now() >= client->retired && DialsOf(*its, before) == 0) return;
   JudgeDial(client, *its, before);
 }
 
