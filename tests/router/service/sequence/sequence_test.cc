@@ -1,7 +1,8 @@
 // Random sequences against a router's parts, on one thread and with a clock that is turned by hand;
 // sequence.h says what happens and what must hold.
 //
-// A short run by default. A long one, and one again:
+// By default a short run, the same each time, so that a change fails for what it did itself. A long
+// one, of other seeds (0: nobody knows which):
 //   bazel test --config=asan //tests/router/service/sequence:sequence_test --test_timeout=3600
 //       --test_env=SEQUENCE_STEPS=1000000 --test_env=SEQUENCE_SEED=1
 // Each failure names the seed of its case: with that as SEQUENCE_SEED it is the first.
@@ -29,7 +30,8 @@ TEST(SequenceTest, WhateverIsReloadedAndWhoeverComesOrDiesPromisesAreKept) {
   signal(SIGPIPE, SIG_IGN);
   constexpr int kStepsOfCase = 250;
   const uint64_t wanted = FromEnvironment("SEQUENCE_STEPS", 2'000);
-  uint64_t seed = FromEnvironment("SEQUENCE_SEED", std::random_device()());
+  uint64_t seed = FromEnvironment("SEQUENCE_SEED", 20261130);
+  if (seed == 0) seed = std::random_device()();
   printf("SEQUENCE_SEED=%llu\n", static_cast<unsigned long long>(seed));
   std::map<std::string, int> happened;
   for (uint64_t steps = 0; steps < wanted; steps += kStepsOfCase, ++seed) {
