@@ -12,7 +12,10 @@
 namespace tlsbridge::e2e {
 namespace {
 
-using TlsbridgeHarnessTest = TlsbridgeTest;
+class TlsbridgeHarnessTest : public TlsbridgeTest {
+ protected:
+  void SetUp() override { ExpectOtherLog(); }
+};
 
 TEST_F(TlsbridgeHarnessTest, KnowsTheListenersOnceItIsReady) {
   ASSERT_NO_FATAL_FAILURE(StartTlsbridge({.listen = {"127.0.0.1:0", "127.0.0.1:0"}}));
