@@ -178,11 +178,13 @@ TEST_F(TimeoutsTest, CloseGraceIsHowLongAClientMayTakeToClose) {
 }
 
 TEST_F(TimeoutsTest, TcpKeepaliveIsSetOnBothSides) {
-  ASSERT_NO_FATAL_FAILURE(Start({"--tcp-keepalive=77s"}));
+  const std::string backend_port = backend_.address().substr(backend_.address().rfind(':') + 1);
+  // This host, by an address that is not one of loopback.
+  ASSERT_NO_FATAL_FAILURE(
+      StartSidecar("0.0.0.0:" + backend_port, {"--tcp-keepalive=77s", "--unsafe-backend"}));
   TlsClient client = Open();
   ExchangeAByte(client);
   const std::string listener_port = absl::StrCat(tlsbridge().Port());
-  const std::string backend_port = backend_.address().substr(backend_.address().rfind(':') + 1);
   for (const std::string& filter : {"sport = :" + listener_port, "dport = :" + backend_port}) {
     EXPECT_TRUE(ListsTimer(filter, "timer:(keepalive,1min1")) << filter;
   }
