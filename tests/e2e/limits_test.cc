@@ -103,7 +103,10 @@ TEST_F(LimitsTest, MaxHandshakesRefusesOneMoreThanMayWaitForTheirTurns) {
       "connection_end", [](const auto& event) { return event["reason"] == "handshake_limit"; });
   ASSERT_TRUE(refused);
   EXPECT_EQ((*refused)["sni"], "localhost");
-  EXPECT_TRUE(Open().ok());
+  // Those that have left may wait for their turns a moment longer than they were there.
+  bool served_again = false;
+  for (int i = 0; i < 1000 && !served_again; ++i) served_again = Open().ok();
+  EXPECT_TRUE(served_again);
 }
 
 TEST_F(LimitsTest, AStrangerThatSaysNothingMoreLeavesRoomForOthers) {
