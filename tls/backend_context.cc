@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "tls/callbacks.h"
 #include "tls/certificates/asn1_time.h"
+#include "tls/certificates/certificate_uses.h"
 #include "tls/certificates/credential.h"
 #include "tls/hello/alpn.h"
 #include "tls/hello/protocol_options.h"
@@ -136,7 +137,7 @@ absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(
     made->server_name_ = name->dns;
   }
   if (absl::Status status = LimitPeerSignatures(ctx); !status.ok()) return status;
-  SSL_CTX_set_max_cert_list(ctx, TrustStore::kMaxCertificateBytes);
+  SSL_CTX_set_max_cert_list(ctx, kMaxChainBytes);
   SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, [](SSL* ssl, uint8_t* alert) {
     return Staging::CallerOf(ssl)->VerifyPeer(alert);
   });

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <iterator>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bridge/event/thread.h"
+#include "router/log/json_string.h"
 #include "router/log/stderr_sink.h"
 
 namespace tlsbridge {
@@ -59,11 +59,6 @@ bool IsPlain(absl::string_view value) {
   return !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
     return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
   });
-}
-
-std::string JsonString(absl::string_view value) {
-  return nlohmann::json(std::string(value))
-      .dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
 }
 
 // "log_lines_lost count=N", as LogEvent has it.

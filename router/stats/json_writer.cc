@@ -1,55 +1,27 @@
 #include "router/stats/json_writer.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "router/log/json_string.h"
 
 namespace tlsbridge {
-namespace {
-
-bool IsPlain(absl::string_view value) {
-  return std::all_of(value.begin(), value.end(),
-                     [](unsigned char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; });
-}
-
-}  // namespace
-
-std::string JsonString(absl::string_view value) {
-  if (IsPlain(value)) return absl::StrCat("\"", value, "\"");
-  return nlohmann::json(std::string(value))
-      .dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
-}
 
 void JsonWriter::BeginValue() {
   if (follows_) text_.push_back(',');
   follows_ = true;
 }
 
-JsonWriter& JsonWriter::BeginObject() {
+JsonWriter& JsonWriter::Open(char bracket) {
   BeginValue();
-  text_.push_back('{');
+  text_.push_back(bracket);
   follows_ = false;
   return *this;
 }
 
-JsonWriter& JsonWriter::EndObject() {
-  text_.push_back('}');
-  follows_ = true;
-  return *this;
-}
-
-JsonWriter& JsonWriter::BeginArray() {
-  BeginValue();
-  text_.push_back('[');
-  follows_ = false;
-  return *this;
-}
-
-JsonWriter& JsonWriter::EndArray() {
-  text_.push_back(']');
+JsonWriter& JsonWriter::Close(char bracket) {
+  text_.push_back(bracket);
   follows_ = true;
   return *this;
 }
@@ -61,15 +33,7 @@ JsonWriter& JsonWriter::Key(absl::string_view key) {
   return *this;
 }
 
-JsonWriter& JsonWriter::Text(absl::string_view value) {
-  BeginValue();
-  if (IsPlain(value)) {
-    absl::StrAppend(&text_, "\"", value, "\"");
-  } else {
-    text_ += JsonString(value);
-  }
-  return *this;
-}
+JsonWriter& JsonWriter::Text(absl::string_view value) { return Json(JsonString(value)); }
 
 JsonWriter& JsonWriter::Number(uint64_t value) {
   BeginValue();

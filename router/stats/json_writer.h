@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -17,10 +18,10 @@ namespace tlsbridge {
 class JsonWriter {
  public:
   // A value stands in an array or behind a key.
-  JsonWriter& BeginObject();
-  JsonWriter& EndObject();
-  JsonWriter& BeginArray();
-  JsonWriter& EndArray();
+  JsonWriter& BeginObject() { return Open('{'); }
+  JsonWriter& EndObject() { return Close('}'); }
+  JsonWriter& BeginArray() { return Open('['); }
+  JsonWriter& EndArray() { return Close(']'); }
   JsonWriter& Key(absl::string_view key);
   JsonWriter& Text(absl::string_view value);
   JsonWriter& Number(uint64_t value);
@@ -38,12 +39,11 @@ class JsonWriter {
 
  private:
   void BeginValue();
+  JsonWriter& Open(char bracket);
+  JsonWriter& Close(char bracket);
 
   std::string text_;
   bool follows_ = false;  // a value stands before the next one
 };
-
-// {"event":...} and the like: `value` as JSON has it, with its quotes.
-std::string JsonString(absl::string_view value);
 
 }  // namespace tlsbridge

@@ -1,12 +1,13 @@
 // Debian's Chromium without a window: what browsers agree on with us.
 
+#include "tests/e2e/support/chromium.h"
+
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/harness/http_backend.h"
-#include "tests/e2e/harness/process.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
 
 namespace tlsbridge::e2e {
@@ -17,18 +18,12 @@ using ::testing::HasSubstr;
 class ChromiumTest : public TlsbridgeTest {
  protected:
   void SetUp() override {
-    if (!RunToEnd({"which", "chromium"}).ok()) GTEST_SKIP() << "chromium is not installed";
+    if (!HasChromium()) GTEST_SKIP() << "chromium is not installed";
   }
   // The page as the browser has it.
   std::string Visit() {
-    const auto page = RunToEnd(
-        {"env", absl::StrCat("HOME=", dir().path()), "chromium", "--headless", "--no-sandbox",
-         "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--ignore-certificate-errors",
-         absl::StrCat("--user-data-dir=", dir().PathOf("profile")), "--dump-dom",
-         absl::StrCat("https://localhost:", tlsbridge().Port(), "/hello")});
-    EXPECT_TRUE(page.ok()) << page.status();
-    return page.value_or("");
+    const std::string url = absl::StrCat("https://localhost:", tlsbridge().Port(), "/hello");
+    return VisitWithChromium(dir(), url, {"--ignore-certificate-errors", "--dump-dom"}).output;
   }
 
   HttpBackend backend_;

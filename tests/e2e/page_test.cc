@@ -5,14 +5,15 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/e2e/harness/process.h"
 #include "tests/e2e/harness/tcp_backend.h"
 #include "tests/e2e/harness/tlsbridge_test.h"
+#include "tests/e2e/support/chromium.h"
 #include "tests/e2e/support/curl.h"
 
 namespace tlsbridge::e2e {
@@ -26,7 +27,7 @@ using ::testing::Not;
 class PageTest : public TlsbridgeTest {
  protected:
   void SetUp() override {
-    if (!RunToEnd({"which", "chromium"}).ok()) GTEST_SKIP() << "chromium is not installed";
+    if (!HasChromium()) GTEST_SKIP() << "chromium is not installed";
     ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address(), {"--admin-listen=127.0.0.1:0"}));
     const auto listening = tlsbridge().WaitForEvent("admin_listening");
     ASSERT_TRUE(listening);
@@ -34,26 +35,10 @@ class PageTest : public TlsbridgeTest {
   }
   // What Chromium prints with these flags, once the page has had three seconds of its time.
   std::string Chromium(std::vector<std::string> flags) {
-    std::vector<std::string> argv = {"env",
-                                     absl::StrCat("HOME=", dir().path()),
-                                     "chromium",
-                                     "--headless",
-                                     "--no-sandbox",
-                                     "--disable-gpu",
-                                     "--no-first-run",
-                                     "--disable-background-networking",
-                                     "--disable-component-update",
-                                     "--enable-logging=stderr",
-                                     absl::StrCat("--user-data-dir=", dir().PathOf("profile")),
-                                     "--virtual-time-budget=3000"};
-    argv.insert(argv.end(), flags.begin(), flags.end());
-    argv.push_back(absl::StrCat("http://", admin_, "/"));
-    // What the console says, too.
-    auto process = Process::Start({.argv = argv});
-    EXPECT_TRUE(process.ok()) << process.status();
-    EXPECT_EQ((*process)->WaitForExit(), 0);
-    errors_ = (*process)->StderrText();
-    return (*process)->StdoutText();
+    flags.insert(flags.end(), {"--enable-logging=stderr", "--virtual-time-budget=3000"});
+    ChromiumVisit visit = VisitWithChromium(dir(), absl::StrCat("http://", admin_, "/"), flags);
+    errors_ = std::move(visit.errors);
+    return std::move(visit.output);
   }
   void ExpectNoComplaint() {
     for (const char* complaint : {"CONSOLE", "Content Security Policy", "Uncaught"}) {

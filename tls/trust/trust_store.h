@@ -13,7 +13,7 @@
 // that its size is part of each handshake's cost: about a millisecond for a megabyte.
 //
 // The cost of a verification is bounded: kMaxIntermediates CAs beside leaf and anchor, each of
-// which costs a signature check, and kMaxCertificateBytes in all.
+// which costs a signature check, and as many bytes as certificate_uses.h has for a peer.
 //
 // Thread: any; immutable once made. Failure: Create() returns a Status that names the file.
 #pragma once
@@ -28,7 +28,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "tls/certificates/certificate_uses.h"
 #include "tls/certificates/pem_objects.h"
 
 STACK_OF(X509);  // declares it, without the weight of x509.h
@@ -47,8 +46,6 @@ class TrustStore {
  public:
   // Between leaf and anchor, as X509_VERIFY_PARAM_set_depth() counts.
   static constexpr int kMaxIntermediates = 4;
-  // All certificates of a backend together; for SSL_CTX_set_max_cert_list.
-  static constexpr size_t kMaxCertificateBytes = kMaxChainBytes;
 
   enum class Purpose { kClient, kServer };
 
