@@ -51,10 +51,17 @@ class KernelFlowsTest : public KernelTest {
     if (body == std::string::npos) return nullptr;
     return nlohmann::json::parse(answer.substr(body + 4), nullptr, /*allow_exceptions=*/false);
   }
+  // The line of the connection that ends after those that this was asked for before.
+  nlohmann::json NextEnd() {
+    const auto ends = tlsbridge().WaitForEvents("connection_end", ++ends_);
+    return ends.size() < ends_ ? nlohmann::json::object() : ends[ends_ - 1];
+  }
   static std::string PortOf(const nlohmann::json& end) {
     const std::string peer = end["peer"];
     return peer.substr(peer.rfind(':') + 1);
   }
+
+  size_t ends_ = 0;
 };
 
 TEST_F(KernelFlowsTest, AFlowLeavesTheLineOfAConnectionWithTheBytesOfConnectionTracking) {
@@ -178,6 +185,70 @@ TEST_F(KernelFlowsTest, LocalClientsAreForwardedByTheProgram) {
   net().router.Enter();
   EXPECT_NE(AnswerTo(Socket::Connect(kListener)), "");
   EXPECT_FALSE(EndFor("closed_incoming").contains("engine"));
+}
+
+TEST_F(KernelFlowsTest, OnEveryAddressOnlyClientsOfLoopbackAreTheProgramsOwn) {
+  Serve(11);
+  net().backend.Enter();
+  const TcpBackend by_ipv6(EchoLines, "[fd07:2::11]:9001");
+  std::string yaml = Config({11});
+  yaml.replace(yaml.find("[{"), 2, "[{address: '[::]:443'}, {");
+  yaml.replace(yaml.find("10.7.1.1"), 8, "0.0.0.0");
+  absl::StrAppend(&yaml, "  - {address: '[fd07:2::11]:9001'}\n");
+  ASSERT_NO_FATAL_FAILURE(KernelTest::Start(yaml));
+  for (const std::string to : {"127.0.0.1:443", "127.9.9.9:443", "10.7.1.1:443", "[::1]:443"}) {
+    net().router.Enter();
+    EXPECT_NE(AnswerTo(Socket::Connect(to)), "") << to;
+    const nlohmann::json end = NextEnd();
+    EXPECT_EQ(end.value("route", ""), "mail") << to;
+    EXPECT_FALSE(end.contains("engine")) << to;
+  }
+  for (const std::string to : {"10.7.1.1:443", "10.7.2.1:443"}) {
+    Talk talk = Open("10.7.1.2", to);
+    EXPECT_EQ(talk.backend, "11") << to;
+    EXPECT_EQ(tlsbridge().Dump()["live"]["records"], 1) << to;
+    talk.socket->Close();
+    EXPECT_EQ(NextEnd().value("engine", ""), "nftables") << to;
+  }
+}
+
+TEST_F(KernelFlowsTest, RoutesOfRangesOfPortsHaveTheClientsOfTheirPorts) {
+  Serve(11);
+  Serve(12);
+  std::string yaml = Config({11}, {"match: {ports: [7000-7001, 7443]}"});
+  absl::StrAppend(&yaml,
+                  "- name: web\n"
+                  "  match: {ports: [7002-7003]}\n"
+                  "  forwarding_engine: nftables\n"
+                  "  tls: {mode: passthrough}\n"
+                  "  backends: [{address: '10.7.2.12:9001'}]\n"
+                  "- name: rest\n"
+                  "  tls: {mode: passthrough}\n"
+                  "  backends: [{address: '10.7.2.12:9001'}]\n");
+  const std::string first = "{address: '10.7.1.1:443'}";
+  std::string listeners = first;
+  for (const int port : {7000, 7001, 7002, 7003, 7004, 7443}) {
+    absl::StrAppend(&listeners, ", {address: '10.7.1.1:", port, "'}");
+  }
+  yaml.replace(yaml.find(first), first.size(), listeners);
+  ASSERT_NO_FATAL_FAILURE(KernelTest::Start(yaml));
+  const auto served = [this](int port) {
+    return Open("10.7.1.2", absl::StrCat("10.7.1.1:", port)).backend;
+  };
+  for (const int port : {7000, 7001, 7443}) {
+    EXPECT_EQ(served(port), "11") << port;
+    EXPECT_EQ(NextEnd().value("route", ""), "mail") << port;
+  }
+  for (const int port : {7002, 7003}) {
+    EXPECT_EQ(served(port), "12") << port;
+    EXPECT_EQ(NextEnd().value("route", ""), "web") << port;
+  }
+  for (const int port : {443, 7004}) {
+    EXPECT_NE(AnswerTo(Dial("10.7.1.2", absl::StrCat("10.7.1.1:", port))), "") << port;
+    const nlohmann::json end = NextEnd();
+    EXPECT_EQ(end.value("route", ""), "rest") << port;
+    EXPECT_FALSE(end.contains("engine")) << port;
+  }
 }
 
 TEST_F(KernelFlowsTest, WhoWasMissedIsRefusedIfTheRouteSaysSo) {

@@ -31,8 +31,8 @@ class KernelEngineTest : public testing::NamespaceTest,
     StartEngine({});
   }
 
-  void StartEngine(KernelEngine::Options options) {
-    auto engine = KernelEngine::Start(this, options, loop_.get(), this);
+  void StartEngine(KernelEngine::Options options, EventLoop* loop = nullptr) {
+    auto engine = KernelEngine::Start(this, options, loop == nullptr ? loop_.get() : loop, this);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
   }
@@ -94,6 +94,28 @@ TEST_F(KernelEngineTest, ChangesOfBackendsWithinAMomentAreOne) {
   EXPECT_EQ(asked_for_, std::vector<std::string>{"mail"});
   EXPECT_EQ(asked_, 1) << "of other routes nothing is asked";
   for (int i = 0; i < 3; ++i) EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, 1);
+}
+
+TEST_F(KernelEngineTest, WithinFiftyMillisecondsAChangeOfBackendsIsTheKernels) {
+  engine_.reset();
+  ManualClock clock;
+  auto loop = *EventLoop::Create(&clock);
+  ASSERT_NO_FATAL_FAILURE(StartEngine({}, loop.get()));
+  for (const bool serving : {false, true}) {
+    plan_.routes[0].backends[0].serving = serving;
+    engine_->BackendsChanged({"mail"});
+    // Changes that go on do not put it off.
+    for (int i = 0; i < 5; ++i) {
+      clock.Advance(absl::Milliseconds(10));
+      loop->Turn(/*wait=*/false);
+      if (i < 3) engine_->BackendsChanged({"mail"});
+    }
+    EXPECT_EQ(engine_->plan(), plan_);
+    const int first = net_->Connect("10.7.1.1", 443).backend;
+    const int second = net_->Connect("10.7.1.1", 443).backend;
+    EXPECT_EQ(first + second, serving ? 1 : 2);
+  }
+  engine_.reset();
 }
 
 TEST_F(KernelEngineTest, NewsOfFlowsGathersUnlessLimitsGoByIt) {
