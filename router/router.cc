@@ -19,7 +19,7 @@ int Workers(const Config& config) { return config.workers > 0 ? config.workers :
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, Files files,
-                                                       const Clock* clock) {
+                                                       const Clock* clock, ServiceManager manager) {
   const uint64_t stamp = StampOf(files.of_source);
   Reloader::Result live = absl::UnavailableError("");
   {
@@ -28,17 +28,18 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
   }
   if (!live.ok()) return live.status();
   const Config& config = (*live)->config();
-  std::unique_ptr<Router> router(
-      new Router(config, ClaimBudget(OtherDescriptors(config, Workers(config)))));
+  std::unique_ptr<Router> router(new Router(
+      config, ClaimBudget(OtherDescriptors(config, Workers(config))), std::move(manager)));
   absl::Status status = router->Start(
       {std::move(source), std::move(files.of_source), stamp, files.watched}, *live, clock);
   if (!status.ok()) return status;
   return router;
 }
 
-Router::Router(const Config& config, Budget budget)
+Router::Router(const Config& config, Budget budget, ServiceManager manager)
     : budget_(budget),
       worker_count_(Workers(config)),
+      manager_(std::move(manager)),
       admission_(HandshakeLimit::WithDefault(config.limits, worker_count_), budget.connections),
       handshake_limit_(HandshakeLimit::WithDefault(config.limits, worker_count_).handshakes) {}
 
@@ -72,6 +73,7 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   answers_ = std::make_unique<Answers>(Answers::Parts{loop_.get(), lifecycle_.get(), reloads_.get(),
                                                       workers_, &admission_, &handshake_limit_,
                                                       budget_, kernel_.get(), &folder_});
+  TalkToManager();
   status = OpenAdmin(reloads_->config());
   if (!status.ok()) return status;
 
@@ -93,6 +95,15 @@ absl::Status Router::MakeWorkers(const std::shared_ptr<const LiveConfig>& live,
   return absl::OkStatus();
 }
 
+void Router::TalkToManager() {
+  std::vector<EventLoop*> loops;
+  for (const auto& worker : workers_) loops.push_back(worker->loop());
+  manager_talk_ = std::make_unique<ManagerTalk>(loop_.get(), &manager_, std::move(loops),
+                                                [this] { return answers_->StatusLine(); });
+  reloads_->set_on_asked([this](Reloads::Asked asked) { manager_talk_->OnReload(asked); });
+  lifecycle_->set_on_phase([this](Phase phase) { manager_talk_->OnPhase(phase); });
+}
+
 void Router::TellOfStalls(EventLoop* loop) {
   loop->set_on_stall(
       [this, loop](absl::Duration stall) { stalls_.Tell(stall, loop->clock().Monotonic()); });
@@ -111,6 +122,7 @@ Router::~Router() {
   for (auto& worker : workers_) worker->Join();
   signals_.reset();
   admin_.reset();
+  manager_talk_.reset();
   reloads_.reset();
   lifecycle_.reset();
   kernel_.reset();
@@ -138,6 +150,7 @@ absl::Status Router::Run() {
                                 .handshakes = handshake_limit_.limit(),
                                 .handshakes_per_ip = admission_.handshakes_per_ip(),
                                 .descriptors = budget_.descriptors});
+  manager_talk_->Ready();
   loop_->Run();
   for (auto& worker : workers_) worker->Join();
   kernel_->Leave();

@@ -17,6 +17,7 @@
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_server.h"
 #include "router/handshakes/handshake_limit.h"
+#include "router/host/service_manager.h"
 #include "router/limits/admission.h"
 #include "router/limits/budget.h"
 #include "router/listeners/listeners.h"
@@ -26,6 +27,7 @@
 #include "router/service/answers.h"
 #include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
+#include "router/service/manager_talk.h"
 #include "router/service/reloads.h"
 #include "router/service/signals.h"
 #include "router/worker.h"
@@ -40,9 +42,11 @@ class Router {
   };
 
   // Opens every listener. `source` makes the configuration, now and at each reload; it owns what it
-  // uses (reloader.h), and `clock` lives as long as the process. REQUIRES: Signals::TakeOver().
+  // uses (reloader.h), and `clock` lives as long as the process. `manager` hears how it goes.
+  // REQUIRES: Signals::TakeOver().
   static absl::StatusOr<std::unique_ptr<Router>> Create(Reloader::Source source, Files files,
-                                                        const Clock* clock);
+                                                        const Clock* clock,
+                                                        ServiceManager manager = {});
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
@@ -54,17 +58,19 @@ class Router {
   std::vector<SocketAddress> listeners() const { return listeners_->addresses(); }
 
  private:
-  Router(const Config& config, Budget budget);
+  Router(const Config& config, Budget budget, ServiceManager manager);
 
   absl::Status Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
                      const Clock* clock);
   absl::Status MakeWorkers(const std::shared_ptr<const LiveConfig>& live, const Clock* clock);
   absl::Status OpenAdmin(const Config& config);
   void TellOfStalls(EventLoop* loop);
+  void TalkToManager();
   void OnSignal(int signal);
 
   const Budget budget_;
   const int worker_count_;
+  ServiceManager manager_;
   Admission admission_;
   HandshakeLimit handshake_limit_;
   FailureFolder folder_;
@@ -76,6 +82,7 @@ class Router {
   std::unique_ptr<Lifecycle> lifecycle_;
   std::unique_ptr<Reloads> reloads_;
   std::unique_ptr<Answers> answers_;
+  std::unique_ptr<ManagerTalk> manager_talk_;
   std::unique_ptr<ListeningSocket> admin_socket_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<Signals> signals_;

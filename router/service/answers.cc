@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "router/live/renewal/renewal_log.h"
@@ -17,6 +18,7 @@
 #include "router/stats/metrics_text.h"
 #include "router/stats/routes_json.h"
 #include "router/stats/status_json.h"
+#include "router/stats/troubles.h"
 
 namespace tlsbridge {
 namespace {
@@ -151,6 +153,18 @@ void Answers::Metrics(Exposition::Format format, OnText done) {
 }
 
 void Answers::StatusJson(OnText done) { done(tlsbridge::StatusJson(Describe())); }
+
+std::string Answers::StatusLine() {
+  const Service service = Describe();
+  const int64_t open =
+      parts_.admission->connections() + static_cast<int64_t>(parts_.kernel->open());
+  const size_t routes = service.live->routes().size();
+  std::string line = absl::StrCat(Verdict(service, FindTroubles(service).size()), ". ", open,
+                                  open == 1 ? " connection, " : " connections, ", routes,
+                                  routes == 1 ? " route" : " routes");
+  std::replace_if(line.begin(), line.end(), absl::ascii_iscntrl, '?');
+  return line;
+}
 
 void Answers::FailuresJson(const RecentFailures::Query& query, OnText done) {
   done(tlsbridge::FailuresJson(parts_.folder->recent(), query));

@@ -61,6 +61,8 @@ class Answers final : public AdminServer::Source {
   bool Drain() override;
   bool SetLevel(LogLevel level) override;
 
+  // How it is, in a line: "ready; 1 problem. 12 connections, 3 routes".
+  std::string StatusLine();
   // The first page of the live connections, as a line of the log. While one is being made, another
   // is not begun.
   void LogConnections();

@@ -31,6 +31,7 @@ void Lifecycle::Enter(Phase phase) {
   phase_ = phase;
   phase_since_ = loop_->clock().Wall();
   timer_.Cancel();
+  if (on_phase_) on_phase_(phase);
 }
 
 void Lifecycle::Begin() { Enter(Phase::kServing); }

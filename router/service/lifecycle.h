@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -31,6 +32,9 @@ class Lifecycle {
             const Admission* admission, absl::AnyInvocable<void()> on_stopped);
   Lifecycle(const Lifecycle&) = delete;
   Lifecycle& operator=(const Lifecycle&) = delete;
+
+  // Told of each phase that is entered.
+  void set_on_phase(absl::AnyInvocable<void(Phase)> on_phase) { on_phase_ = std::move(on_phase); }
 
   // Serves. REQUIRES: the workers' threads are there.
   void Begin();
@@ -57,6 +61,7 @@ class Lifecycle {
   KernelForwarding* const kernel_;                           // Not owned.
   const Admission* const admission_;                         // Not owned.
   absl::AnyInvocable<void()> on_stopped_;
+  absl::AnyInvocable<void(Phase)> on_phase_;
   Phase phase_ = Phase::kStarting;
   absl::Time phase_since_ = absl::InfinitePast();
   absl::Duration drain_timeout_;

@@ -44,12 +44,20 @@ void Reloads::Begin() {
 }
 
 void Reloads::Reload(Reloader::Cause cause) {
-  if (parts_.lifecycle->ready()) return reloader_->Start(live_, cause);
+  if (parts_.lifecycle->ready()) {
+    if (cause == Reloader::Cause::kAsked && on_asked_) on_asked_(Asked::kBegins);
+    return reloader_->Start(live_, cause);
+  }
   LogEvent(LogLevel::kWarning, "reload_refused").Text("message", "the process is ending");
 }
 
 std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& outcome) {
-  if (!parts_.lifecycle->ready()) return live_;
+  if (parts_.lifecycle->ready()) Take(outcome);
+  if (outcome.asked && on_asked_) on_asked_(Asked::kIsOver);
+  return live_;
+}
+
+void Reloads::Take(const Reloader::Outcome& outcome) {
   if (file_watcher_ != nullptr) file_watcher_->Watch(outcome.watch);
   std::shared_ptr<const LiveConfig> live = outcome.renewed;
   bool reloaded = outcome.reloaded;
@@ -79,7 +87,6 @@ std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& o
   } else if (live != live_) {
     CommitRenewed(std::move(live));
   }
-  return live_;
 }
 
 // `refusal` is empty for one that is taken.

@@ -12,10 +12,14 @@
 // that fails is logged, and what is served stays.
 #pragma once
 
+#include <stdint.h>
+
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "bridge/event/event_loop.h"
@@ -63,6 +67,10 @@ class Reloads {
   Reloads(const Reloads&) = delete;
   Reloads& operator=(const Reloads&) = delete;
 
+  // Told when a reload that was asked for begins, and when it has been taken or refused.
+  enum class Asked : uint8_t { kBegins, kIsOver };
+  void set_on_asked(absl::AnyInvocable<void(Asked)> on_asked) { on_asked_ = std::move(on_asked); }
+
   // The first configuration is served from now on.
   void Begin();
   void Reload(Reloader::Cause cause);
@@ -76,6 +84,7 @@ class Reloads {
           BackendWatch::Lookups lookups);
 
   std::shared_ptr<const LiveConfig> OnReloaded(const Reloader::Outcome& outcome);
+  void Take(const Reloader::Outcome& outcome);
   void CommitReloaded(std::shared_ptr<const LiveConfig> live);
   void CommitRenewed(std::shared_ptr<const LiveConfig> live);
   void CountReload(const std::string& refusal);
@@ -86,6 +95,7 @@ class Reloads {
   const Parts parts_;
   std::shared_ptr<const LiveConfig> live_;
   ReloadFacts facts_;
+  absl::AnyInvocable<void(Asked)> on_asked_;
   int closing_ = 0;            // reloads that wait for listeners to close
   LiveCounters control_live_;  // sockets of health checks
   std::unique_ptr<Reloader> reloader_;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "bridge/event/clock.h"
+#include "router/host/service_manager.h"
 #include "router/log/libevent_log.h"
 
 namespace tlsbridge {
@@ -23,6 +24,7 @@ int RefuseToStart(const absl::Status& status) {
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
           bool watches_files, absl::AnyInvocable<void(const Router&) &&> on_ready) {
   SilenceLibevent();
+  ServiceManager manager = ServiceManager::FromEnvironment();  // before there are other threads
   // Never destroyed: a thread that hangs may ask it until the process is gone.
   static const auto* const clock = new SystemClock;
   // In this order: the log's thread gets no signal, and what is told at the start is in the log.
@@ -30,7 +32,8 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
   if (absl::Status status = StartLog(log.level, log.format); !status.ok()) {
     return RefuseToStart(status);
   }
-  auto router = Router::Create(std::move(source), {std::move(source_files), watches_files}, clock);
+  auto router = Router::Create(std::move(source), {std::move(source_files), watches_files}, clock,
+                               std::move(manager));
   absl::Status status = router.status();
   if (status.ok()) {
     LogLibevent();
