@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "router/yaml/keys.h"
@@ -78,6 +79,16 @@ std::string DefaultText(const Key& key, const Json& value) {
   return absl::StrCat("`", PlainText(value), "`");
 }
 
+// Those of an enumeration; numbers are there for editors only.
+std::vector<std::string> Words(const Json& schema) {
+  std::vector<std::string> words;
+  const Json& item = schema.contains("items") ? schema.at("items") : schema;
+  for (const Json& word : item.value("enum", Json::array())) {
+    if (word.is_string()) words.push_back(word.get<std::string>());
+  }
+  return words;
+}
+
 class Writer {
  public:
   // `defaults` is what a struct of these keys has when nothing is given.
@@ -93,7 +104,8 @@ class Writer {
       facts_.push_back({absl::StrCat(path, path.empty() ? "" : ".", key.name), key.doc,
                         has_keys ? "" : key.type->Describe(),
                         PlainText(properties.value("default", Json())), key.type->is_list(),
-                        properties.value("type", "") == "boolean", has_keys});
+                        properties.value("type", "") == "boolean", has_keys,
+                        absl::StartsWith(key.type->Describe(), "file: "), Words(properties)});
       const std::string type = !has_keys             ? key.type->Describe()
                                : key.type->is_list() ? "list, see below"
                                                      : "see below";

@@ -22,8 +22,10 @@ struct KeyFacts {
   std::string type;      // "duration, 1ms or more"; of a list "list of ..."
   std::string standard;  // its default; empty for none
   bool is_list = false;
-  bool is_switch = false;  // true or false
-  bool has_keys = false;   // a mapping, or a list of them
+  bool is_switch = false;               // true or false
+  bool has_keys = false;                // a mapping, or a list of them
+  bool is_file = false;                 // the name of one
+  std::vector<std::string> words = {};  // if it is one of these
 };
 // Those of all keys, in the table's order.
 const std::vector<KeyFacts>& ConfigKeyFacts();

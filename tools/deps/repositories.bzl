@@ -160,6 +160,17 @@ def tlsbridge_repositories():
     )
     linked_versions(
         name = "linked_versions",
+        licenses = {
+            "BoringSSL": "Apache-2.0",
+            "abseil": "Apache-2.0",
+            "c-ares": "MIT AND ISC",
+            "fmt": "MIT",
+            # Some of its files, such as strlcpy.c, are of OpenBSD.
+            "libevent": "BSD-3-Clause AND ISC",
+            "nlohmann-json": "MIT",
+            "spdlog": "MIT",
+            "yaml-cpp": "MIT",
+        },
         packages = {
             "abseil": "libabsl-dev",
             "c-ares": "libc-ares-dev",

@@ -8,7 +8,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "tools/tlsbridge/exit_codes.h"
 
 namespace tlsbridge {
@@ -32,50 +31,28 @@ std::vector<FlagGroup> FlagsOf(const AdminCommand& command) {
   return groups;
 }
 
-int Run(const AdminCommand& command, absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = FlagsOf(command);
-  if (AsksForHelp(arguments)) {
-    Print(absl::StrCat(command.usage, DescribeFlags(groups)));
-    return kExitOk;
-  }
-  std::vector<std::string> others;
-  auto given = ParseFlags(arguments, groups, command.argument == nullptr ? nullptr : &others);
-  if (!given.ok()) return CannotAsk(given.status());
-  if (command.argument != nullptr && others.size() != 1) {
-    return CannotAsk(absl::InvalidArgumentError(
-        absl::StrCat("use tlsbridge ", command.name, " ", command.argument)));
-  }
-  std::string address = given->Value("admin");
+int Run(const AdminCommand& command, const Command::Given& given) {
+  std::string address = given.flags.Value("admin");
   const char* const variable = getenv(kVariable);
   if (address.empty() && variable != nullptr) address = variable;
   if (address.empty()) address = kDefaultAddress;
-  const bool json = given->IsOn("json", false);
-  return command.run({AdminClient(std::move(address)), *std::move(given),
-                      others.empty() ? "" : others.front(), json});
+  const bool json = given.flags.IsOn("json", false);
+  return command.run({AdminClient(std::move(address)), given.flags, given.argument, json});
 }
 
 }  // namespace
 
-const std::vector<AdminCommand>& AdminCommands() {
-  static const auto* const commands = new std::vector<AdminCommand>{
-      StatusCommand(), TopCommand(),  ConnectionsCommand(), FailuresCommand(), WhyCommand(),
-      ReadyCommand(),  LiveCommand(), DrainCommand(),       LogLevelCommand()};
-  return *commands;
-}
-
-std::string DescribeAdminCommands() {
-  std::string text;
-  for (const AdminCommand& command : AdminCommands()) {
-    absl::StrAppendFormat(&text, "  tlsbridge %-12s %s\n", command.name, command.summary);
+std::vector<Command> AdminCommands() {
+  std::vector<Command> commands;
+  for (const AdminCommand& row :
+       {StatusCommand(), TopCommand(), ConnectionsCommand(), FailuresCommand(), WhyCommand(),
+        ReadyCommand(), LiveCommand(), DrainCommand(), LogLevelCommand()}) {
+    commands.push_back({row.name, row.summary, row.argument == nullptr ? "" : row.argument,
+                        row.usage, FlagsOf(row),
+                        [row](const Command::Given& given) { return Run(row, given); },
+                        Command::Kind::kAsks, row.words});
   }
-  return text;
-}
-
-std::optional<int> RunAdminCommand(absl::string_view command, absl::Span<char* const> arguments) {
-  for (const AdminCommand& known : AdminCommands()) {
-    if (command == known.name) return Run(known, arguments);
-  }
-  return std::nullopt;
+  return commands;
 }
 
 int CannotAsk(const absl::Status& status) {

@@ -6,15 +6,13 @@
 // Thread: main's. Failure: the exit code; the reason is on standard error.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "tools/tlsbridge/admin_client.h"
-#include "tools/tlsbridge/command_line.h"
+#include "tools/tlsbridge/command.h"
 
 namespace tlsbridge {
 
@@ -33,15 +31,11 @@ struct AdminCommand {
   const char* usage;     // in the command's own, with its exit codes
   std::vector<Flag> flags;
   int (*run)(const AdminRequest& request);
+  std::vector<std::string> words = {};  // what the argument may be, for completion
 };
 
 // In the order of --help.
-const std::vector<AdminCommand>& AdminCommands();
-// Lines for the program's --help.
-std::string DescribeAdminCommands();
-
-// What `command` does, if it is one of these; `arguments` are those behind it.
-std::optional<int> RunAdminCommand(absl::string_view command, absl::Span<char* const> arguments);
+std::vector<Command> AdminCommands();
 
 // ---- For the commands.
 

@@ -10,7 +10,6 @@
 #include "bridge/event/clock.h"
 #include "router/kernel/config_rules.h"
 #include "router/yaml/describe.h"
-#include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
 #include "tools/tlsbridge/core_dumps.h"
 #include "tools/tlsbridge/exit_codes.h"
@@ -26,10 +25,7 @@ constexpr char kUsage[] =
     "\n"
     "  tlsbridge check --config tlsbridge.yaml\n";
 
-int Refuse(absl::string_view why) {
-  fprintf(stderr, "tlsbridge: %s\n", std::string(why).c_str());
-  return kExitUsage;
-}
+int Refuse(absl::string_view why) { return RefuseToStart(absl::InvalidArgumentError(why)); }
 
 std::string Counted(size_t count, absl::string_view thing) {
   return absl::StrCat(count, " ", thing, count == 1 ? "" : "s");
@@ -72,29 +68,11 @@ int Check(const std::string& path, bool kernel_rules) {
   return kExitOk;
 }
 
-}  // namespace
-
-int RunCheck(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = {
-      {"Check",
-       {{"config", "The configuration file, in YAML."},
-        {"kernel-rules",
-         "With --config: print the rules that the kernel gets for routes with forwarding_engine "
-         "nftables, as nft -c -f - takes them.",
-         "", Flag::Kind::kSwitch},
-        {"json-schema", "Print a JSON Schema of the file, for editors.", "", Flag::Kind::kSwitch},
-        {"reference", "Print a page with every key of the file, its type and default.", "",
-         Flag::Kind::kSwitch}}}};
-  if (AsksForHelp(arguments)) {
-    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-    return kExitOk;
-  }
-  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
-  if (!given.ok()) return Refuse(given.status().message());
-  const std::string path = given->Value("config");
-  const bool kernel_rules = given->IsOn("kernel-rules", false);
-  const bool schema = given->IsOn("json-schema", false);
-  const bool reference = given->IsOn("reference", false);
+int Run(const Command::Given& given) {
+  const std::string path = given.flags.Value("config");
+  const bool kernel_rules = given.flags.IsOn("kernel-rules", false);
+  const bool schema = given.flags.IsOn("json-schema", false);
+  const bool reference = given.flags.IsOn("reference", false);
   const int wanted = (path.empty() ? 0 : 1) + (schema ? 1 : 0) + (reference ? 1 : 0);
   if (wanted != 1) {
     return Refuse("check needs one of --config FILE, --json-schema and --reference");
@@ -103,6 +81,26 @@ int RunCheck(absl::Span<char* const> arguments) {
   if (schema) fputs(ConfigJsonSchema().c_str(), stdout);
   if (reference) fputs(ConfigReference().c_str(), stdout);
   return path.empty() ? kExitOk : Check(path, kernel_rules);
+}
+
+}  // namespace
+
+Command CheckCommand() {
+  return {
+      "check",
+      "lists every mistake in a configuration file; prints its reference",
+      "",
+      kUsage,
+      {{"Check",
+        {ConfigFlag(),
+         {"kernel-rules",
+          "With --config: print the rules that the kernel gets for routes with "
+          "forwarding_engine nftables, as nft -c -f - takes them.",
+          "", Flag::Kind::kSwitch},
+         {"json-schema", "Print a JSON Schema of the file, for editors.", "", Flag::Kind::kSwitch},
+         {"reference", "Print a page with every key of the file, its type and default.", "",
+          Flag::Kind::kSwitch}}}},
+      &Run};
 }
 
 }  // namespace tlsbridge

@@ -26,6 +26,9 @@ struct Flag {
   std::string help;                // sentences
   std::string default_value = {};  // for --help; empty for none
   Kind kind = Kind::kValue;
+  // For completion: its value is the name of a file, or one of these.
+  bool is_file = false;
+  std::vector<std::string> words = {};
 };
 
 // A titled part of a command's flags, for --help.

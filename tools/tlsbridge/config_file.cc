@@ -52,4 +52,8 @@ ParsedConfig ReadConfigFile(const std::string& path) {
   return ParseConfig(text, path, EnvironmentVariable);
 }
 
+Flag ConfigFlag() {
+  return {"config", "The configuration file, in YAML.", "", Flag::Kind::kValue, /*is_file=*/true};
+}
+
 }  // namespace tlsbridge

@@ -6,11 +6,15 @@
 #include <string>
 
 #include "router/yaml/parse_config.h"
+#include "tools/tlsbridge/command_line.h"
 
 namespace tlsbridge {
 
 // Variables come from the program's environment. Files that the configuration names are not looked
 // at.
 ParsedConfig ReadConfigFile(const std::string& path);
+
+// --config.
+Flag ConfigFlag();
 
 }  // namespace tlsbridge

@@ -92,7 +92,8 @@ std::string CurlArguments(const SocketAddress& address) {
   return absl::StrCat("--connect-to '::", host, ":' ", url);
 }
 
-int Demo(GivenFlags given) {
+int Demo(const Command::Given& typed) {
+  GivenFlags given = typed.flags;
   if (!given.Has("listen")) given.Add("listen", kListen);
   ApplyCoreDumpFlag(given);
   auto identity = tls::MakeDevelopmentIdentity(absl::Now());
@@ -136,15 +137,10 @@ int Demo(GivenFlags given) {
 
 }  // namespace
 
-int RunDemo(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = FlagGroups();
-  if (AsksForHelp(arguments)) {
-    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-    return kExitOk;
-  }
-  absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
-  if (!given.ok()) return RefuseToStart(given.status());
-  return Demo(*std::move(given));
+Command DemoCommand() {
+  return {"demo",       "try it out: a certificate, a backend and a listener of its own",
+          "",           kUsage,
+          FlagGroups(), &Demo};
 }
 
 }  // namespace tlsbridge

@@ -51,7 +51,8 @@ AdminCommand DrainCommand() {
   return {"drain", "stops it as SIGTERM does", nullptr, kDrainUsage, {}, &RunDrain};
 }
 AdminCommand LogLevelCommand() {
-  return {"log-level", "sets what it logs, until it restarts", "LEVEL", kLevelUsage, {}, &RunLevel};
+  return {"log-level", "sets what it logs, until it restarts",      "LEVEL", kLevelUsage, {},
+          &RunLevel,   {"debug", "info", "warning", "error", "off"}};
 }
 
 }  // namespace tlsbridge

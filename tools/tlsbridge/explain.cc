@@ -90,35 +90,41 @@ std::optional<Config> ReadConfig(const GivenFlags& given) {
   return parsed.config;
 }
 
-}  // namespace
-
-int RunExplain(absl::Span<char* const> arguments) {
-  std::vector<FlagGroup> groups = {
-      {"Explain",
-       {{"config", "The configuration file, in YAML."},
-        {"route", "The route that the client would come to; needless if there is one."},
-        {"peer",
-         "PEM file with the client's certificate, and then those of CAs that it would send."}}}};
-  for (FlagGroup& group : SidecarFlagGroups()) groups.push_back(std::move(group));
-  if (AsksForHelp(arguments)) {
-    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-    return kExitOk;
-  }
-  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
-  if (!given.ok()) return RefuseToStart(given.status());
-  if (!given->Has("peer")) {
+int Run(const Command::Given& typed) {
+  const GivenFlags& given = typed.flags;
+  if (!given.Has("peer")) {
     return RefuseToStart(absl::InvalidArgumentError("--peer is missing"));
   }
-  if (!given->Has("config") && !given->Has("client-ca")) {
+  if (!given.Has("config") && !given.Has("client-ca")) {
     return RefuseToStart(absl::InvalidArgumentError(
         "--config is missing, or --client-ca and the other flags of a sidecar"));
   }
-  const std::optional<Config> config = ReadConfig(*given);
+  const std::optional<Config> config = ReadConfig(given);
   if (!config.has_value()) return kExitUsage;
-  const auto explanation = Explain(*config, *given);
+  const auto explanation = Explain(*config, given);
   if (!explanation.ok()) return RefuseToStart(explanation.status());
   fputs(explanation->ToText().c_str(), stdout);
   return explanation->let_in ? kExitOk : kExitRefused;
+}
+
+}  // namespace
+
+Command ExplainCommand() {
+  std::vector<FlagGroup> groups = {
+      {"Explain",
+       {ConfigFlag(),
+        {"route", "The route that the client would come to; needless if there is one."},
+        {"peer",
+         "PEM file with the client's certificate, and then those of CAs that it would send.", "",
+         Flag::Kind::kValue,
+         /*is_file=*/true}}}};
+  for (FlagGroup& group : SidecarFlagGroups()) groups.push_back(std::move(group));
+  return {"explain",
+          "tells whether a client's certificate would be let in, and why",
+          "",
+          kUsage,
+          std::move(groups),
+          &Run};
 }
 
 }  // namespace tlsbridge

@@ -3,11 +3,10 @@
 // Thread: main's. Failure: the exit code; the reason is on standard error.
 #pragma once
 
-#include "absl/types/span.h"
+#include "tools/tlsbridge/command.h"
 
 namespace tlsbridge {
 
-// `arguments` are those behind the command.
-int RunExplain(absl::Span<char* const> arguments);
+Command ExplainCommand();
 
 }  // namespace tlsbridge

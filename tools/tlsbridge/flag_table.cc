@@ -137,16 +137,19 @@ std::vector<KeyFlag> CertificatesOnly() {
       {"cert",
        "PEM file with a certificate, and then its chain. May be repeated: the client's SNI and "
        "what it can verify choose; the first is for all other names.",
-       "", Kind::kList},
+       "", Kind::kList, /*is_file=*/true},
       {"key", "PEM file with its private key, unencrypted. One for each --cert, in the same order.",
-       "", Kind::kList},
+       "", Kind::kList, /*is_file=*/true},
       {"ocsp", "File with an OCSP response (DER) to staple; for the first --cert, the second, ...",
-       "", Kind::kList},
+       "", Kind::kList, /*is_file=*/true},
       {"tickets",
        "Keys of session tickets: auto (random, replaced every 12 h), file:PATH (a base64 secret a "
        "line; the first encrypts), shared:PATH (derived from one secret and the clock, so that "
        "replicas agree) or off.",
-       "auto", Kind::kValue},
+       "auto",
+       Kind::kValue,
+       /*is_file=*/false,
+       {"auto", "file:", "shared:", "off"}},
   });
 }
 
@@ -219,7 +222,9 @@ std::vector<KeyFlag> KeysBelow(const std::vector<absl::string_view>& prefixes) {
       const Kind kind = key.is_switch ? Kind::kSwitch : key.is_list ? Kind::kList : Kind::kValue;
       std::string standard = key.is_switch && key.standard == "false" ? "" : key.standard;
       std::string help = HelpOf(name, key);
-      flags.push_back({{std::move(name), std::move(help), std::move(standard), kind}, key.path});
+      flags.push_back(
+          {{std::move(name), std::move(help), std::move(standard), kind, key.is_file, key.words},
+           key.path});
     }
   }
   return flags;

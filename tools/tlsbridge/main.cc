@@ -4,24 +4,28 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "bridge/event/libevent_ptr.h"
 #include "bridge/event/thread.h"
-#include "linked_versions.h"
-#include "router/config/version.h"
-#include "tls/server_context.h"
 #include "tools/tlsbridge/admin_command.h"
 #include "tools/tlsbridge/check.h"
+#include "tools/tlsbridge/command.h"
+#include "tools/tlsbridge/completion.h"
 #include "tools/tlsbridge/demo.h"
+#include "tools/tlsbridge/exit_codes.h"
 #include "tools/tlsbridge/explain.h"
 #include "tools/tlsbridge/last_words.h"
+#include "tools/tlsbridge/man.h"
 #include "tools/tlsbridge/run.h"
-#include "tools/tlsbridge/serve.h"
 #include "tools/tlsbridge/sidecar.h"
 #include "tools/tlsbridge/standard_descriptors.h"
+#include "tools/tlsbridge/version.h"
 
 namespace tlsbridge {
 namespace {
@@ -31,20 +35,15 @@ constexpr char kHelp[] =
     "its\n"
     "backend.\n"
     "\n"
-    "Commands:\n"
-    "  tlsbridge demo       try it out: a certificate, a backend and a listener of its own\n"
-    "  tlsbridge sidecar    one service behind TLS, configured by flags\n"
-    "  tlsbridge run        several services, configured by a file\n"
-    "  tlsbridge check      lists every mistake in a configuration file; prints its reference\n"
-    "  tlsbridge explain    tells whether a client's certificate would be let in, and why\n"
-    "\n"
-    "Commands that ask a running process, at --admin (what it was given as --admin-listen):\n";
+    "Commands:\n";
+constexpr char kAskingCommands[] =
+    "\nCommands that ask a running process, at --admin (what it was given as --admin-listen):\n";
 
 constexpr char kMoreHelp[] =
     "\n"
     "  tlsbridge COMMAND --help lists the flags of a command.\n"
     "  tlsbridge --version tells the program's version; with --verbose also the compiler, and the\n"
-    "  version of every library that is linked in.\n"
+    "  version of every library that is linked in; with --sbom as SPDX.\n"
     "\n"
     "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
     "connection;\n"
@@ -56,41 +55,42 @@ constexpr char kMoreHelp[] =
     "library\n"
     "cannot go on: one line says which; from status: not ready.\n";
 
-#ifdef __clang__
-constexpr char kCompiler[] = __VERSION__;  // begins with its name
-#else
-constexpr char kCompiler[] = "GCC " __VERSION__;
-#endif
+// In the order of --help.
+std::vector<Command> Commands() {
+  std::vector<Command> commands = {DemoCommand(),         SidecarCommand(),
+                                   ConfigFileCommand(),   CheckCommand(),
+                                   ExplainCommand(),      CompletionCommand(&Commands),
+                                   ManCommand(&Commands), VersionCommand()};
+  for (Command& command : AdminCommands()) commands.push_back(std::move(command));
+  return commands;
+}
 
-int PrintVersion(absl::Span<char* const> arguments) {
-  if (!arguments.empty() && arguments[0] != absl::string_view("--verbose")) {
-    return RefuseToStart(absl::InvalidArgumentError(
-        absl::StrCat("--version takes only --verbose, not '", arguments[0], "'")));
+void PrintHelp(const std::vector<Command>& commands) {
+  std::string text = kHelp;
+  for (const Command::Kind kind : {Command::Kind::kOwn, Command::Kind::kAsks}) {
+    if (kind == Command::Kind::kAsks) absl::StrAppend(&text, kAskingCommands);
+    for (const Command& command : commands) {
+      if (command.kind != kind) continue;
+      absl::StrAppendFormat(&text, "  tlsbridge %-12s %s\n", command.name, command.summary);
+    }
   }
-  printf("tlsbridge %s\n%s\nlibevent %s\n", kVersion, tls::LibraryVersion(), LibeventVersion());
-  if (!arguments.empty()) printf("\ncompiled by %s, linked with\n%s", kCompiler, kLinkedVersions);
-  return kExitOk;
+  printf("%s%s", text.c_str(), kMoreHelp);
 }
 
 int Main(absl::Span<char* const> arguments) {
-  const absl::string_view command = arguments.size() > 1 ? arguments[1] : "--help";
-  if (command == "sidecar") return RunSidecar(arguments.subspan(2));
-  if (command == "run") return RunConfigFile(arguments.subspan(2));
-  if (command == "check") return RunCheck(arguments.subspan(2));
-  if (command == "explain") return RunExplain(arguments.subspan(2));
-  if (command == "demo") return RunDemo(arguments.subspan(2));
-  if (const auto code =
-          RunAdminCommand(command, arguments.subspan(std::min<size_t>(arguments.size(), 2))))
-    return *code;
-  if (command == "--help" || command == "-h" || command == "help") {
-    printf("%s%s%s", kHelp, DescribeAdminCommands().c_str(), kMoreHelp);
+  const absl::string_view typed = arguments.size() > 1 ? arguments[1] : "--help";
+  const auto others = arguments.subspan(std::min<size_t>(arguments.size(), 2));
+  if (typed == "--version") return RunCommand(VersionCommand(), others);
+  const std::vector<Command> commands = Commands();
+  if (typed == "--help" || typed == "-h" || typed == "help") {
+    PrintHelp(commands);
     return kExitOk;
   }
-  if (command == "--version" || command == "version") {
-    return PrintVersion(arguments.subspan(2));
+  for (const Command& command : commands) {
+    if (command.name == typed) return RunCommand(command, others);
   }
   return RefuseToStart(absl::InvalidArgumentError(
-      absl::StrCat("unknown command '", command,
+      absl::StrCat("unknown command '", typed,
                    "'; use demo, sidecar, run, check, explain, status, failures, why and so on: "
                    "tlsbridge --help")));
 }

@@ -63,36 +63,34 @@ Reloader::Source SourceOnce(const std::string& path, ParsedConfig parsed) {
   };
 }
 
-}  // namespace
-
-int RunConfigFile(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = {{"Run", {{"config", "The configuration file, in YAML."}}},
-                                         ProcessFlagGroup()};
-  if (AsksForHelp(arguments)) {
-    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-    return kExitOk;
-  }
-  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
-  if (!given.ok()) return RefuseToStart(given.status());
-  const std::string path = given->Value("config");
+int Run(const Command::Given& typed) {
+  const GivenFlags& given = typed.flags;
+  const std::string path = given.Value("config");
   if (path.empty()) {
     return RefuseToStart(
         absl::InvalidArgumentError("--config is missing; for example --config tlsbridge.yaml"));
   }
   const bool once = ComeOnce({path});
   const ParsedConfig first = ReadConfigFile(path);
-  ApplyCoreDumpFlag(*given);
+  ApplyCoreDumpFlag(given);
   if (!first.problems.empty()) {
     const std::vector<Problem> all = AllProblems(first, JudgeNamedFiles(first, SystemClock()));
     for (const Problem& problem : all) fprintf(stderr, "%s\n", problem.ToString().c_str());
     return kExitUsage;
   }
   const LogSettings log = first.config.log;
-  if (once) return Serve(SourceOnce(path, first), {}, log, WatchesFiles(*given));
+  if (once) return Serve(SourceOnce(path, first), {}, log, WatchesFiles(given));
   const auto source = [path](const LiveConfig* previous, const Clock* clock) {
     return Load(ReadConfigFile(path), previous, clock);
   };
-  return Serve(source, {path}, log, WatchesFiles(*given));
+  return Serve(source, {path}, log, WatchesFiles(given));
+}
+
+}  // namespace
+
+Command ConfigFileCommand() {
+  return {"run",  "several services, configured by a file",      "",
+          kUsage, {{"Run", {ConfigFlag()}}, ProcessFlagGroup()}, &Run};
 }
 
 }  // namespace tlsbridge

@@ -1,25 +1,13 @@
 #include "tools/tlsbridge/serve.h"
 
-#include <stdio.h>
-
-#include <algorithm>
 #include <string>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "bridge/event/clock.h"
 #include "router/host/service_manager.h"
 #include "router/log/libevent_log.h"
 
 namespace tlsbridge {
-
-int RefuseToStart(const absl::Status& status) {
-  std::string message(status.message());
-  // One line, whatever a flag's value holds.
-  std::replace_if(message.begin(), message.end(), absl::ascii_iscntrl, '?');
-  fprintf(stderr, "tlsbridge: %s\n", message.c_str());
-  return kExitUsage;
-}
 
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
           bool watches_files, absl::AnyInvocable<void(const Router&) &&> on_ready) {

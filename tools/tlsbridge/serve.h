@@ -7,17 +7,14 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "router/config/config.h"
 #include "router/live/reloader.h"
 #include "router/router.h"
+#include "tools/tlsbridge/command.h"
 #include "tools/tlsbridge/exit_codes.h"
 
 namespace tlsbridge {
-
-// Prints "tlsbridge: <message>" and returns kExitUsage.
-int RefuseToStart(const absl::Status& status);
 
 // Serves what `source` makes until told to stop. `source_files` are what it reads itself.
 // Files are read again when they change, or else on SIGHUP only.

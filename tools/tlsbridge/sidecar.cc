@@ -36,25 +36,24 @@ int RefuseAll(const FlagConfig& flags, const Clock& clock) {
   return code;
 }
 
-}  // namespace
-
-int RunSidecar(absl::Span<char* const> arguments) {
-  const std::vector<FlagGroup> groups = SidecarFlagGroups();
-  if (AsksForHelp(arguments)) {
-    printf("%s%s", kUsage, DescribeFlags(groups).c_str());
-    return kExitOk;
-  }
-  const absl::StatusOr<GivenFlags> given = ParseFlags(arguments, groups);
-  if (!given.ok()) return RefuseToStart(given.status());
-  const FlagConfig flags = SidecarConfig(*given);
-  ApplyCoreDumpFlag(*given);
+int Run(const Command::Given& typed) {
+  const GivenFlags& given = typed.flags;
+  const FlagConfig flags = SidecarConfig(given);
+  ApplyCoreDumpFlag(given);
   if (!flags.problems.empty()) return RefuseAll(flags, SystemClock());
   const Config config = flags.parsed.config;
   // Flags stay as they are; a reload reads the files that they name.
   const auto source = [config](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Load(config, previous, clock);
   };
-  return Serve(source, {}, config.log, WatchesFiles(*given));
+  return Serve(source, {}, config.log, WatchesFiles(given));
+}
+
+}  // namespace
+
+Command SidecarCommand() {
+  return {"sidecar", "one service behind TLS, configured by flags", "", kUsage, SidecarFlagGroups(),
+          &Run};
 }
 
 }  // namespace tlsbridge

@@ -3,11 +3,10 @@
 // Thread: main's. Failure: the exit code.
 #pragma once
 
-#include "absl/types/span.h"
+#include "tools/tlsbridge/command.h"
 
 namespace tlsbridge {
 
-// `arguments` are those behind the command.
-int RunSidecar(absl::Span<char* const> arguments);
+Command SidecarCommand();
 
 }  // namespace tlsbridge

@@ -1,0 +1,21 @@
+// What the program has in common with whoever starts it: exit codes, signals, variables, files. The
+// man page and --help are made from these tables.
+//
+// Thread: any; immutable. Failure: none.
+#pragma once
+
+#include <vector>
+
+namespace tlsbridge {
+
+struct Convention {
+  const char* name;  // "2", "SIGHUP", "TLSBRIDGE_ADMIN", "/etc/tlsbridge/tlsbridge.yaml"
+  const char* text;  // sentences
+};
+
+const std::vector<Convention>& ExitCodes();
+const std::vector<Convention>& SignalMeanings();
+const std::vector<Convention>& EnvironmentVariables();
+const std::vector<Convention>& UsualFiles();
+
+}  // namespace tlsbridge
