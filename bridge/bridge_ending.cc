@@ -90,7 +90,8 @@ void Bridge::OnError(Endpoint& endpoint, int error) {
   // The other may be slow. It shall have all that came before, and its end if that came, too.
   endpoint.PauseReading(Endpoint::kStreamEnded);
   other->PauseReading(Endpoint::kStreamEnded);
-  ServeRest(other->side(), end, /*cut=*/!complete);
+  ServeRest(other->side(), end, /*cut=*/!complete,
+            /*impatient=*/!complete && endpoint.side() == Side::kIncoming);
 }
 
 void Bridge::FailedTls(Endpoint& from) {

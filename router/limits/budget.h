@@ -25,9 +25,6 @@ inline constexpr int64_t kGreetingBytes = 18 * 1024;
 // A TLS session in its handshake that waits for its client, who may have stopped inside the longest
 // record.
 inline constexpr int64_t kHandshakeBytes = 24 * 1024;
-// The same with TLS 1.2, amid the certificates that it was asked for: until the client has signed
-// it, all that was said is kept, which may have begun with a hello of 16 KiB.
-inline constexpr int64_t kTranscriptBytes = 66 * 1024;
 // A session in its handshake with a backend, who has stopped inside the longest certificates and
 // the longest record.
 inline constexpr int64_t kBackendHandshakeBytes = 62 * 1024;

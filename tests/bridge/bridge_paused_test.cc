@@ -84,6 +84,23 @@ TEST_P(BridgePaused, AClientsResetIsHeardAndItsRequestWaitsNoLongerThanItIsTaken
   EXPECT_EQ(witness_.ended_as.error, ECONNRESET);
 }
 
+TEST_P(BridgePaused, NorDoesItWaitLongerWhereTheClientWasNotPaused) {
+  peer_->StallReading(true);
+  for (int i = 0; i < 10'000 && bridge_->outgoing()->undelivered_bytes() == 0; ++i) {
+    client_->Send(std::string(16'384, 'q'));
+    Turn(3);
+    Settle();
+  }
+  ASSERT_GT(bridge_->outgoing()->undelivered_bytes(), 0U);
+  ASSERT_FALSE(ClientPaused());
+  client_->Reset();
+  Turn();
+  EXPECT_EQ(TimesTold("ended"), 0);
+  for (int i = 0; i < 25; ++i) Advance(absl::Milliseconds(100));
+  ASSERT_EQ(TimesTold("ended"), 1);
+  EXPECT_EQ(witness_.ended_as.reason, TerminationReason::kEconnreset);
+}
+
 TEST_P(BridgePaused, ABackendThatGoesOnTakingItGetsAllOfACutRequest) {
   StallBackend();
   const size_t delivered =

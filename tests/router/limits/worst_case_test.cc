@@ -303,8 +303,7 @@ TEST_P(WithClientCertificate, AHandshakeThatStopsInsideThemOrBehind) {
           EXPECT_FALSE(session->handshake_done());
           return session;
         });
-        EXPECT_LE(each, GetParam() == TLS1_3_VERSION ? kHandshakeBytes : kTranscriptBytes)
-            << "records of " << fragment << ", missing " << missing;
+        EXPECT_LE(each, kHandshakeBytes) << "records of " << fragment << ", missing " << missing;
         most = std::max(most, each);
       }
     }
@@ -406,7 +405,7 @@ TEST_P(WorstCaseTest, ASessionThatStopsInsideALongRecord) {
 // The states that a connection can be stalled in hold no more than the budget counts.
 TEST(BudgetTest, CountsTheWorstOfTheStates) {
   EXPECT_GE(kBytesPerConnection, kGreetingBytes + kConnectionBytes + kKernelBytes);
-  EXPECT_GE(kBytesPerConnection, kTranscriptBytes + kConnectionBytes + kKernelBytes);
+  EXPECT_GE(kBytesPerConnection, kHandshakeBytes + kConnectionBytes + kKernelBytes);
   // The client waits, established, and may have sent what a queue holds.
   EXPECT_GE(kBytesPerConnection,
             kBackendHandshakeBytes + kSessionBytes + kQueueBytes + kConnectionBytes + kKernelBytes);

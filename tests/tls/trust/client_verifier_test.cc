@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/tls/memory_client.h"
 #include "tests/tls/test_certificates.h"
@@ -62,6 +63,10 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
             last_session_.reset(session);
             return 1;
           });
+          std::string names;
+          for (size_t i = 0; i < names_; ++i) names += "\x01\x61";
+          SSL_CTX_set_alpn_protos(ctx, Bytes(names).data(), static_cast<unsigned>(names.size()));
+          if (algorithm_ != 0) SSL_CTX_set_signing_algorithm_prefs(ctx, &algorithm_, 1);
           if (certificate == nullptr) return;
           SSL_CTX_use_certificate(ctx, certificate->certificate.get());
           SSL_CTX_use_PrivateKey(ctx, certificate->key.get());
@@ -74,11 +79,19 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
     for (int i = 0; i < 6; ++i) {
       std::string out = client_->TakeOutput();
       if (i == 1 && !instead_.empty()) out = instead_;
+      if (i == 1 && forge_) Forge(&out);
       if (!out.empty()) verdict_ = server_->Receive(Bytes(out)).verdict;
       if (server_->handshake_done() && i == 4) server_->Send(Bytes("x"));
       client_->Receive(std::string(staging_.output().begin(), staging_.output().end()));
       staging_.ClearOutput();
     }
+  }
+  // Changes the last byte of the client's signature; with TLS 1.3 of all, which is encrypted.
+  static void Forge(std::string* flight) {
+    const size_t change_cipher_spec = flight->find(std::string("\x14\x03\x03\0\x01\x01", 6));
+    const bool is_plain = GetParam() == TLS1_2_VERSION;
+    ASSERT_TRUE(!is_plain || change_cipher_spec != std::string::npos);
+    (*flight)[(is_plain ? change_cipher_spec : flight->size()) - 1] ^= 1;
   }
   void ExpectRefused(const std::string& detail, int alert) {
     EXPECT_FALSE(server_->handshake_done());
@@ -104,8 +117,11 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
   }
 
   static bssl::UniquePtr<SSL_SESSION> last_session_;
-  std::string instead_;  // of the client's second flight
-  int padding_ = 0;      // certificates that the client sends for nothing
+  std::string instead_;     // of the client's second flight
+  int padding_ = 0;         // certificates that the client sends for nothing
+  size_t names_ = 0;        // of protocols, which make the client's hello longer
+  uint16_t algorithm_ = 0;  // that the client signs with; 0 for what it likes
+  bool forge_ = false;      // one bit of what the client signed
   Staging staging_;
   const TestCertificate ca_ = MakeCertificate({.common_name = "clients' CA", .ca = true}, nullptr);
   const TestCertificate good_ = MakeCertificate(
@@ -166,6 +182,50 @@ TEST_P(ClientVerifierTest, EveryKindOfKeyThatWeTakeAndEd25519MayBeShown) {
         << shape.common_name << ": " << Describe(server_->failure());
     EXPECT_EQ(server_->client_identity(), shape.common_name);
   }
+}
+
+// What was said is kept no longer than some KiB, and is hashed by what may sign it.
+TEST_P(ClientVerifierTest, ALongHandshakeMayBeSignedByEveryAlgorithmOfADigest) {
+  struct Case {
+    CertificateShape shape;
+    std::vector<uint16_t> algorithms;
+  };
+  const Case kCases[] = {
+      {{.common_name = "P-256"}, {SSL_SIGN_ECDSA_SECP256R1_SHA256}},
+      {{.common_name = "P-384", .curve = NID_secp384r1}, {SSL_SIGN_ECDSA_SECP384R1_SHA384}},
+      {{.common_name = "P-521", .curve = NID_secp521r1}, {SSL_SIGN_ECDSA_SECP521R1_SHA512}},
+      {{.common_name = "RSA", .rsa = true},
+       {SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA512}},
+  };
+  names_ = 7000;
+  const auto context = Context(ClientCertificates::kRequired);
+  for (const Case& each : kCases) {
+    const TestCertificate client = MakeCertificate(each.shape, &ca_);
+    for (const uint16_t algorithm : each.algorithms) {
+      for (const bool forged : {false, true}) {
+        algorithm_ = algorithm;
+        forge_ = forged;
+        Connect(*context, &client);
+        const std::string name =
+            absl::StrCat(SSL_get_signature_algorithm_name(algorithm, 1), forged ? ", forged" : "");
+        EXPECT_EQ(server_->handshake_done(), !forged) << name << Describe(server_->failure());
+        if (!forged) continue;
+        EXPECT_EQ(client_->alert_received(),
+                  GetParam() == TLS1_2_VERSION ? SSL_AD_DECRYPT_ERROR : SSL_AD_BAD_RECORD_MAC)
+            << name;
+      }
+    }
+  }
+}
+
+TEST_P(ClientVerifierTest, Ed25519SignsNoDigestAndThereforeNoLongHandshakeOfTls12) {
+  const TestCertificate client = MakeCertificate({.common_name = "x", .ed25519 = true}, &ca_);
+  names_ = 7000;
+  Connect(*Context(ClientCertificates::kRequired), &client);
+  EXPECT_EQ(server_->handshake_done(), GetParam() == TLS1_3_VERSION);
+  names_ = 1000;
+  Connect(*Context(ClientCertificates::kRequired), &client);
+  EXPECT_TRUE(server_->handshake_done()) << Describe(server_->failure());
 }
 
 TEST_P(ClientVerifierTest, NoSha1IsOfferedAndNoneAccepted) {
