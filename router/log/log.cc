@@ -106,11 +106,11 @@ void StopLog() {
   least_level = LogLevel::kOff;
   Sink()->Stop();
   Logger().reset();
-  const auto end = [sink = std::exchange(Sink(), nullptr)] {
+  // It alone keeps the sink, whose end writes, too, and may hang.
+  auto thread = Thread::Start("the end of the log", [sink = std::exchange(Sink(), nullptr)] {
     spdlog::shutdown();  // joins the thread, which writes what is queued
-  };
-  auto thread = Thread::Start("the end of the log", end);
-  if (!thread.ok()) return end();
+  });
+  if (!thread.ok()) return spdlog::shutdown();
   thread->JoinOrLeave(kEndPatience);
 }
 
