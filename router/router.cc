@@ -19,7 +19,8 @@ int Workers(const Config& config) { return config.workers > 0 ? config.workers :
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, Files files,
-                                                       const Clock* clock, ServiceManager manager) {
+                                                       const Clock* clock, Inheritance* inheritance,
+                                                       ServiceManager manager) {
   const uint64_t stamp = StampOf(files.of_source);
   Reloader::Result live = absl::UnavailableError("");
   {
@@ -30,8 +31,9 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
   const Config& config = (*live)->config();
   std::unique_ptr<Router> router(new Router(
       config, ClaimBudget(OtherDescriptors(config, Workers(config))), std::move(manager)));
-  absl::Status status = router->Start(
-      {std::move(source), std::move(files.of_source), stamp, files.watched}, *live, clock);
+  absl::Status status =
+      router->Start({std::move(source), std::move(files.of_source), stamp, files.watched}, *live,
+                    clock, inheritance);
   if (!status.ok()) return status;
   return router;
 }
@@ -44,7 +46,7 @@ Router::Router(const Config& config, Budget budget, ServiceManager manager)
       handshake_limit_(HandshakeLimit::WithDefault(config.limits, worker_count_).handshakes) {}
 
 absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
-                           const Clock* clock) {
+                           const Clock* clock, Inheritance* inheritance) {
   auto loop = EventLoop::Create(clock);
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
@@ -55,7 +57,9 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   std::vector<Worker*> workers;
   for (const auto& worker : workers_) workers.push_back(worker.get());
   listeners_ = std::make_unique<Listeners>(accept_loop, std::move(workers));
-  absl::Status status = listeners_->Open(live->config().listeners);
+  InheritedSockets* const inherited = &inheritance->sockets;
+  absl::Status status = inherited->Assign(live->config());
+  if (status.ok()) status = listeners_->Open(live->config().listeners, inherited);
   if (status.ok()) status = listeners_->StartFirst();
   if (!status.ok()) return status;
 
@@ -74,7 +78,7 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
                                                       workers_, &admission_, &handshake_limit_,
                                                       budget_, kernel_.get(), &folder_});
   TalkToManager();
-  status = OpenAdmin(reloads_->config());
+  status = OpenAdmin(reloads_->config(), inherited);
   if (!status.ok()) return status;
 
   auto signals = Signals::Create(loop_.get(), [this](int signal) { OnSignal(signal); });
@@ -109,11 +113,14 @@ void Router::TellOfStalls(EventLoop* loop) {
       [this, loop](absl::Duration stall) { stalls_.Tell(stall, loop->clock().Monotonic()); });
 }
 
-absl::Status Router::OpenAdmin(const Config& config) {
+absl::Status Router::OpenAdmin(const Config& config, InheritedSockets* inherited) {
   if (!config.admin.has_value()) return absl::OkStatus();
-  auto socket = ListeningSocket::Open(*config.admin);
-  if (!socket.ok()) return socket.status();
-  admin_socket_ = *std::move(socket);
+  admin_socket_ = inherited->Take(InheritedSockets::Use::kAdmin, *config.admin);
+  if (admin_socket_ == nullptr) {
+    auto socket = ListeningSocket::Open(*config.admin);
+    if (!socket.ok()) return socket.status();
+    admin_socket_ = *std::move(socket);
+  }
   admin_ = std::make_unique<AdminServer>(loop_.get(), admin_socket_.get(), answers_.get());
   return admin_->Start();
 }

@@ -20,6 +20,7 @@
 #include "router/host/service_manager.h"
 #include "router/limits/admission.h"
 #include "router/limits/budget.h"
+#include "router/listeners/inherited_sockets.h"
 #include "router/listeners/listeners.h"
 #include "router/live/live_config.h"
 #include "router/live/reloader.h"
@@ -41,11 +42,17 @@ class Router {
     bool watched = true;                 // else they are read again on SIGHUP only
   };
 
-  // Opens every listener. `source` makes the configuration, now and at each reload; it owns what it
-  // uses (reloader.h), and `clock` lives as long as the process. `manager` hears how it goes.
-  // REQUIRES: Signals::TakeOver().
+  // What the process was given at its start.
+  struct Inheritance {
+    InheritedSockets sockets;
+  };
+
+  // Opens every listener, or takes it from `inheritance`. `source` makes the configuration, now and
+  // at each reload; it owns what it uses (reloader.h), and `clock` lives as long as the process.
+  // `manager` hears how it goes. REQUIRES: Signals::TakeOver().
   static absl::StatusOr<std::unique_ptr<Router>> Create(Reloader::Source source, Files files,
                                                         const Clock* clock,
+                                                        Inheritance* inheritance,
                                                         ServiceManager manager = {});
   ~Router();
   Router(const Router&) = delete;
@@ -61,9 +68,9 @@ class Router {
   Router(const Config& config, Budget budget, ServiceManager manager);
 
   absl::Status Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
-                     const Clock* clock);
+                     const Clock* clock, Inheritance* inheritance);
   absl::Status MakeWorkers(const std::shared_ptr<const LiveConfig>& live, const Clock* clock);
-  absl::Status OpenAdmin(const Config& config);
+  absl::Status OpenAdmin(const Config& config, InheritedSockets* inherited);
   void TellOfStalls(EventLoop* loop);
   void TalkToManager();
   void OnSignal(int signal);

@@ -80,6 +80,7 @@ struct Limits {
 
 struct Listener {
   SocketAddress address;
+  std::string name;  // of a socket of systemd's that may be it; empty: it goes by its address
   // Peers that must begin with a PROXY protocol header (version 1 or 2). Others must not.
   std::vector<Cidr> proxy_protocol_from;
   // A UNIX listener has no peer addresses: whether everybody there must begin with the header.

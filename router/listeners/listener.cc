@@ -92,11 +92,18 @@ absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
   for (const int socket : sharing) SetReusePort(socket, false);
   if (!listening) return CannotListen(address, error);
   std::move(close_fd).Cancel();
-  return std::unique_ptr<ListeningSocket>(new ListeningSocket(fd, SocketAddress::LocalOf(fd)));
+  return std::unique_ptr<ListeningSocket>(
+      new ListeningSocket(fd, SocketAddress::LocalOf(fd), true));
 }
 
-ListeningSocket::ListeningSocket(int fd, const SocketAddress& address)
-    : fd_(fd), address_(address), file_(FileAtPath()) {}
+std::unique_ptr<ListeningSocket> ListeningSocket::Adopt(int fd) {
+  const SocketAddress address = SocketAddress::LocalOf(fd);
+  if (!address.is_unix()) ApplyTcpOptions(fd, TcpOptions());
+  return std::unique_ptr<ListeningSocket>(new ListeningSocket(fd, address, false));
+}
+
+ListeningSocket::ListeningSocket(int fd, const SocketAddress& address, bool owns_path)
+    : fd_(fd), address_(address), file_(FileAtPath()), owns_path_(owns_path) {}
 
 ListeningSocket::~ListeningSocket() { Close(); }
 
@@ -111,7 +118,7 @@ void ListeningSocket::Close() {
   if (fd_ < 0) return;
   // In this order: once closed, the path could be that of a process that takes over. One that has
   // done so already keeps its file.
-  if (file_.inode != 0 && FileAtPath() == file_) unlink(address_.unix_path().c_str());
+  if (owns_path_ && file_.inode != 0 && FileAtPath() == file_) unlink(address_.unix_path().c_str());
   close(std::exchange(fd_, -1));
 }
 

@@ -31,12 +31,16 @@ class ListeningSocket {
   // one's may contain or be contained in; they accept until then.
   static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(
       const SocketAddress& address, absl::Span<ListeningSocket* const> overlapping = {});
+  // One that somebody else has bound. A path stays when it closes, until it is said to be ours.
+  static std::unique_ptr<ListeningSocket> Adopt(int fd);
   ~ListeningSocket();
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
 
   // From now on clients are refused. The address stays known.
   void Close();
+  // Whether a UNIX path goes with the socket.
+  void OwnPath(bool own) { owns_path_ = own; }
 
   int fd() const { return fd_; }
   const SocketAddress& address() const { return address_; }  // with the port that the kernel gave
@@ -49,12 +53,13 @@ class ListeningSocket {
     bool operator==(const FileId&) const = default;
   };
 
-  ListeningSocket(int fd, const SocketAddress& address);
+  ListeningSocket(int fd, const SocketAddress& address, bool owns_path);
   FileId FileAtPath() const;
 
   int fd_;
   const SocketAddress address_;
-  const FileId file_;  // what the path named when the socket was bound to it
+  const FileId file_;  // what the path named when the socket was bound to it, or adopted
+  bool owns_path_;
 };
 
 class Acceptor {

@@ -24,7 +24,7 @@ Listeners::Listeners(EventLoop* accept_loop, std::vector<Worker*> workers)
 
 Listeners::~Listeners() = default;
 
-absl::Status Listeners::Open(absl::Span<const Listener> wanted) {
+absl::Status Listeners::Open(absl::Span<const Listener> wanted, InheritedSockets* inherited) {
   const std::lock_guard lock(mutex_);
   std::vector<std::unique_ptr<Entry>> opened;
   std::vector<Entry*> kept;
@@ -36,6 +36,12 @@ absl::Status Listeners::Open(absl::Span<const Listener> wanted) {
       kept.push_back(it->get());
       continue;
     }
+    opened.push_back(std::make_unique<Entry>());
+    opened.back()->wanted = listener.address;
+    if (inherited != nullptr) {
+      opened.back()->socket = inherited->Take(InheritedSockets::Use::kListener, listener.address);
+      if (opened.back()->socket != nullptr) continue;
+    }
     std::vector<ListeningSocket*> closing;
     for (const auto& entry : entries_) {
       if (entry->closed || Wants(wanted, entry->wanted)) continue;
@@ -45,8 +51,6 @@ absl::Status Listeners::Open(absl::Span<const Listener> wanted) {
     }
     auto socket = ListeningSocket::Open(listener.address, closing);
     if (!socket.ok()) return socket.status();
-    opened.push_back(std::make_unique<Entry>());
-    opened.back()->wanted = listener.address;
     opened.back()->socket = *std::move(socket);
   }
   for (Entry* entry : kept) entry->open = true;

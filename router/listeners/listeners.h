@@ -21,6 +21,7 @@
 #include "absl/types/span.h"
 #include "bridge/event/event_loop.h"
 #include "router/config/config.h"
+#include "router/listeners/inherited_sockets.h"
 #include "router/listeners/listener.h"
 #include "router/worker.h"
 
@@ -33,8 +34,9 @@ class Listeners {
   Listeners(const Listeners&) = delete;
   Listeners& operator=(const Listeners&) = delete;
 
-  // Opens those of `wanted` that are not open yet. All of them, or none.
-  absl::Status Open(absl::Span<const Listener> wanted);
+  // Opens those of `wanted` that are not open yet, or takes them from what is `inherited`. All of
+  // them, or none.
+  absl::Status Open(absl::Span<const Listener> wanted, InheritedSockets* inherited = nullptr);
   // Accepts from all that are open, as soon as the loop runs, which it does not yet.
   absl::Status StartFirst();
   // The same of those that were opened since. Where the system lets nobody watch one of them, that

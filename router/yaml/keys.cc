@@ -18,6 +18,10 @@ TypePtr<Listener> ListenerKeys() {
                                   "unix:/PATH, with the permissions that the umask leaves, or "
                                   "unix:@NAME (abstract)")
           .Required(),
+      Key::At<&Listener::name>(
+          "name", RouteNameType(),
+          "FileDescriptorName= of the socket of a systemd socket unit that is this listener's; one "
+          "with just this address needs none"),
       Key::At<&Listener::proxy_protocol_from>(
           "proxy_protocol_from", ListOf(CidrType()),
           "peers that must begin with a PROXY protocol header (version 1 or 2); others must not"),

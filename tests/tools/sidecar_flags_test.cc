@@ -169,6 +169,23 @@ log: {level: warning, format: json}
 )"));
 }
 
+TEST(SidecarFlags, NamesOfSocketsAreThoseOfTheirListeners) {
+  ExpectSame(FromFlags({"--listen=127.0.0.1:1", "--listen=127.0.0.1:2", "--listen-name=first",
+                        "--backend=127.0.0.1:3", "--cert=/tls.crt", "--key=/tls.key"}),
+             FromFile(R"(
+listeners: [{address: "127.0.0.1:1", name: first}, {address: "127.0.0.1:2"}]
+routes:
+  - name: sidecar
+    tls: {certificates: [{cert: /tls.crt, key: /tls.key}]}
+    backends: [{address: "127.0.0.1:3"}]
+)"));
+  const auto problems = Read({"--listen=127.0.0.1:1", "--listen-name=a", "--listen-name=b",
+                              "--backend=127.0.0.1:2", "--cert=a", "--key=b"})
+                            .problems;
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].find("--listen-name: 2 for 1"), 0u) << problems[0];
+}
+
 TEST(SidecarFlags, PeersOfProxyHeadersThatCannotComeAreRefused) {
   for (const auto& [listen, from] : {std::pair("--listen=127.0.0.1:1", "--proxy-from=unix"),
                                      std::pair("--listen=unix:@a", "--proxy-from=10.0.0.0/8")}) {

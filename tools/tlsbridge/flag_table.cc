@@ -120,6 +120,10 @@ std::vector<KeyFlag> ServiceOnly() {
        "Address that clients connect to: HOST:PORT, [IPV6]:PORT, unix:/PATH or unix:@NAME. May be "
        "repeated.",
        "", Kind::kList},
+      {"listen-name",
+       "FileDescriptorName= of the systemd socket that is this listener's; one with just its "
+       "address needs none. May be repeated, once for each --listen.",
+       "", Kind::kList},
       {"proxy-from",
        "Peers that must begin with a PROXY protocol header: an address, a block such as "
        "10.0.0.0/8, or unix. May be repeated.",
@@ -292,6 +296,7 @@ const std::vector<KeyFlagGroup>& KeyFlagGroups() {
 
 std::string FlagOfPath(absl::string_view path) {
   static constexpr Alias kOfPaths[] = {
+      {"listeners[].name", "listen-name"},
       {"listeners[].proxy_protocol_from", "proxy-from"},
       {"listeners[].proxy_protocol_from_unix", "proxy-from"},
       {"listeners", "listen"},

@@ -70,6 +70,11 @@ class Settings {
   // Each listener gets the peers of its kind; none may be for no listener.
   void AddListeners() {
     const std::vector<std::string> addresses = given_.Values("listen");
+    const std::vector<std::string> names = given_.Values("listen-name");
+    if (names.size() > addresses.size()) {
+      Wrong("listen-name", absl::StrCat(": ", names.size(), " for ", addresses.size(),
+                                        " of --listen; each has its own"));
+    }
     std::vector<std::string> peers = given_.Values("proxy-from");
     const auto ip_end = std::stable_partition(peers.begin(), peers.end(),
                                               [](const auto& peer) { return peer != "unix"; });
@@ -82,6 +87,7 @@ class Settings {
       const bool is_unix = absl::StartsWith(addresses[i], "unix:");
       (is_unix ? any_unix : any_ip) = true;
       Add(listener + "address", addresses[i]);
+      if (i < names.size()) Add(listener + "name", names[i]);
       if (is_unix && from_unix) Add(listener + "proxy_protocol_from_unix", "true");
       for (size_t j = 0; !is_unix && j < peers.size(); ++j) {
         Add(absl::StrCat(listener, "proxy_protocol_from[", j, "]"), peers[j]);

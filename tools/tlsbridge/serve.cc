@@ -4,10 +4,26 @@
 #include <utility>
 
 #include "bridge/event/clock.h"
+#include "router/handover/listen_fds.h"
 #include "router/host/service_manager.h"
 #include "router/log/libevent_log.h"
 
 namespace tlsbridge {
+namespace {
+
+absl::Status Run(Reloader::Source source, Router::Files files, const Clock* clock,
+                 ServiceManager manager, absl::AnyInvocable<void(const Router&) &&> on_ready) {
+  Router::Inheritance inheritance;
+  if (absl::Status status = TakeListenFds(&inheritance.sockets); !status.ok()) return status;
+  auto router =
+      Router::Create(std::move(source), std::move(files), clock, &inheritance, std::move(manager));
+  if (!router.ok()) return router.status();
+  LogLibevent();
+  if (on_ready) std::move(on_ready)(**router);
+  return (*router)->Run();
+}
+
+}  // namespace
 
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
           bool watches_files, absl::AnyInvocable<void(const Router&) &&> on_ready) {
@@ -20,15 +36,8 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
   if (absl::Status status = StartLog(log.level, log.format); !status.ok()) {
     return RefuseToStart(status);
   }
-  auto router = Router::Create(std::move(source), {std::move(source_files), watches_files}, clock,
-                               std::move(manager));
-  absl::Status status = router.status();
-  if (status.ok()) {
-    LogLibevent();
-    if (on_ready) std::move(on_ready)(**router);
-    status = (*router)->Run();
-    router->reset();
-  }
+  const absl::Status status = Run(std::move(source), {std::move(source_files), watches_files},
+                                  clock, std::move(manager), std::move(on_ready));
   StopLog();
   return status.ok() ? kExitOk : RefuseToStart(status);
 }

@@ -193,10 +193,11 @@ TEST_F(RouterThreadsTest, ReloadsDisturbNobodyWhoseRouteStays) {
   static const SystemClock clock;
   auto source = std::make_shared<Source>();
   source->Set(Random());
+  Router::Inheritance nothing;
   auto router =
       Router::Create([source](const LiveConfig* previous,
                               const Clock* its_clock) { return source->Make(previous, its_clock); },
-                     {.watched = false}, &clock);
+                     {.watched = false}, &clock, &nothing);
   ASSERT_TRUE(router.ok()) << router.status();
   const SocketAddress address = (*router)->listeners().front();
   std::thread serving([&] {
