@@ -1,5 +1,9 @@
 // The signals that the program takes, as events of its control loop.
 //
+// The system keeps one of a kind that waits, and drops the next (signal(7), "Queueing"). So a
+// thread of their own takes each at once, whatever the loop is busy with: of two SIGTERMs that come
+// in one turn of the loop both count.
+//
 // Thread: TakeOver() and LetStop are main's, before there are others; the rest is the control
 // loop's. Owner: the router. The loop outlives it. Failure: Create() returns a Status.
 #pragma once
@@ -11,7 +15,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "bridge/event/event_loop.h"
-#include "bridge/event/fd_event.h"
+#include "bridge/event/thread.h"
 
 namespace tlsbridge {
 
@@ -42,12 +46,15 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
  private:
-  Signals(EventLoop* loop, int fd, absl::AnyInvocable<void(int)> on_signal);
-  void OnReadable();
+  Signals(EventLoop* loop, absl::AnyInvocable<void(int)> on_signal);
+  void Run();
 
-  const int fd_;
-  absl::AnyInvocable<void(int)> on_signal_;
-  FdEvent readable_;
+  EventLoop* const loop_;  // Not owned.
+  // The loop's tasks', too: one may run when this is gone.
+  const std::shared_ptr<absl::AnyInvocable<void(int)>> on_signal_;
+  int signals_fd_ = -1;
+  int end_fd_ = -1;  // readable when the thread is to end
+  Thread thread_;
 };
 
 }  // namespace tlsbridge

@@ -168,7 +168,8 @@ TEST_F(HangingTest, AThreadThatCannotBeHadIsNamedInOneLine) {
   SKIP_WITHOUT_PRELOAD();
   std::vector<std::string> arguments = Arguments();
   arguments.insert(arguments.begin(), {"sidecar", "--listen=127.0.0.1:0", "--workers=2"});
-  const std::vector<std::string> purposes = {"the log", "reloads", "worker 1", "worker 2"};
+  const std::vector<std::string> purposes = {"the log", "reloads", "signals", "worker 1",
+                                             "worker 2"};
   for (size_t threads = 0; threads < purposes.size(); ++threads) {
     const ProgramResult result = RunProgram(arguments, {{"LD_PRELOAD", std::getenv("FAULT_SHIM")},
                                                         {"FAULT_THREADS", absl::StrCat(threads)}});
@@ -189,7 +190,7 @@ TEST_F(HangingTest, ClientsAreServedWithoutTheThreadForSignatures) {
        .listen = {"127.0.0.1:0"},
        .arguments = {"--backend", backend_.address(), "--cert", files.certificate, "--key",
                      files.key, "--workers=1"},
-       .environment = {{"LD_PRELOAD", std::getenv("FAULT_SHIM")}, {"FAULT_THREADS", "3"}},
+       .environment = {{"LD_PRELOAD", std::getenv("FAULT_SHIM")}, {"FAULT_THREADS", "4"}},
        .wrapper = {}}));
   ASSERT_NO_FATAL_FAILURE(ExpectAnAnswer());
 }

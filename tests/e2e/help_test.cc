@@ -28,7 +28,8 @@ TEST(HelpTest, TheProgramTellsItsCommandsSignalsAndExitCodes) {
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.errors, "");
     EXPECT_THAT(result.output, AllOf(HasSubstr("tlsbridge demo"), HasSubstr("tlsbridge sidecar"),
-                                     HasSubstr("SIGTERM"), HasSubstr("Exit codes")));
+                                     HasSubstr("SIGTERM"), HasSubstr("Exit codes"),
+                                     HasSubstr("NOTIFY_SOCKET"), HasSubstr("/etc/resolv.conf")));
   }
 }
 

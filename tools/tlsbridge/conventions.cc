@@ -1,6 +1,39 @@
 #include "tools/tlsbridge/conventions.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+
 namespace tlsbridge {
+namespace {
+
+void Append(absl::string_view title, const std::vector<Convention>& table, std::string* text) {
+  constexpr size_t kIndent = 19;
+  constexpr size_t kMostColumns = 100;
+  absl::StrAppend(text, "\n", title, ":\n");
+  for (const Convention& row : table) {
+    const absl::string_view name = row.name;
+    absl::StrAppend(text, "  ", name);
+    size_t column = name.size() + 2;
+    if (column + 2 > kIndent) {
+      *text += '\n';
+      column = 0;
+    }
+    text->append(kIndent - column, ' ');
+    column = kIndent;
+    for (const absl::string_view word : absl::StrSplit(row.text, ' ')) {
+      if (column + 1 + word.size() > kMostColumns) {
+        absl::StrAppend(text, "\n", std::string(kIndent, ' '));
+        column = kIndent;
+      }
+      absl::StrAppend(text, column == kIndent ? "" : " ", word);
+      column += word.size() + 1;
+    }
+    *text += '\n';
+  }
+}
+
+}  // namespace
 
 const std::vector<Convention>& ExitCodes() {
   static const auto* const codes = new std::vector<Convention>{
@@ -18,10 +51,13 @@ const std::vector<Convention>& SignalMeanings() {
   static const auto* const signals = new std::vector<Convention>{
       {"SIGTERM, SIGINT",
        "Goes on accepting for the drain delay, closes the listeners, ends connections as they fall "
-       "idle, and what is left after the drain timeout. A second one ends at once."},
+       "idle, and what is left after the drain timeout. A second one, or one of each, ends all "
+       "within a "
+       "second. Before it is ready the first one ends it at once."},
       {"SIGHUP",
        "Reads the configuration and every file that it names again, as happens when one changes."},
       {"SIGUSR1", "Logs every live connection."},
+      {"SIGPIPE", "Is ignored."},
   };
   return *signals;
 }
@@ -30,6 +66,12 @@ const std::vector<Convention>& EnvironmentVariables() {
   static const auto* const variables = new std::vector<Convention>{
       {"TLSBRIDGE_ADMIN",
        "Where the commands that ask a running process find it, unless --admin says so."},
+      {"NAME", "Whatever a value of the configuration file names as ${NAME}."},
+      {"NOTIFY_SOCKET",
+       "Where a service manager hears that it is ready, reloads or stops; sd_notify(3)."},
+      {"WATCHDOG_USEC, WATCHDOG_PID",
+       "How often a service manager wants to hear that every worker turns."},
+      {"LOCALDOMAIN, RES_OPTIONS", "How names of backends are looked up; resolv.conf(5)."},
       {"TMPDIR", "Where demo puts the file with its CA."},
   };
   return *variables;
@@ -42,8 +84,21 @@ const std::vector<Convention>& UsualFiles() {
       {"/run/tlsbridge/admin",
        "The socket where a running process answers operators, if its configuration says so; the "
        "commands look for it there."},
+      {"/etc/resolv.conf, /etc/hosts, /etc/nsswitch.conf, /etc/host.conf",
+       "How names of backends are looked up."},
+      {"/etc/ssl/certs/ca-certificates.crt", "The CAs that 'system' means."},
+      {"/proc/self/cgroup, /sys/fs/cgroup", "Limits of processor and memory."},
   };
   return *files;
+}
+
+std::string DescribeConventions() {
+  std::string text;
+  Append("Exit codes", ExitCodes(), &text);
+  Append("Signals", SignalMeanings(), &text);
+  Append("Environment", EnvironmentVariables(), &text);
+  Append("Files", UsualFiles(), &text);
+  return text;
 }
 
 }  // namespace tlsbridge

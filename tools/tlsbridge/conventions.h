@@ -4,6 +4,7 @@
 // Thread: any; immutable. Failure: none.
 #pragma once
 
+#include <string>
 #include <vector>
 
 namespace tlsbridge {
@@ -17,5 +18,8 @@ const std::vector<Convention>& ExitCodes();
 const std::vector<Convention>& SignalMeanings();
 const std::vector<Convention>& EnvironmentVariables();
 const std::vector<Convention>& UsualFiles();
+
+// All four, for --help.
+std::string DescribeConventions();
 
 }  // namespace tlsbridge

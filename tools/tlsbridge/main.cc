@@ -17,6 +17,7 @@
 #include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/command.h"
 #include "tools/tlsbridge/completion.h"
+#include "tools/tlsbridge/conventions.h"
 #include "tools/tlsbridge/demo.h"
 #include "tools/tlsbridge/exit_codes.h"
 #include "tools/tlsbridge/explain.h"
@@ -43,17 +44,7 @@ constexpr char kMoreHelp[] =
     "\n"
     "  tlsbridge COMMAND --help lists the flags of a command.\n"
     "  tlsbridge --version tells the program's version; with --verbose also the compiler, and the\n"
-    "  version of every library that is linked in; with --sbom as SPDX.\n"
-    "\n"
-    "Signals: SIGTERM and SIGINT drain and stop (twice: at once); SIGUSR1 logs every live "
-    "connection;\n"
-    "SIGHUP reads the configuration and all certificates again, as happens when one changes.\n"
-    "Exit codes: 0 stopped as told, or all is well; 1 the answer of a command is no (each --help); "
-    "2 "
-    "bad\n"
-    "flags, files or addresses, nothing was started or nobody answers; 3 out of memory, or a "
-    "library\n"
-    "cannot go on: one line says which; from status: not ready.\n";
+    "  version of every library that is linked in; with --sbom as SPDX.\n";
 
 // In the order of --help.
 std::vector<Command> Commands() {
@@ -74,7 +65,7 @@ void PrintHelp(const std::vector<Command>& commands) {
       absl::StrAppendFormat(&text, "  tlsbridge %-12s %s\n", command.name, command.summary);
     }
   }
-  printf("%s%s", text.c_str(), kMoreHelp);
+  printf("%s%s%s", text.c_str(), kMoreHelp, DescribeConventions().c_str());
 }
 
 int Main(absl::Span<char* const> arguments) {
