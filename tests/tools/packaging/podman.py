@@ -44,13 +44,17 @@ class Podman:
                               capture_output=True, check=False, **options)
 
     def start_inside(self, *command, **options):
+        """Likewise, without waiting for its end."""
         # pylint: disable-next=consider-using-with
         return subprocess.Popen(["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", *map(str, command)], text=True, **options)
 
+    def command(self, *arguments):
+        return ["env", f"CONTAINERS_CONF={self.folder}/containers.conf", "podman", "--root", f"{self.folder}/store",
+                "--runroot", f"{self.folder}/run", "--tmpdir", f"{self.folder}/tmp", "--storage-driver", "vfs",
+                *map(str, arguments)]
+
     def __call__(self, *arguments, check=True):
-        environment = dict(os.environ, CONTAINERS_CONF=str(self.folder / "containers.conf"))
-        result = self.inside("podman", "--root", self.folder / "store", "--runroot", self.folder / "run", "--tmpdir",
-                             self.folder / "tmp", "--storage-driver", "vfs", *arguments, env=environment)
+        result = self.inside(*self.command(*arguments))
         if check and result.returncode != 0:
             raise AssertionError(f"podman {' '.join(map(str, arguments))}: {result.stdout}{result.stderr}")
         return result.stdout
