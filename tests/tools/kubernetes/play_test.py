@@ -8,7 +8,8 @@ import subprocess
 import sys
 import unittest
 
-from tests.tools.kubernetes.played import Authority, PlayedPod
+from tests.tools.kubernetes.authority import Authority
+from tests.tools.kubernetes.played import PlayedPod
 from tests.tools.packaging import packages, podman
 
 HERE = pathlib.Path("tests/tools/kubernetes").resolve()
@@ -49,7 +50,7 @@ class PlayTest(unittest.TestCase):
         return process
 
     def load(self, port, name):
-        return self.start(sys.executable, HERE / "load.py", str(port), name, str(self.authority.path),
+        return self.start(sys.executable, HERE / "load.py", f"127.0.0.1:{port}", name, str(self.authority.path),
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def serves(self, pod):
