@@ -1,4 +1,5 @@
 """A fleet: replicas of a gateway, each in a network namespace with a service beside it, behind our own kernel engine."""
+import contextlib
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ routes:
     certificates: [{{cert: {folder}/tls.crt, key: {folder}/tls.key}}]
     tickets: {{mode: shared, file: {folder}/secret}}
   backends: [{{address: "127.0.0.1:8080"}}]
+admin: {{address: "unix:@admin"}}
 shutdown: {{drain_timeout: 20s}}
 log: {{format: json}}
 workers: 1
@@ -55,7 +57,11 @@ class Program:
         self._from = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = self.space.start(PROGRAM, "run", "--config", self.config, stderr=log)
-        eventually(lambda: self.events("ready"), f"{self.space.name} is ready: {self.log.read_text()[-2000:]}")
+        try:
+            eventually(lambda: self.events("ready"), f"{self.space.name} is ready")
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}: {self.log.read_text()[-2000:]}") from None
 
     def events(self, name):
         """Its lines of this kind since it was started."""
@@ -84,29 +90,31 @@ class Program:
 
 
 class Fleet:
-    def __init__(self, folder, size):
-        self.folder = folder
-        self.client, self.router = Namespace("client"), Namespace("router")
-        self.client.link(self.router, "10.8.0.2/24", "10.8.0.1/24")
-        self.router.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
-        self.spaces = [Namespace(f"gateway{number}") for number in range(1, size + 1)]
-        self.services, self.gateways = [], []
-        for number, space in enumerate(self.spaces, 1):
-            self.router.link(space, f"10.8.{number}.1/24", f"10.8.{number}.2/24")
-            self.services.append(space.start(sys.executable, HERE / "service.py",
-                                             env=dict(os.environ, REPLICA=space.name, SLOW="0.5")))
-        for number, space in enumerate(self.spaces, 1):
-            self.gateways.append(Program(space, folder, self.gateway_config(number)))
-        self.balancer = Program(self.router, folder, self.balancer_config())
+    def __init__(self, folder, size, service=(sys.executable, HERE / "service.py")):
+        self.folder, self.gateways = folder, []
+        # What was made ends in the opposite order, also when something cannot be made.
+        with contextlib.ExitStack() as made:
+            self.client, self.router = self.space(made, "client"), self.space(made, "router")
+            self.client.link(self.router, "10.8.0.2/24", "10.8.0.1/24")
+            self.router.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+            self.spaces = [self.space(made, f"gateway{number}") for number in range(1, size + 1)]
+            for number, space in enumerate(self.spaces, 1):
+                self.router.link(space, f"10.8.{number}.1/24", f"10.8.{number}.2/24")
+                beside = space.start(*service, env=dict(os.environ, REPLICA=space.name, SLOW="0.5"),
+                                     stdout=subprocess.DEVNULL)
+                made.callback(beside.wait)
+                made.callback(beside.kill)
+                self.gateways.append(Program(space, folder, self.gateway_config(number)))
+                made.callback(self.gateways[-1].kill)
+            self.balancer = Program(self.router, folder, self.balancer_config())
+            made.callback(self.balancer.kill)
+            self.close = made.pop_all().close
 
-    def close(self):
-        for program in [self.balancer, *self.gateways]:
-            program.kill()
-        for service in self.services:
-            service.kill()
-            service.wait()
-        for space in [self.client, self.router, *self.spaces]:
-            space.close()
+    @staticmethod
+    def space(made, name):
+        space = Namespace(name)
+        made.callback(space.close)
+        return space
 
     def gateway_config(self, number, route="orders"):
         return GATEWAY.format(address=f"10.8.{number}.2", route=route, folder=self.folder)
