@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "router/limits/usable_cores.h"
 #include "router/live/renewal/file_set.h"
 #include "router/log/log.h"
@@ -27,14 +28,18 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
     const Signals::LetStop let_stop;  // it may hang, and nothing is served yet
     live = source(nullptr, clock);
   }
-  if (!live.ok()) return live.status();
+  const auto refuse = [inheritance](const absl::Status& why) {
+    if (inheritance->predecessor != nullptr) inheritance->predecessor->Refuse(why);
+    return why;
+  };
+  if (!live.ok()) return refuse(live.status());
   const Config& config = (*live)->config();
   std::unique_ptr<Router> router(new Router(
       config, ClaimBudget(OtherDescriptors(config, Workers(config))), std::move(manager)));
   absl::Status status =
       router->Start({std::move(source), std::move(files.of_source), stamp, files.watched}, *live,
                     clock, inheritance);
-  if (!status.ok()) return status;
+  if (!status.ok()) return refuse(status);
   return router;
 }
 
@@ -47,6 +52,11 @@ Router::Router(const Config& config, Budget budget, ServiceManager manager)
 
 absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
                            const Clock* clock, Inheritance* inheritance) {
+  Predecessor* const predecessor = inheritance->predecessor.get();
+  if (predecessor != nullptr) {
+    generations_.Inherit(predecessor->state(), predecessor->TakeProcesses());
+    TakeOverKnowledge(predecessor->state(), *live, &admission_);
+  }
   auto loop = EventLoop::Create(clock);
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
@@ -60,7 +70,7 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   InheritedSockets* const inherited = &inheritance->sockets;
   absl::Status status = inherited->Assign(live->config());
   if (status.ok()) status = listeners_->Open(live->config().listeners, inherited);
-  if (status.ok()) status = listeners_->StartFirst();
+  if (status.ok() && predecessor == nullptr) status = listeners_->StartFirst();
   if (!status.ok()) return status;
 
   kernel_ = std::make_unique<KernelForwarding>(loop_.get(), &folder_);
@@ -68,22 +78,30 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   if (!status.ok()) return status;
 
   lifecycle_ = std::make_unique<Lifecycle>(loop_.get(), listeners_.get(), workers_, kernel_.get(),
-                                           &admission_, [this] { loop_->Stop(); });
+                                           &admission_, [this] { OnStopped(); });
   auto reloads = Reloads::Create({loop_.get(), lifecycle_.get(), listeners_.get(), kernel_.get(),
                                   workers_, &admission_, &handshake_limit_, budget_},
                                  std::move(source), std::move(live));
   if (!reloads.ok()) return reloads.status();
   reloads_ = *std::move(reloads);
-  answers_ = std::make_unique<Answers>(Answers::Parts{loop_.get(), lifecycle_.get(), reloads_.get(),
-                                                      workers_, &admission_, &handshake_limit_,
-                                                      budget_, kernel_.get(), &folder_});
+  answers_ = std::make_unique<Answers>(
+      Answers::Parts{loop_.get(), lifecycle_.get(), reloads_.get(), workers_, &admission_,
+                     &handshake_limit_, budget_, kernel_.get(), &folder_, &generations_});
   TalkToManager();
-  status = OpenAdmin(reloads_->config(), inherited);
+  succession_ = std::make_unique<Succession>(
+      Succession::Parts{loop_.get(), lifecycle_.get(), reloads_.get(), listeners_.get(),
+                        &admission_, &manager_, manager_talk_.get(), &generations_},
+      inheritance->upgrade_timeout);
+  answers_->set_on_upgrade([this](auto done) { Upgrade(std::move(done)); });
+  status = OpenAdmin(reloads_->config(), inheritance);
   if (!status.ok()) return status;
 
   auto signals = Signals::Create(loop_.get(), [this](int signal) { OnSignal(signal); });
   if (!signals.ok()) return signals.status();
   signals_ = *std::move(signals);
+  taken_ = inherited->taken();
+  inherited->CloseRest();
+  predecessor_ = std::move(inheritance->predecessor);
   return absl::OkStatus();
 }
 
@@ -113,22 +131,25 @@ void Router::TellOfStalls(EventLoop* loop) {
       [this, loop](absl::Duration stall) { stalls_.Tell(stall, loop->clock().Monotonic()); });
 }
 
-absl::Status Router::OpenAdmin(const Config& config, InheritedSockets* inherited) {
+absl::Status Router::OpenAdmin(const Config& config, Inheritance* inheritance) {
   if (!config.admin.has_value()) return absl::OkStatus();
-  admin_socket_ = inherited->Take(InheritedSockets::Use::kAdmin, *config.admin);
+  admin_socket_ = inheritance->sockets.Take(InheritedSockets::Use::kAdmin, *config.admin);
   if (admin_socket_ == nullptr) {
     auto socket = ListeningSocket::Open(*config.admin);
     if (!socket.ok()) return socket.status();
     admin_socket_ = *std::move(socket);
   }
   admin_ = std::make_unique<AdminServer>(loop_.get(), admin_socket_.get(), answers_.get());
-  return admin_->Start();
+  succession_->set_admin({admin_.get(), admin_socket_.get(), *config.admin});
+  return inheritance->predecessor == nullptr ? admin_->Start() : absl::OkStatus();
 }
 
 Router::~Router() {
   for (auto& worker : workers_) worker->Join();
   signals_.reset();
   admin_.reset();
+  succession_.reset();
+  predecessor_.reset();
   manager_talk_.reset();
   reloads_.reset();
   lifecycle_.reset();
@@ -138,14 +159,44 @@ Router::~Router() {
 }
 
 absl::Status Router::Run() {
-  for (auto& worker : workers_) {
-    if (absl::Status status = worker->Start(); !status.ok()) return status;
+  absl::Status status;
+  for (auto& worker : workers_) status.Update(worker->Start());
+  if (status.ok()) {
+    reloads_->Begin();
+    if (predecessor_ == nullptr) {
+      Serve();
+    } else {
+      status = predecessor_->Ready(loop_.get(), taken_, [this] { TakeOver(); });
+    }
   }
+  if (!status.ok()) {
+    if (predecessor_ != nullptr) predecessor_->Refuse(status);
+    return status;
+  }
+  loop_->Run();
+  for (auto& worker : workers_) worker->Join();
+  kernel_->Leave();
+  answers_->LogSummary();
+  return absl::OkStatus();
+}
+
+// It is this process's turn.
+void Router::TakeOver() {
+  listeners_->TakePaths();
+  listeners_->Start();
+  if (admin_ != nullptr) {
+    admin_socket_->TakePath();
+    admin_->Resume();
+  }
+  predecessor_->Serving();
+  Serve();
+}
+
+void Router::Serve() {
   for (const SocketAddress& address : listeners_->addresses()) {
     LogEvent(LogLevel::kInfo, "listening").Text("address", address.ToString());
   }
   LogRoutes(reloads_->config());
-  reloads_->Begin();
   lifecycle_->Begin();
   if (admin_socket_ != nullptr) {
     LogEvent(LogLevel::kInfo, "admin_listening")
@@ -156,20 +207,39 @@ absl::Status Router::Run() {
                                 .connections = admission_.limit(),
                                 .handshakes = handshake_limit_.limit(),
                                 .handshakes_per_ip = admission_.handshakes_per_ip(),
-                                .descriptors = budget_.descriptors});
+                                .descriptors = budget_.descriptors,
+                                .generation = static_cast<int64_t>(generations_.number())});
   manager_talk_->Ready();
-  loop_->Run();
-  for (auto& worker : workers_) worker->Join();
-  kernel_->Leave();
-  answers_->LogSummary();
-  return absl::OkStatus();
+}
+
+void Router::Upgrade(absl::AnyInvocable<void(bool, std::string)> done) {
+  succession_->Begin([done = std::move(done)](const Handover::Outcome& outcome) mutable {
+    if (!outcome.status.ok()) return done(false, std::string(outcome.status.message()));
+    done(true,
+         absl::StrCat("process ", outcome.pid, " serves now, as generation ", outcome.generation));
+  });
+}
+
+// Whoever has asked for a hand-over is told of it, and takes the answer.
+void Router::OnStopped() {
+  if (admin_ == nullptr || !succession_->is_done()) return loop_->Stop();
+  admin_->AwaitIdle([this] { loop_->Stop(); });
+}
+
+// One that waits for its turn has nobody to drain.
+void Router::Terminate() {
+  if (lifecycle_->phase() == Phase::kStarting) return loop_->Stop();
+  succession_->CallOff();
+  lifecycle_->Terminate(reloads_->config().shutdown);
 }
 
 void Router::OnSignal(int signal) {
   switch (signal) {
     case SIGINT:
     case SIGTERM:
-      return lifecycle_->Terminate(reloads_->config().shutdown);
+      return Terminate();
+    case SIGUSR2:
+      return succession_->Begin([](const Handover::Outcome&) {});
     case SIGUSR1:
       return answers_->LogConnections();
     case SIGHUP:

@@ -16,6 +16,8 @@
 #include "bridge/event/clock.h"
 #include "bridge/event/event_loop.h"
 #include "router/admin/admin_server.h"
+#include "router/handover/generations.h"
+#include "router/handover/predecessor.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/host/service_manager.h"
 #include "router/limits/admission.h"
@@ -31,6 +33,7 @@
 #include "router/service/manager_talk.h"
 #include "router/service/reloads.h"
 #include "router/service/signals.h"
+#include "router/service/succession.h"
 #include "router/worker.h"
 
 namespace tlsbridge {
@@ -45,6 +48,9 @@ class Router {
   // What the process was given at its start.
   struct Inheritance {
     InheritedSockets sockets;
+    std::unique_ptr<Predecessor> predecessor;  // null if it takes nobody's place
+    // How long one that takes this one's place may take to become ready.
+    absl::Duration upgrade_timeout = absl::Seconds(30);
   };
 
   // Opens every listener, or takes it from `inheritance`. `source` makes the configuration, now and
@@ -58,7 +64,8 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  // Serves until it has been told to stop and every connection has ended.
+  // Serves until it has been told to stop and every connection has ended. One that takes another's
+  // place serves once that one says so.
   absl::Status Run();
 
   // Where it listens, with the ports that the kernel gave.
@@ -70,10 +77,15 @@ class Router {
   absl::Status Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
                      const Clock* clock, Inheritance* inheritance);
   absl::Status MakeWorkers(const std::shared_ptr<const LiveConfig>& live, const Clock* clock);
-  absl::Status OpenAdmin(const Config& config, InheritedSockets* inherited);
+  absl::Status OpenAdmin(const Config& config, Inheritance* inheritance);
   void TellOfStalls(EventLoop* loop);
   void TalkToManager();
   void OnSignal(int signal);
+  void Upgrade(absl::AnyInvocable<void(bool, std::string)> done);
+  void TakeOver();
+  void Serve();
+  void OnStopped();
+  void Terminate();
 
   const Budget budget_;
   const int worker_count_;
@@ -92,6 +104,10 @@ class Router {
   std::unique_ptr<ManagerTalk> manager_talk_;
   std::unique_ptr<ListeningSocket> admin_socket_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<Predecessor> predecessor_;  // until this process serves
+  std::vector<bool> taken_;                   // of its sockets
+  Generations generations_;
+  std::unique_ptr<Succession> succession_;
   std::unique_ptr<Signals> signals_;
 };
 

@@ -72,12 +72,15 @@ void Worker::Adopt(const std::shared_ptr<const LiveConfig>& live) {
   loop_->Post([this, own = OwnReference(live)]() mutable { connections_.Adopt(std::move(own)); });
 }
 
-void Worker::Drain(absl::Duration timeout, absl::AnyInvocable<void()> on_empty) {
-  loop_->Post([this, timeout, on_empty = std::move(on_empty)]() mutable {
+void Worker::AwaitEmpty(absl::AnyInvocable<void()> on_empty) {
+  loop_->Post([this, on_empty = std::move(on_empty)]() mutable {
     if (connections_.GetConnectionCount() == 0) return on_empty();
     connections_.set_on_empty(std::move(on_empty));
-    connections_.BeginDrain(timeout);
   });
+}
+
+void Worker::EndIdle(absl::Duration timeout) {
+  loop_->Post([this, timeout] { connections_.BeginDrain(timeout); });
 }
 
 void Worker::EndAll(TerminationReason reason) {

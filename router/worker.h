@@ -60,9 +60,10 @@ class Worker {
   // Serves new connections as `live` says.
   void Adopt(const std::shared_ptr<const LiveConfig>& live);
 
-  // Ends connections as they fall idle; EndAll() is due after `timeout`. `on_empty` runs on the
-  // worker's thread, when none is left.
-  void Drain(absl::Duration timeout, absl::AnyInvocable<void()> on_empty);
+  // `on_empty` runs on the worker's thread, when no connection is left. Once; none comes any more.
+  void AwaitEmpty(absl::AnyInvocable<void()> on_empty);
+  // Ends connections as they fall idle; EndAll() is due after `timeout`.
+  void EndIdle(absl::Duration timeout);
   void EndAll(TerminationReason reason);
   void CutAll(TerminationReason reason);  // without a grace
   // Each `receiver` runs on the worker's thread, in a later turn: what is asked of all connections

@@ -49,6 +49,8 @@ class AdminConnection final : public DeferredDeletable {
   // over the descriptor.
   void Start();
 
+  // The answer comes, however long that takes.
+  void ThinkAsLongAsItTakes() { deadline_.Cancel(); }
   // What it asked for. The second answer, or one that comes too late, does nothing.
   void Answer(const HttpAnswer& answer);
   // Ends it at once.

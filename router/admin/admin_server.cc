@@ -39,6 +39,12 @@ void AdminServer::OnClosed(AdminConnection& connection) {
                                [&](const auto& owned) { return owned.get() == &connection; });
   loop_->DeleteLater(std::move(*it));
   connections_.erase(it);
+  if (connections_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
+}
+
+void AdminServer::AwaitIdle(absl::AnyInvocable<void()> on_idle) {
+  if (connections_.empty()) return on_idle();
+  on_idle_ = std::move(on_idle);
 }
 
 size_t AdminServer::QueuedBytes() const {
@@ -148,6 +154,16 @@ void AdminServer::Metrics(const HttpRequest& request, AdminConnection& connectio
 
 void AdminServer::Drain(const HttpRequest& /*request*/, AdminConnection& connection) {
   connection.Answer({200, kText, source_->Drain() ? "draining\n" : "it is draining already\n"});
+}
+
+// It has its own time, within which it has an outcome: longer than an answer may take to be had.
+void AdminServer::Upgrade(const HttpRequest& /*request*/, AdminConnection& connection) {
+  connection.ThinkAsLongAsItTakes();
+  source_->Upgrade([this, id = connection.id()](bool ok, const std::string& text) {
+    const auto it = std::find_if(connections_.begin(), connections_.end(),
+                                 [id](const auto& owned) { return owned->id() == id; });
+    if (it != connections_.end()) (*it)->Answer({ok ? 200 : 409, kText, text + "\n"});
+  });
 }
 
 void AdminServer::SetLevel(const HttpRequest& request, AdminConnection& connection) {

@@ -59,6 +59,8 @@ class AdminServer final : private AdminConnection::Owner {
     virtual void Metrics(Exposition::Format format, OnText done) = 0;
     // The process stops, as by SIGTERM. False if it is stopping already, which this does not hurry.
     virtual bool Drain() = 0;
+    // Another process is to take this one's place. `done` runs later, with what became of it.
+    virtual void Upgrade(absl::AnyInvocable<void(bool ok, std::string text)> done) = 0;
     // False if there is no log that could have a level.
     virtual bool SetLevel(LogLevel level) = 0;
 
@@ -74,6 +76,12 @@ class AdminServer final : private AdminConnection::Owner {
 
   // Before the loop runs. Failure: says what to mend.
   absl::Status Start() { return acceptor_.Start(); }
+
+  // Accepts nobody meanwhile; whoever is there is answered.
+  void Pause() { acceptor_.Stop(); }
+  void Resume() { acceptor_.StartOrRetry(); }
+  // `on_idle` runs once nobody is there, which may be now.
+  void AwaitIdle(absl::AnyInvocable<void()> on_idle);
 
   size_t connections() const { return connections_.size(); }
 
@@ -94,6 +102,7 @@ class AdminServer final : private AdminConnection::Owner {
   void Metrics(const HttpRequest& request, AdminConnection& connection);
   void Version(const HttpRequest& request, AdminConnection& connection);
   void Drain(const HttpRequest& request, AdminConnection& connection);
+  void Upgrade(const HttpRequest& request, AdminConnection& connection);
   void SetLevel(const HttpRequest& request, AdminConnection& connection);
 
   // What can be asked for.
@@ -104,7 +113,7 @@ class AdminServer final : private AdminConnection::Owner {
     absl::string_view about;
     void (AdminServer::*answer)(const HttpRequest&, AdminConnection&);
   };
-  static constexpr std::array<Resource, 14> kResources = {{
+  static constexpr std::array<Resource, 15> kResources = {{
       {Method::kGet, "/", "a page that shows all of this, for a browser", &AdminServer::Page},
       {Method::kGet, "/help", "this list", &AdminServer::Help},
       {Method::kGet, "/live", "200 while the process runs", &AdminServer::Live},
@@ -127,6 +136,9 @@ class AdminServer final : private AdminConnection::Owner {
       {Method::kGet, "/version", "the program's version", &AdminServer::Version},
       {Method::kPost, "/drain", "stops it as SIGTERM does; needs the field Tlsbridge-Command",
        &AdminServer::Drain},
+      {Method::kPost, "/upgrade",
+       "another process of the program as it is now takes over; needs the field Tlsbridge-Command",
+       &AdminServer::Upgrade},
       {Method::kPost, "/log-level", "?level=debug and so on; needs the field Tlsbridge-Command",
        &AdminServer::SetLevel},
   }};
@@ -142,6 +154,7 @@ class AdminServer final : private AdminConnection::Owner {
   Source* const source_;   // Not owned.
   uint64_t next_id_ = 0;
   int awaited_ = 0;
+  absl::AnyInvocable<void()> on_idle_;
   std::vector<std::unique_ptr<AdminConnection>> connections_;  // the oldest first
   Acceptor acceptor_;
 };

@@ -172,6 +172,32 @@ void Admission::Release(const Token& token) {
   }
 }
 
+std::vector<Admission::Rate> Admission::ExportRates(absl::Time now) const {
+  const int64_t minute = (now - absl::UnixEpoch()) / absl::Minutes(1);
+  std::vector<Rate> rates;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (per_ip_per_minute_ == 0) return rates;
+  for (const auto& [key, client] : clients_) {
+    if (client.minute + 1 < minute || rates.size() == kMaxIdleClients) continue;
+    rates.push_back({key, client.minute, client.new_in_minute, client.new_in_last_minute});
+  }
+  return rates;
+}
+
+void Admission::ImportRates(const std::vector<Rate>& rates) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (per_ip_per_minute_ == 0) return;
+  for (const Rate& rate : rates) {
+    if (idle_.size() >= kMaxIdleClients) break;
+    auto [it, is_new] = clients_.try_emplace(rate.client);
+    if (!is_new) continue;
+    it->second.minute = rate.minute;
+    it->second.new_in_minute = rate.new_in_minute;
+    it->second.new_in_last_minute = rate.new_in_last_minute;
+    it->second.idle = idle_.insert(idle_.end(), rate.client);
+  }
+}
+
 int64_t Admission::connections() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return connections_;

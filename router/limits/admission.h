@@ -19,6 +19,7 @@
 #include <list>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
@@ -78,6 +79,18 @@ class Admission {
   void SetLimits(const Limits& limits);
   // Of the whole program.
   void SetLimits(const Limits& limits, int64_t budget);
+
+  // Of one client, what came lately: for another process that goes on in this one's place. Minutes
+  // are of the clock that `now` is of, which all processes of a machine share.
+  struct Rate {
+    std::string client;  // SocketAddress::ClientKey()
+    int64_t minute = 0;
+    int64_t new_in_minute = 0;
+    int64_t new_in_last_minute = 0;
+  };
+  // None where no rate is limited; at most kMaxIdleClients, those whose time has run out left away.
+  std::vector<Rate> ExportRates(absl::Time now) const;
+  void ImportRates(const std::vector<Rate>& rates);
 
   int64_t connections() const;
   int64_t limit() const;

@@ -72,7 +72,8 @@ absl::Status InheritedSockets::AddFromSystemd(int fd, const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status InheritedSockets::AddFromPredecessor(int fd, Use use, const SocketAddress& wanted) {
+absl::Status InheritedSockets::AddFromPredecessor(int fd, Use use, const SocketAddress& wanted,
+                                                  bool inherits_path) {
   std::string fault = Fault(fd);
   if (fault.empty() && !wanted.IsOrBecame(SocketAddress::LocalOf(fd))) fault = "listens elsewhere";
   if (!fault.empty() || !Prepare(fd)) {
@@ -80,7 +81,12 @@ absl::Status InheritedSockets::AddFromPredecessor(int fd, Use use, const SocketA
     return absl::InvalidArgumentError(
         absl::StrCat("the socket that was handed over for ", wanted.ToString(), " ", fault));
   }
-  entries_.push_back({.fd = fd, .assigned = true, .use = use, .wanted = wanted, .name = {}});
+  entries_.push_back({.fd = fd,
+                      .assigned = true,
+                      .use = use,
+                      .wanted = wanted,
+                      .name = {},
+                      .inherits_path = inherits_path});
   return absl::OkStatus();
 }
 
@@ -126,7 +132,7 @@ std::unique_ptr<ListeningSocket> InheritedSockets::Take(Use use, const SocketAdd
   for (Entry& entry : entries_) {
     if (entry.fd < 0 || !entry.assigned || entry.use != use || !(entry.wanted == wanted)) continue;
     entry.taken = true;
-    return ListeningSocket::Adopt(std::exchange(entry.fd, -1));
+    return ListeningSocket::Adopt(std::exchange(entry.fd, -1), entry.inherits_path);
   }
   return nullptr;
 }

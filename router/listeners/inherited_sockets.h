@@ -34,13 +34,14 @@ class InheritedSockets {
 
   // Take over `fd`, which is closed if it cannot be used.
   absl::Status AddFromSystemd(int fd, const std::string& name);
-  absl::Status AddFromPredecessor(int fd, Use use, const SocketAddress& wanted);
+  absl::Status AddFromPredecessor(int fd, Use use, const SocketAddress& wanted,
+                                  bool inherits_path = false);
 
   // Decides what each of systemd's is for. One that is for nothing is a mistake.
   absl::Status Assign(const Config& config);
 
   // That for `wanted`; null if there is none. Its path, if it has one, is not its own: see
-  // ListeningSocket::OwnPath().
+  // ListeningSocket::TakePath().
   std::unique_ptr<ListeningSocket> Take(Use use, const SocketAddress& wanted);
   // Which have been taken, in the order in which they were added.
   std::vector<bool> taken() const;
@@ -54,6 +55,7 @@ class InheritedSockets {
     Use use;
     SocketAddress wanted;
     std::string name;  // of systemd's
+    bool inherits_path = false;
     bool taken = false;
   };
 

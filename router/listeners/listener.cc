@@ -93,17 +93,22 @@ absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
   if (!listening) return CannotListen(address, error);
   std::move(close_fd).Cancel();
   return std::unique_ptr<ListeningSocket>(
-      new ListeningSocket(fd, SocketAddress::LocalOf(fd), true));
+      new ListeningSocket(fd, SocketAddress::LocalOf(fd), true, false));
 }
 
-std::unique_ptr<ListeningSocket> ListeningSocket::Adopt(int fd) {
+std::unique_ptr<ListeningSocket> ListeningSocket::Adopt(int fd, bool inherits_path) {
   const SocketAddress address = SocketAddress::LocalOf(fd);
   if (!address.is_unix()) ApplyTcpOptions(fd, TcpOptions());
-  return std::unique_ptr<ListeningSocket>(new ListeningSocket(fd, address, false));
+  return std::unique_ptr<ListeningSocket>(new ListeningSocket(fd, address, false, inherits_path));
 }
 
-ListeningSocket::ListeningSocket(int fd, const SocketAddress& address, bool owns_path)
-    : fd_(fd), address_(address), file_(FileAtPath()), owns_path_(owns_path) {}
+ListeningSocket::ListeningSocket(int fd, const SocketAddress& address, bool owns_path,
+                                 bool inherits_path)
+    : fd_(fd),
+      address_(address),
+      file_(FileAtPath()),
+      owns_path_(owns_path),
+      inherits_path_(inherits_path) {}
 
 ListeningSocket::~ListeningSocket() { Close(); }
 
@@ -138,6 +143,11 @@ absl::Status Acceptor::Start() {
 
 void Acceptor::StartOrRetry() {
   if (const int error = readable_.Enable(); error != 0) Pause(error);
+}
+
+void Acceptor::Stop() {
+  readable_.Disable();
+  resume_timer_.Cancel();
 }
 
 void Acceptor::AcceptAll() {

@@ -31,8 +31,9 @@ class ListeningSocket {
   // one's may contain or be contained in; they accept until then.
   static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(
       const SocketAddress& address, absl::Span<ListeningSocket* const> overlapping = {});
-  // One that somebody else has bound. A path stays when it closes, until it is said to be ours.
-  static std::unique_ptr<ListeningSocket> Adopt(int fd);
+  // One that somebody else has bound. Its path stays when it closes; if it `inherits_path`, until
+  // TakePath().
+  static std::unique_ptr<ListeningSocket> Adopt(int fd, bool inherits_path = false);
   ~ListeningSocket();
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
@@ -40,7 +41,9 @@ class ListeningSocket {
   // From now on clients are refused. The address stays known.
   void Close();
   // Whether a UNIX path goes with the socket.
-  void OwnPath(bool own) { owns_path_ = own; }
+  bool owns_path() const { return owns_path_; }
+  void TakePath() { owns_path_ = owns_path_ || inherits_path_; }
+  void LeavePath() { owns_path_ = inherits_path_ = false; }
 
   int fd() const { return fd_; }
   const SocketAddress& address() const { return address_; }  // with the port that the kernel gave
@@ -53,13 +56,14 @@ class ListeningSocket {
     bool operator==(const FileId&) const = default;
   };
 
-  ListeningSocket(int fd, const SocketAddress& address, bool owns_path);
+  ListeningSocket(int fd, const SocketAddress& address, bool owns_path, bool inherits_path);
   FileId FileAtPath() const;
 
   int fd_;
   const SocketAddress address_;
   const FileId file_;  // what the path named when the socket was bound to it, or adopted
   bool owns_path_;
+  bool inherits_path_;
 };
 
 class Acceptor {
@@ -73,6 +77,9 @@ class Acceptor {
   absl::Status Start();
   // Where the system lets nobody watch the socket now, that is a pause like another.
   void StartOrRetry();
+
+  // Accepts nobody until it is started again.
+  void Stop();
 
   // Takes in whoever has queued so far. For the last look before the listener closes.
   void AcceptAll();

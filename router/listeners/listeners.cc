@@ -118,6 +118,68 @@ void Listeners::CloseOthers(absl::Span<const Listener> wanted,
       });
 }
 
+std::vector<Listeners::Entry*> Listeners::OpenOnes() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Entry*> open;
+  for (auto& entry : entries_) {
+    if (entry->open) open.push_back(entry.get());
+  }
+  return open;
+}
+
+std::vector<Listeners::Offered> Listeners::Offer() {
+  std::vector<Offered> offered;
+  for (const Entry* entry : OpenOnes()) {
+    offered.push_back({entry->wanted, entry->socket->fd(), entry->socket->owns_path()});
+  }
+  return offered;
+}
+
+void Listeners::Pause(absl::AnyInvocable<void()> on_paused) {
+  accept_loop_->Post([open = OpenOnes(), on_paused = std::move(on_paused)]() mutable {
+    for (Entry* entry : open) {
+      if (entry->acceptor != nullptr) entry->acceptor->Stop();
+    }
+    on_paused();
+  });
+}
+
+void Listeners::Resume() {
+  accept_loop_->Post([open = OpenOnes()] {
+    for (Entry* entry : open) {
+      if (entry->acceptor != nullptr) entry->acceptor->StartOrRetry();
+    }
+  });
+}
+
+void Listeners::HandOver(const std::vector<bool>& taken, absl::AnyInvocable<void()> on_closed) {
+  std::vector<Entry*> open = OpenOnes();
+  {
+    const std::lock_guard lock(mutex_);
+    for (Entry* entry : open) entry->open = false;
+  }
+  accept_loop_->Post(
+      [this, open = std::move(open), taken, on_closed = std::move(on_closed)]() mutable {
+        for (size_t i = 0; i < open.size(); ++i) {
+          Entry* const entry = open[i];
+          if (i < taken.size() && taken[i]) {
+            entry->socket->LeavePath();
+          } else if (entry->acceptor != nullptr) {
+            entry->acceptor->AcceptAll();
+          }
+          const std::lock_guard lock(mutex_);
+          entry->acceptor.reset();
+          entry->socket->Close();
+          entry->closed = true;
+        }
+        on_closed();
+      });
+}
+
+void Listeners::TakePaths() {
+  for (Entry* entry : OpenOnes()) entry->socket->TakePath();
+}
+
 std::vector<SocketAddress> Listeners::addresses() const {
   std::vector<SocketAddress> addresses;
   for (const auto& entry : entries_) {

@@ -46,6 +46,24 @@ class Listeners {
   // `on_closed` runs on the accepting thread.
   void CloseOthers(absl::Span<const Listener> wanted, absl::AnyInvocable<void()> on_closed);
 
+  // ---- Handing over to another process. Those that are open stay so until HandOver() or Resume().
+
+  struct Offered {
+    SocketAddress wanted;  // as configured
+    int fd;
+    bool owns_path;
+  };
+  std::vector<Offered> Offer();
+  // Accepts from nobody; `on_paused` runs on the accepting thread once that is so.
+  void Pause(absl::AnyInvocable<void()> on_paused);
+  // The same as before.
+  void Resume();
+  // Closes all. Of those offered that are not `taken` whoever has queued is taken in before, and a
+  // path goes. `on_closed` runs on the accepting thread.
+  void HandOver(const std::vector<bool>& taken, absl::AnyInvocable<void()> on_closed);
+  // Paths of sockets that were taken over are ours from now on.
+  void TakePaths();
+
   // Those that are open, in the order in which they were opened.
   std::vector<SocketAddress> addresses() const;
 
@@ -60,6 +78,7 @@ class Listeners {
 
   void StartAccepting(Entry* entry);
   std::unique_ptr<Acceptor> MakeAcceptor(Entry* entry);
+  std::vector<Entry*> OpenOnes();
   void Dispatch(int fd, const SocketAddress& peer, const SocketAddress* listener);
 
   EventLoop* const accept_loop_;  // Not owned.

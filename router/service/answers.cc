@@ -133,6 +133,10 @@ Service Answers::Describe() {
                      .folded = parts_.folder->folded(),
                      .lines_lost_at = lines_lost_at_,
                      .log_level = LogLevelName(CurrentLogLevel())};
+  service.generation = parts_.generations->number();
+  for (const auto& before : parts_.generations->draining()) {
+    service.draining.push_back({before.number, before.pid});
+  }
   for (const auto& worker : parts_.workers) {
     service.workers.push_back({worker->load(), worker->loop()->lag().Take()});
   }
@@ -175,6 +179,11 @@ bool Answers::Drain() {
   LogEvent(LogLevel::kInfo, "drain_asked").Text("message", "as SIGTERM would");
   parts_.lifecycle->Terminate(parts_.reloads->config().shutdown);
   return true;
+}
+
+void Answers::Upgrade(absl::AnyInvocable<void(bool ok, std::string text)> done) {
+  if (!on_upgrade_) return done(false, "this process hands over to nobody");
+  on_upgrade_(std::move(done));
 }
 
 bool Answers::SetLevel(LogLevel level) {

@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
@@ -19,6 +20,7 @@
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
 #include "router/admin/admin_server.h"
+#include "router/handover/generations.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/limits/admission.h"
 #include "router/limits/budget.h"
@@ -44,6 +46,7 @@ class Answers final : public AdminServer::Source {
     Budget budget;
     KernelForwarding* kernel;
     const FailureFolder* folder;
+    Generations* generations;
   };
 
   explicit Answers(const Parts& parts);
@@ -59,7 +62,12 @@ class Answers final : public AdminServer::Source {
   void CertificatesJson(OnText done) override;
   void Metrics(Exposition::Format format, OnText done) override;
   bool Drain() override;
+  void Upgrade(absl::AnyInvocable<void(bool ok, std::string text)> done) override;
   bool SetLevel(LogLevel level) override;
+
+  // What hands over to another process, where something does.
+  using OnUpgrade = absl::AnyInvocable<void(absl::AnyInvocable<void(bool ok, std::string text)>)>;
+  void set_on_upgrade(OnUpgrade on_upgrade) { on_upgrade_ = std::move(on_upgrade); }
 
   // How it is, in a line: "ready; 1 problem. 12 connections, 3 routes".
   std::string StatusLine();
@@ -77,6 +85,7 @@ class Answers final : public AdminServer::Source {
 
   const Parts parts_;
   const absl::Time started_;  // by the wall
+  OnUpgrade on_upgrade_;
   bool logging_ = false;
   uint64_t lines_lost_ = 0;  // when last looked
   absl::Time lines_lost_at_ = absl::InfinitePast();

@@ -46,6 +46,12 @@ void Lifecycle::Terminate(const Shutdown& shutdown) {
       drain_timeout_ = shutdown.drain_timeout;
       timer_.ArmAfter(shutdown.drain_delay);
       break;
+    case Phase::kHandedOver:
+      Enter(Phase::kDraining);
+      drain_timeout_ = shutdown.drain_timeout;
+      for (auto& worker : workers_) worker->EndIdle(drain_timeout_);
+      timer_.ArmAfter(drain_timeout_);
+      break;
     case Phase::kLeaving:
       Drain();
       [[fallthrough]];
@@ -65,7 +71,7 @@ void Lifecycle::Terminate(const Shutdown& shutdown) {
 void Lifecycle::OnTimer() {
   if (phase_ == Phase::kLeaving) {
     Drain();
-  } else if (phase_ == Phase::kDraining) {
+  } else if (phase_ == Phase::kDraining || phase_ == Phase::kHandedOver) {
     End();
   } else {
     Cut();
@@ -77,6 +83,13 @@ void Lifecycle::Drain() {
   kernel_->StopTaking();  // before nobody listens where clients then come
   listeners_->CloseOthers({}, [this] { loop_->Post([this] { OnAcceptingStopped(); }); });
   timer_.ArmAfter(drain_timeout_);
+}
+
+void Lifecycle::HandOver(const Shutdown& shutdown, const std::vector<bool>& taken) {
+  Enter(Phase::kHandedOver);
+  drain_timeout_ = shutdown.drain_timeout;
+  timer_.ArmAfter(drain_timeout_);
+  listeners_->HandOver(taken, [this] { loop_->Post([this] { AwaitEmpty(); }); });
 }
 
 void Lifecycle::End() {
@@ -96,8 +109,13 @@ void Lifecycle::Cut() {
 void Lifecycle::OnAcceptingStopped() {
   LogEvent(LogLevel::kInfo, "draining")
       .Number("connections", admission_->connections() + static_cast<int64_t>(kernel_->open()));
+  for (auto& worker : workers_) worker->EndIdle(drain_timeout_);
+  AwaitEmpty();
+}
+
+void Lifecycle::AwaitEmpty() {
   for (auto& worker : workers_) {
-    worker->Drain(drain_timeout_, [this] { loop_->Post([this] { OnEmpty(); }); });
+    worker->AwaitEmpty([this] { loop_->Post([this] { OnEmpty(); }); });
     if (phase_ >= Phase::kEnding) worker->EndAll(TerminationReason::kShutdown);
     if (phase_ >= Phase::kCutting) worker->CutAll(TerminationReason::kShutdown);
   }

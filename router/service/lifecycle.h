@@ -42,6 +42,10 @@ class Lifecycle {
   // BridgeOptions::grace.
   void Terminate(const Shutdown& shutdown);
 
+  // Another process serves from now on: closes the listeners, of which it has those that are
+  // `taken`. Connections go on until they end, or for as long as `shutdown` says.
+  void HandOver(const Shutdown& shutdown, const std::vector<bool>& taken);
+
   bool ready() const { return IsReady(phase_); }
   Phase phase() const { return phase_; }
   absl::Time phase_since() const { return phase_since_; }  // by the wall
@@ -53,6 +57,7 @@ class Lifecycle {
   void End();
   void Cut();
   void OnAcceptingStopped();
+  void AwaitEmpty();
   void OnEmpty();
 
   EventLoop* const loop_;                                    // Not owned.

@@ -13,11 +13,12 @@ namespace tlsbridge {
 enum class Phase : uint8_t {
   kStarting,  // opens what it needs
   kServing,
-  kLeaving,   // told to stop: accepts on, while load balancers take notice
-  kDraining,  // accepts nobody; connections end as they fall idle
-  kEnding,    // the time to drain is over: all end, each with its grace
-  kCutting,   // patience is over as well: without a grace
-  kStopped,   // no connection is left
+  kLeaving,     // told to stop: accepts on, while load balancers take notice
+  kHandedOver,  // another process serves in its place; connections go on until they end
+  kDraining,    // accepts nobody; connections end as they fall idle
+  kEnding,      // the time to drain is over: all end, each with its grace
+  kCutting,     // patience is over as well: without a grace
+  kStopped,     // no connection is left
 };
 
 namespace phase_internal {
@@ -32,11 +33,12 @@ struct Row {
 };
 
 // clang-format off
-inline constexpr std::array<Row, 7> kTable = {{
+inline constexpr std::array<Row, 8> kTable = {{
     // phase            name        ready   what may follow
     {Phase::kStarting, "starting", false,  After(Phase::kServing)},
-    {Phase::kServing, "serving", true,   After(Phase::kLeaving)},
+    {Phase::kServing, "serving", true,   After(Phase::kLeaving) | After(Phase::kHandedOver)},
     {Phase::kLeaving, "leaving", false,  After(Phase::kDraining)},
+    {Phase::kHandedOver, "handed_over", false,  After(Phase::kDraining) | After(Phase::kEnding) | After(Phase::kStopped)},
     {Phase::kDraining, "draining", false,  After(Phase::kEnding) | After(Phase::kStopped)},
     {Phase::kEnding, "ending", false,  After(Phase::kCutting) | After(Phase::kStopped)},
     {Phase::kCutting, "cutting", false,  After(Phase::kStopped)},

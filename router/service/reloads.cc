@@ -1,5 +1,6 @@
 #include "router/service/reloads.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -43,7 +44,16 @@ void Reloads::Begin() {
   expiry_watch_->Look();
 }
 
+void Reloads::Release() {
+  held_ = false;
+  if (const auto cause = std::exchange(waiting_, std::nullopt)) Reload(*cause);
+}
+
 void Reloads::Reload(Reloader::Cause cause) {
+  if (held_ && parts_.lifecycle->ready()) {
+    waiting_ = std::max(waiting_.value_or(cause), cause);
+    return;
+  }
   if (parts_.lifecycle->ready()) {
     if (cause == Reloader::Cause::kAsked && on_asked_) on_asked_(Asked::kBegins);
     return reloader_->Start(live_, cause);
@@ -52,7 +62,14 @@ void Reloads::Reload(Reloader::Cause cause) {
 }
 
 std::shared_ptr<const LiveConfig> Reloads::OnReloaded(const Reloader::Outcome& outcome) {
-  if (parts_.lifecycle->ready()) Take(outcome);
+  if (held_) {
+    // It has been made, and is made once more: nobody knows what becomes of the listeners.
+    const auto cause =
+        outcome.asked ? Reloader::Cause::kAsked : Reloader::Cause::kFilesMayHaveChanged;
+    waiting_ = std::max(waiting_.value_or(cause), cause);
+  } else if (parts_.lifecycle->ready()) {
+    Take(outcome);
+  }
   if (outcome.asked && on_asked_) on_asked_(Asked::kIsOver);
   return live_;
 }

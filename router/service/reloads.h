@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,6 +75,12 @@ class Reloads {
   // The first configuration is served from now on.
   void Begin();
   void Reload(Reloader::Cause cause);
+  // While held, what is served stays as it is; what should have been reloaded meanwhile is once it
+  // is released.
+  void Hold() { held_ = true; }
+  void Release();
+  // While held, by an operator.
+  bool asked_meanwhile() const { return waiting_ == Reloader::Cause::kAsked; }
 
   const LiveConfig& live() const { return *live_; }
   const Config& config() const { return live_->config(); }
@@ -96,6 +103,8 @@ class Reloads {
   std::shared_ptr<const LiveConfig> live_;
   ReloadFacts facts_;
   absl::AnyInvocable<void(Asked)> on_asked_;
+  bool held_ = false;
+  std::optional<Reloader::Cause> waiting_;
   int closing_ = 0;            // reloads that wait for listeners to close
   LiveCounters control_live_;  // sockets of health checks
   std::unique_ptr<Reloader> reloader_;

@@ -22,7 +22,7 @@ sigset_t SetOf(std::initializer_list<int> signals) {
   return set;
 }
 
-sigset_t Taken() { return SetOf({SIGINT, SIGTERM, SIGHUP, SIGUSR1}); }
+sigset_t Taken() { return SetOf({SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}); }
 
 }  // namespace
 

@@ -21,8 +21,8 @@ namespace tlsbridge {
 
 class Signals {
  public:
-  // SIGINT, SIGTERM, SIGHUP and SIGUSR1 wait from now on; threads made later get none of them. And
-  // SIGPIPE is ignored.
+  // SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 wait from now on; threads made later get none of
+  // them. And SIGPIPE is ignored.
   static void TakeOver();
 
   // While it lives, SIGINT and SIGTERM end the process at once, as if nobody had taken them over:

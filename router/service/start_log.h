@@ -24,6 +24,7 @@ struct Capacity {
   int64_t handshakes = 0;
   int64_t handshakes_per_ip = 0;
   int64_t descriptors = 0;
+  int64_t generation = 1;
 };
 // The line "ready", and a warning if fewer connections fit than are wanted.
 void LogReady(const Config& config, const Capacity& capacity);

@@ -22,8 +22,11 @@ using Type = Exposition::Type;
 double Unix(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
 
 void WriteProgram(const Service& service, Exposition* out) {
-  out->Begin("tlsbridge_build_info", Type::kGauge, "The program's version; always 1.");
-  out->Sample({{"version", kVersion}}, uint64_t{1});
+  out->Begin("tlsbridge_build_info", Type::kGauge,
+             "The program's version; always 1. A process that has taken another's "
+             "place is of the next generation.");
+  out->Sample({{"version", kVersion}, {"generation", absl::StrCat(service.generation)}},
+              uint64_t{1});
   out->Begin("tlsbridge_ready", Type::kGauge,
              "Whether clients are accepted and every route is served: what /ready says.");
   out->Sample({}, uint64_t{service.ready ? 1u : 0u});

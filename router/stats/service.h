@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -35,11 +36,13 @@ struct Service {
   absl::Time common_now;  // EventLoop::common_now()
   ReloadFacts reloads;
   bool ready = false;
-  std::string unready;                            // why not; empty if it is
-  absl::string_view phase;                        // "serving", ...
-  absl::Time phase_since = absl::InfinitePast();  // by the wall
-  int64_t descriptors = 0;                        // that there may be
-  int64_t memory_bytes = 0;                       // likewise
+  std::string unready;                                 // why not; empty if it is
+  uint64_t generation = 1;                             // processes that have served, with this one
+  std::vector<std::pair<uint64_t, int64_t>> draining;  // generation and pid of those before it
+  absl::string_view phase;                             // "serving", ...
+  absl::Time phase_since = absl::InfinitePast();       // by the wall
+  int64_t descriptors = 0;                             // that there may be
+  int64_t memory_bytes = 0;                            // likewise
   std::vector<Loop> workers;
   DurationHistogram::Counts control_lag;            // of the loop that reloads, checks and answers
   uint64_t folded = 0;                              // FailureFolder::folded()

@@ -25,6 +25,14 @@ constexpr TerminationReason kLimits[] = {
 void WriteProcess(const Service& service, JsonWriter* out) {
   out->Key("version").Text(kVersion);
   out->Key("pid").Number(int64_t{getpid()});
+  out->Key("generation").Number(service.generation);
+  out->Key("draining_generations").BeginArray();
+  for (const auto& [generation, pid] : service.draining) {
+    out->BeginObject();
+    out->Key("generation").Number(generation).Key("pid").Number(pid);
+    out->EndObject();
+  }
+  out->EndArray();
   out->Key("started").Time(service.started);
   out->Key("time").Time(service.wall);
   out->Key("uptime_seconds").Number(absl::ToDoubleSeconds(service.wall - service.started));

@@ -108,6 +108,7 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--groups", "X25519:P-256"},
       {"--client-crl", ""},
       {"--observe-only", "true"},
+      {"--listen-name", "web"},
       {"--core-dumps", "true"},
       {"--log-starts", "true"},
       {"--backend-ca", ""},

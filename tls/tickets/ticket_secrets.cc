@@ -161,6 +161,24 @@ void TicketSecrets::RotateRandom(absl::Time now) {
   rotates_at_ = now + options_.period;
 }
 
+TicketSecrets::Random TicketSecrets::ExportRandom() {
+  const absl::Time now = Now();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (options_.mode != TicketOptions::Mode::kRandom) return {};
+  if (now >= rotates_at_) RotateRandom(now);
+  return {secrets_, rotates_at_ - now};
+}
+
+void TicketSecrets::ImportRandom(const Random& random) {
+  const absl::Time now = Now();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (options_.mode != TicketOptions::Mode::kRandom || random.secrets.empty()) return;
+  secrets_ = random.secrets;
+  // A shorter period, if that is what is wanted now.
+  rotates_at_ = now + std::min(random.rotates_in, options_.period);
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
 TicketSecrets::Snapshot TicketSecrets::OfPeriod(absl::Time now) const {
   const absl::Duration length = options_.period;
   const absl::Duration since = absl::Floor(now - absl::UnixEpoch(), length);

@@ -78,6 +78,16 @@ class TicketSecrets {
 
   // Takes a lock: ask when the snapshot of before is no longer good.
   Snapshot Take(absl::Time now);
+  // kRandom: what another process goes on with in this one's place. Nothing in it is a time of this
+  // process's clock.
+  struct Random {
+    std::vector<Secret> secrets;  // the first encrypts
+    absl::Duration rotates_in;
+  };
+  Random ExportRandom();
+  // REQUIRES: nobody uses it yet. Does nothing in another mode.
+  void ImportRandom(const Random& random);
+
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   // By the clock that its mode goes by.
   absl::Time Now() const { return clock_(); }

@@ -59,16 +59,16 @@ absl::Status AdminClient::NoTlsbridge() const {
                    "version; say --admin ADDRESS"));
 }
 
-absl::StatusOr<AdminAnswer> AdminClient::Ask(absl::string_view method,
-                                             const std::string& target) const {
+absl::StatusOr<AdminAnswer> AdminClient::Ask(absl::string_view method, const std::string& target,
+                                             absl::Duration patience) const {
   const auto parsed = SocketAddress::Parse(address_);
   if (!parsed.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--admin: ", std::string(parsed.status().message())));
   }
-  const absl::Time until = absl::Now() + kPatience;
+  const absl::Time until = absl::Now() + patience;
   const absl::Status late = absl::DeadlineExceededError(
-      absl::StrCat(address_, ": no answer within ", absl::FormatDuration(kPatience),
+      absl::StrCat(address_, ": no answer within ", absl::FormatDuration(patience),
                    "; is the process stopped?"));
   const int fd = socket(parsed->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return absl::InternalError(absl::StrCat("cannot make a socket: ", strerror(errno)));

@@ -26,16 +26,22 @@ class AdminClient {
   // `address` is what the process was given as --admin-listen.
   explicit AdminClient(std::string address) : address_(std::move(address)) {}
 
-  absl::StatusOr<AdminAnswer> Get(const std::string& target) const { return Ask("GET", target); }
-  // For what changes something.
-  absl::StatusOr<AdminAnswer> Post(const std::string& target) const { return Ask("POST", target); }
+  absl::StatusOr<AdminAnswer> Get(const std::string& target) const {
+    return Ask("GET", target, kPatience);
+  }
+  // For what changes something, and may take longer.
+  absl::StatusOr<AdminAnswer> Post(const std::string& target,
+                                   absl::Duration patience = kPatience) const {
+    return Ask("POST", target, patience);
+  }
   // The document at `target`. Any other answer than 200 is a failure, too.
   absl::StatusOr<nlohmann::ordered_json> GetJson(const std::string& target) const;
 
   const std::string& address() const { return address_; }
 
  private:
-  absl::StatusOr<AdminAnswer> Ask(absl::string_view method, const std::string& target) const;
+  absl::StatusOr<AdminAnswer> Ask(absl::string_view method, const std::string& target,
+                                  absl::Duration patience) const;
   absl::Status NoTlsbridge() const;
 
   const std::string address_;

@@ -46,7 +46,7 @@ std::vector<Command> AdminCommands() {
   std::vector<Command> commands;
   for (const AdminCommand& row :
        {StatusCommand(), TopCommand(), ConnectionsCommand(), FailuresCommand(), WhyCommand(),
-        ReadyCommand(), LiveCommand(), DrainCommand(), LogLevelCommand()}) {
+        ReadyCommand(), LiveCommand(), DrainCommand(), UpgradeCommand(), LogLevelCommand()}) {
     commands.push_back({row.name, row.summary, row.argument == nullptr ? "" : row.argument,
                         row.usage, FlagsOf(row),
                         [row](const Command::Given& given) { return Run(row, given); },

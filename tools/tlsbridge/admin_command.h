@@ -53,6 +53,7 @@ AdminCommand WhyCommand();
 AdminCommand ReadyCommand();
 AdminCommand LiveCommand();
 AdminCommand DrainCommand();
+AdminCommand UpgradeCommand();
 AdminCommand LogLevelCommand();
 
 }  // namespace tlsbridge

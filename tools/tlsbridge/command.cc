@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "router/handover/predecessor.h"
 #include "tools/tlsbridge/exit_codes.h"
 
 namespace tlsbridge {
@@ -28,6 +29,7 @@ int RunCommand(const Command& command, absl::Span<char* const> arguments) {
 int RefuseToStart(const absl::Status& status) {
   std::string message(status.message());
   std::replace_if(message.begin(), message.end(), absl::ascii_iscntrl, '?');
+  Predecessor::RefuseFromEnvironment(message);
   fprintf(stderr, "tlsbridge: %s\n", message.c_str());
   return kExitUsage;
 }

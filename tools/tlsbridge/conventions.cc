@@ -57,6 +57,9 @@ const std::vector<Convention>& SignalMeanings() {
       {"SIGHUP",
        "Reads the configuration and every file that it names again, as happens when one changes."},
       {"SIGUSR1", "Logs every live connection."},
+      {"SIGUSR2",
+       "Starts the program again, as it lies there now, which takes over once it is ready; as "
+       "tlsbridge upgrade."},
       {"SIGPIPE", "Is ignored."},
   };
   return *signals;
@@ -69,6 +72,9 @@ const std::vector<Convention>& EnvironmentVariables() {
       {"NAME", "Whatever a value of the configuration file names as ${NAME}."},
       {"NOTIFY_SOCKET",
        "Where a service manager hears that it is ready, reloads or stops; sd_notify(3)."},
+      {"LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES",
+       "Listening sockets that a service manager has opened; sd_listen_fds(3)."},
+      {"TLSBRIDGE_HANDOVER", "How a process finds the one whose place it takes; set by that one."},
       {"WATCHDOG_USEC, WATCHDOG_PID",
        "How often a service manager wants to hear that every worker turns."},
       {"LOCALDOMAIN, RES_OPTIONS", "How names of backends are looked up; resolv.conf(5)."},

@@ -1,4 +1,4 @@
-// "tlsbridge drain" and "tlsbridge log-level": what changes a running process.
+// "tlsbridge drain", "tlsbridge upgrade" and "tlsbridge log-level": what changes a running process.
 
 #include <string>
 
@@ -16,14 +16,26 @@ constexpr char kDrainUsage[] =
     "Exits with 0 if it drains, with 2 if it could not be asked.\n"
     "\n"
     "  tlsbridge drain\n";
+constexpr char kUpgradeUsage[] =
+    "Starts the program again, as it lies there now, with the same arguments; once that process "
+    "is\n"
+    "ready it takes over listeners and session tickets, and no connection is lost. One that does "
+    "not\n"
+    "become ready is ended, and the running one goes on.\n"
+    "Exits with 0 if another process serves now, with 2 if not.\n"
+    "\n"
+    "  tlsbridge upgrade\n";
+// Whoever is asked has an outcome by --upgrade-timeout and a few seconds, and knows it better.
+constexpr absl::Duration kUpgradePatience = absl::Hours(1);
 constexpr char kLevelUsage[] =
     "Sets what a running process logs, until it restarts: debug, info, warning, error or off.\n"
     "Exits with 0 if that is so now, with 2 if not.\n"
     "\n"
     "  tlsbridge log-level debug\n";
 
-int Change(const AdminRequest& request, const std::string& target) {
-  const auto answer = request.client.Post(target);
+int Change(const AdminRequest& request, const std::string& target,
+           absl::Duration patience = AdminClient::kPatience) {
+  const auto answer = request.client.Post(target, patience);
   if (!answer.ok()) return CannotAsk(answer.status());
   const std::string said(absl::StripTrailingAsciiWhitespace(answer->body));
   if (answer->code != 200) {
@@ -39,6 +51,10 @@ int Change(const AdminRequest& request, const std::string& target) {
 
 int RunDrain(const AdminRequest& request) { return Change(request, "/drain"); }
 
+int RunUpgrade(const AdminRequest& request) {
+  return Change(request, "/upgrade", kUpgradePatience);
+}
+
 int RunLevel(const AdminRequest& request) {
   std::string target = "/log-level";
   AppendParameter("level", request.argument, &target);
@@ -49,6 +65,11 @@ int RunLevel(const AdminRequest& request) {
 
 AdminCommand DrainCommand() {
   return {"drain", "stops it as SIGTERM does", nullptr, kDrainUsage, {}, &RunDrain};
+}
+AdminCommand UpgradeCommand() {
+  return {"upgrade", "puts the program as it lies there now in its place",
+          nullptr,   kUpgradeUsage,
+          {},        &RunUpgrade};
 }
 AdminCommand LogLevelCommand() {
   return {"log-level", "sets what it logs, until it restarts",      "LEVEL", kLevelUsage, {},

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "bridge/event/thread.h"
+#include "router/handover/program.h"
 #include "tools/tlsbridge/admin_command.h"
 #include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/command.h"
@@ -92,6 +93,7 @@ int Main(absl::Span<char* const> arguments) {
 int main(int argc, char** argv) {
   tlsbridge::OpenStandardDescriptors();
   tlsbridge::PrepareLastWords();
+  tlsbridge::Program::Remember(absl::MakeConstSpan(argv, static_cast<size_t>(argc)));
   const int code = tlsbridge::Main(absl::MakeConstSpan(argv, static_cast<size_t>(argc)));
   if (!tlsbridge::Thread::AnyLeft()) return code;
   // One hangs, and may come back: nothing that it uses is destroyed.

@@ -1,5 +1,7 @@
 #include "tools/tlsbridge/process_flags.h"
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "tools/tlsbridge/core_dumps.h"
 
 namespace tlsbridge {
@@ -11,10 +13,26 @@ FlagGroup ProcessFlagGroup() {
         "Read certificates, keys, CAs, CRLs, OCSP responses, ticket secrets and the "
         "configuration file again when they change; else on SIGHUP only.",
         "true", Flag::Kind::kSwitch},
+       {"upgrade-timeout",
+        "How long a process that is to take this one's place (SIGUSR2, tlsbridge upgrade) may take "
+        "to become ready, from 1s to 1h; one that takes longer is ended.",
+        "30s"},
        {"core-dumps",
         "Leave a core dump after a crash, as far as the system's limits allow. It holds private "
         "keys.",
         "", Flag::Kind::kSwitch}}};
+}
+
+absl::StatusOr<absl::Duration> UpgradeTimeout(const GivenFlags& given) {
+  if (!given.Has("upgrade-timeout")) return absl::Seconds(30);
+  const std::string text = given.Value("upgrade-timeout");
+  absl::Duration timeout;
+  if (absl::ParseDuration(text, &timeout) && timeout >= absl::Seconds(1) &&
+      timeout <= absl::Hours(1)) {
+    return timeout;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--upgrade-timeout: '", text, "' is no duration from 1s to 1h"));
 }
 
 bool WatchesFiles(const GivenFlags& given) { return given.IsOn("watch-files", true); }

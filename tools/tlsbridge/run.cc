@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/event/clock.h"
+#include "router/handover/predecessor.h"
 #include "router/live/live_config.h"
 #include "router/live/renewal/file_set.h"
 #include "tools/tlsbridge/command_line.h"
@@ -75,15 +76,16 @@ int Run(const Command::Given& typed) {
   ApplyCoreDumpFlag(given);
   if (!first.problems.empty()) {
     const std::vector<Problem> all = AllProblems(first, JudgeNamedFiles(first, SystemClock()));
+    Predecessor::RefuseFromEnvironment(all.front().ToString());
     for (const Problem& problem : all) fprintf(stderr, "%s\n", problem.ToString().c_str());
     return kExitUsage;
   }
   const LogSettings log = first.config.log;
-  if (once) return Serve(SourceOnce(path, first), {}, log, WatchesFiles(given));
+  if (once) return Serve(SourceOnce(path, first), {}, log, given);
   const auto source = [path](const LiveConfig* previous, const Clock* clock) {
     return Load(ReadConfigFile(path), previous, clock);
   };
-  return Serve(source, {path}, log, WatchesFiles(given));
+  return Serve(source, {path}, log, given);
 }
 
 }  // namespace

@@ -7,13 +7,19 @@
 #include "router/handover/listen_fds.h"
 #include "router/host/service_manager.h"
 #include "router/log/libevent_log.h"
+#include "tools/tlsbridge/process_flags.h"
 
 namespace tlsbridge {
 namespace {
 
 absl::Status Run(Reloader::Source source, Router::Files files, const Clock* clock,
-                 ServiceManager manager, absl::AnyInvocable<void(const Router&) &&> on_ready) {
+                 ServiceManager manager, absl::Duration upgrade_timeout,
+                 absl::AnyInvocable<void(const Router&) &&> on_ready) {
   Router::Inheritance inheritance;
+  inheritance.upgrade_timeout = upgrade_timeout;
+  auto predecessor = Predecessor::FromEnvironment(&inheritance.sockets);
+  if (!predecessor.ok()) return predecessor.status();
+  inheritance.predecessor = *std::move(predecessor);
   if (absl::Status status = TakeListenFds(&inheritance.sockets); !status.ok()) return status;
   auto router =
       Router::Create(std::move(source), std::move(files), clock, &inheritance, std::move(manager));
@@ -26,7 +32,9 @@ absl::Status Run(Reloader::Source source, Router::Files files, const Clock* cloc
 }  // namespace
 
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
-          bool watches_files, absl::AnyInvocable<void(const Router&) &&> on_ready) {
+          const GivenFlags& given, absl::AnyInvocable<void(const Router&) &&> on_ready) {
+  const auto upgrade_timeout = UpgradeTimeout(given);
+  if (!upgrade_timeout.ok()) return RefuseToStart(upgrade_timeout.status());
   SilenceLibevent();
   ServiceManager manager = ServiceManager::FromEnvironment();  // before there are other threads
   // Never destroyed: a thread that hangs may ask it until the process is gone.
@@ -36,8 +44,8 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
   if (absl::Status status = StartLog(log.level, log.format); !status.ok()) {
     return RefuseToStart(status);
   }
-  const absl::Status status = Run(std::move(source), {std::move(source_files), watches_files},
-                                  clock, std::move(manager), std::move(on_ready));
+  const absl::Status status = Run(std::move(source), {std::move(source_files), WatchesFiles(given)},
+                                  clock, std::move(manager), *upgrade_timeout, std::move(on_ready));
   StopLog();
   return status.ok() ? kExitOk : RefuseToStart(status);
 }

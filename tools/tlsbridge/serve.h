@@ -12,14 +12,15 @@
 #include "router/live/reloader.h"
 #include "router/router.h"
 #include "tools/tlsbridge/command.h"
+#include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/exit_codes.h"
 
 namespace tlsbridge {
 
 // Serves what `source` makes until told to stop. `source_files` are what it reads itself.
-// Files are read again when they change, or else on SIGHUP only.
+// `given` are the flags of ProcessFlagGroup().
 // `on_ready` is called once the listeners are open.
 int Serve(Reloader::Source source, std::vector<std::string> source_files, const LogSettings& log,
-          bool watches_files, absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
+          const GivenFlags& given, absl::AnyInvocable<void(const Router&) &&> on_ready = nullptr);
 
 }  // namespace tlsbridge

@@ -46,7 +46,7 @@ int Run(const Command::Given& typed) {
   const auto source = [config](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Load(config, previous, clock);
   };
-  return Serve(source, {}, config.log, WatchesFiles(given));
+  return Serve(source, {}, config.log, given);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -25,6 +26,11 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
     address->sun_family = AF_UNIX;
     std::memcpy(address->sun_path, rest.data(), rest.size());
     result.size_bytes_ = sizeof(*address);
+    if (!rest.empty() && rest.front() == '@') {
+      // An abstract name ends with its last byte.
+      address->sun_path[0] = '\0';
+      result.size_bytes_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + rest.size());
+    }
     return result;
   }
 

@@ -14,7 +14,7 @@ namespace tlsbridge::e2e {
 
 class SocketAddress {
  public:
-  // "127.0.0.1:80", "[::1]:80" or "unix:/path". No names are looked up.
+  // "127.0.0.1:80", "[::1]:80", "unix:/path" or "unix:@name". No names are looked up.
   static absl::StatusOr<SocketAddress> Parse(absl::string_view text);
   // The address that a socket is bound to.
   static SocketAddress LocalOf(int fd);

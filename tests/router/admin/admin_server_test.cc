@@ -78,6 +78,7 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   ConnectionPage page_;             // the last that was asked for
   RecentFailures::Query failures_;  // likewise
   int drains_ = 0;
+  absl::AnyInvocable<void(bool ok, std::string text)> upgrade_;
   LogLevel level_ = LogLevel::kOff;
   bool has_log_ = true;
   bool thinks_ = false;  // answers come when a test calls those below
@@ -98,6 +99,9 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   }
   void RoutesJson(OnText done) override { done("{\"routes\":[]}"); }
   bool Drain() override { return drains_++ == 0; }
+  void Upgrade(absl::AnyInvocable<void(bool ok, std::string text)> done) override {
+    upgrade_ = std::move(done);
+  }
   bool SetLevel(LogLevel level) override {
     level_ = level;
     return has_log_;
@@ -253,6 +257,36 @@ TEST_F(AdminServerTest, SaysSoWhenTheListDoesNotComeInTime) {
   answers_later_[0](json_);  // too late, and harmless
   Settle(*peer);
   EXPECT_THAT(peer->received(), EndsWith("no answer in time\n"));
+}
+
+TEST_F(AdminServerTest, AnUpgradeMayTakeItsTimeAndIsAnsweredByWhoHandsOver) {
+  const auto peer = Ask("POST /upgrade HTTP/1.1\r\nTlsbridge-Command: 1\r\n\r\n");
+  Advance(10 * AdminConnection::kThinkTime);
+  Settle(*peer);
+  EXPECT_EQ(peer->received(), "");
+  server_->Pause();
+  const auto late = Ask("GET /live HTTP/1.1\r\n\r\n");
+  bool idle = false;
+  server_->AwaitIdle([&idle] { idle = true; });
+  EXPECT_FALSE(idle);
+  upgrade_(true, "process 7 serves now");
+  Settle(*peer);
+  EXPECT_THAT(peer->received(),
+              AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("process 7 serves now\n")));
+  peer->Close();
+  Settle(*late);
+  EXPECT_TRUE(idle);
+  EXPECT_EQ(late->received(), "") << "that is for who serves next";
+  server_->Resume();
+  Settle(*late);
+  EXPECT_THAT(late->received(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(AdminServerTest, AnUpgradeThatFailsSaysWhy) {
+  const auto peer = Ask("POST /upgrade HTTP/1.1\r\nTlsbridge-Command: 1\r\n\r\n");
+  upgrade_(false, "no such file");
+  Settle(*peer);
+  EXPECT_THAT(peer->received(), AllOf(StartsWith("HTTP/1.1 409 "), EndsWith("no such file\n")));
 }
 
 TEST_F(AdminServerTest, AListForWhoHasGoneIsForNobody) {

@@ -154,6 +154,34 @@ TEST_F(AdmissionTest, TheMinuteSlides) {
   EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit);
 }
 
+TEST_F(AdmissionTest, AnotherProcessGoesOnCounting) {
+  Make({.new_per_ip_per_minute = 3});
+  ASSERT_EQ(Enter("192.0.2.9:1"), Reason::kNone);
+  now_ += absl::Minutes(2);  // that one is forgotten
+  ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  const std::vector<Admission::Rate> rates = admission_->ExportRates(now_);
+  ASSERT_EQ(rates.size(), 1u);
+  LeaveAll();
+  Make({.new_per_ip_per_minute = 3}).ImportRates(rates);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kRateLimit);
+  LeaveAll();
+  now_ += absl::Minutes(2);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+}
+
+TEST_F(AdmissionTest, RatesAreImportedOnlyWhereTheyAreLimitedAndNoMoreThanAreKept) {
+  std::vector<Admission::Rate> many(Admission::kMaxIdleClients + 1);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = {std::to_string(i), 0, 1, 0};
+  EXPECT_TRUE(Make({}).ExportRates(now_).empty());
+  admission_->ImportRates(many);
+  EXPECT_EQ(admission_->clients(), 0u);
+  Make({.new_per_ip_per_minute = 3}).ImportRates(many);
+  EXPECT_EQ(admission_->clients(), Admission::kMaxIdleClients);
+  EXPECT_EQ(Enter("192.0.2.1:1"), Reason::kNone);
+}
+
 TEST_F(AdmissionTest, RefusedAttemptsDoNotCountAgainstTheRate) {
   Make({.new_per_ip_per_minute = 1});
   ASSERT_EQ(Enter("192.0.2.1:1"), Reason::kNone);

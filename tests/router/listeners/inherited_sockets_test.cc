@@ -151,8 +151,10 @@ TEST(InheritedSockets, APathStaysUntilItIsSaidToBeOurs) {
   const Bound socket = Listening("unix:" + path);
   ListeningSocket::Adopt(dup(socket.fd)).reset();
   EXPECT_EQ(access(path.c_str(), F_OK), 0);
-  auto adopted = ListeningSocket::Adopt(socket.fd);
-  adopted->OwnPath(true);
+  ListeningSocket::Adopt(dup(socket.fd), /*inherits_path=*/true).reset();
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+  auto adopted = ListeningSocket::Adopt(socket.fd, /*inherits_path=*/true);
+  adopted->TakePath();
   adopted.reset();
   EXPECT_NE(access(path.c_str(), F_OK), 0);
   rmdir(folder);

@@ -9,8 +9,8 @@
 namespace tlsbridge {
 namespace {
 
-constexpr std::array kAll = {Phase::kStarting, Phase::kServing, Phase::kLeaving, Phase::kDraining,
-                             Phase::kEnding,   Phase::kCutting, Phase::kStopped};
+constexpr std::array kAll = {Phase::kStarting, Phase::kServing, Phase::kLeaving, Phase::kHandedOver,
+                             Phase::kDraining, Phase::kEnding,  Phase::kCutting, Phase::kStopped};
 
 TEST(PhaseTest, ThereIsNoWayBack) {
   for (const Phase from : kAll) {

@@ -174,6 +174,8 @@ class WholeStatusTest : public StatusJsonTest {
     service_.unready = "draining";
     service_.phase = "draining";
     service_.lines_lost_at = kWall;
+    service_.generation = 3;
+    service_.draining = {{2, 4711}};
     service_.reloads = {.last_refused = true, .refusal = "tlsbridge.yaml:1:1: x"};
     AddCertificate(-absl::Hours(1), "orders.crt: is no PEM");
     AddCertificate(absl::Hours(1));

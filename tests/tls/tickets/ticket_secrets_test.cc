@@ -162,5 +162,36 @@ TEST_F(TicketSecretsTest, OfAFileThatHasChangedAreTakenOver) {
   EXPECT_EQ(after.secrets[1].bytes, before.secrets[0].bytes);
 }
 
+TEST_F(TicketSecretsTest, AnotherProcessGoesOnWithRandomOnesAndReplacesThemWhenTheyAreDue) {
+  const auto before = Create(Mode::kRandom, "");
+  (*before)->Take(now_);
+  now_ += absl::Hours(13);  // one is replaced
+  const TicketSecrets::Snapshot was = (*before)->Take(now_);
+  ASSERT_EQ(was.secrets.size(), 2u);
+  now_ += absl::Hours(2);
+  const TicketSecrets::Random random = (*before)->ExportRandom();
+  EXPECT_EQ(random.rotates_in, absl::Hours(10));
+  now_ += absl::Hours(1000);  // its clock is another one
+  const auto after = Create(Mode::kRandom, "");
+  (*after)->ImportRandom(random);
+  const TicketSecrets::Snapshot is = (*after)->Take(now_);
+  ASSERT_EQ(is.secrets.size(), 2u);
+  EXPECT_EQ(is.secrets[0].bytes, was.secrets[0].bytes);
+  EXPECT_EQ(is.secrets[1].bytes, was.secrets[1].bytes);
+  EXPECT_TRUE(is.secrets[1].old);
+  EXPECT_EQ(is.until, now_ + absl::Hours(10));
+}
+
+TEST_F(TicketSecretsTest, SecretsThatAFileHasAreNotHandedOver) {
+  const auto of_file = Create(Mode::kFile, Line('a'));
+  EXPECT_TRUE((*of_file)->ExportRandom().secrets.empty());
+  TicketSecrets::Random random;
+  random.secrets.resize(1);
+  random.rotates_in = absl::Hours(1);
+  const TicketSecrets::Snapshot was = (*of_file)->Take(now_);
+  (*of_file)->ImportRandom(random);
+  EXPECT_EQ((*of_file)->Take(now_).secrets[0].bytes, was.secrets[0].bytes);
+}
+
 }  // namespace
 }  // namespace tlsbridge::tls
