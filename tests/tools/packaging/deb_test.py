@@ -55,7 +55,11 @@ class DebTest(unittest.TestCase):
         config.write_text(config.read_text().replace("127.0.0.1:8443", "127.0.0.1:9443"))
         root.dpkg("--install", self.newer)
         self.assertIn("9443", config.read_text())
-        self.assertEqual(root.systemctl(), ["daemon-reload", "reload tlsbridge.service tlsbridge@*.service"])
+        # What runs, and nothing else, goes on with the new program.
+        self.assertEqual(root.systemctl(), [
+            "daemon-reload", "list-units --state=active --plain --no-legend tlsbridge.service tlsbridge@*.service",
+            "kill --kill-who=main --signal=SIGUSR2 tlsbridge.service",
+            "kill --kill-who=main --signal=SIGUSR2 tlsbridge@orders.service"])
 
         (root.path / "etc/tlsbridge/tls.key").write_text("theirs")
         (root.path / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True)
@@ -101,7 +105,10 @@ class Root:
         (path / "etc/group").write_text("root:x:0:\n")
         self.calls = path / "calls"
         tool = path / "tools/systemctl"
-        tool.write_text(f'#!/bin/sh\necho "$@" >>{self.calls}\n')
+        tool.write_text(f'#!/bin/sh\necho "$@" >>{self.calls}\n'
+                        'if [ "$1" = list-units ]; then\n'
+                        '  echo "tlsbridge.service loaded active running TLS"\n'
+                        '  echo "tlsbridge@orders.service loaded active running TLS"\nfi\n')
         tool.chmod(0o755)
 
     def dpkg(self, *arguments):
