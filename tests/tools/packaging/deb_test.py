@@ -113,7 +113,9 @@ class Root:
 
     def dpkg(self, *arguments):
         environment = dict(os.environ, PATH=f"{self.path}/tools:/usr/sbin:/usr/bin:/sbin:/bin")
-        result = run("dpkg", f"--root={self.path}", "--force-script-chrootless", "--force-depends", "--force-not-root",
+        # Whose files are all root's; for another user, in a namespace in which that one is root.
+        as_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
+        result = run(*as_root, "dpkg", f"--root={self.path}", "--force-script-chrootless", "--force-depends", "--force-not-root",
                      "--force-confold", f"--log={self.path}/log", *arguments, env=environment)
         if result.returncode != 0:
             raise AssertionError(result.stdout + result.stderr)
