@@ -2,11 +2,13 @@
 
 #include <signal.h>
 
+#include <map>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "router/limits/usable_cores.h"
+#include "router/listeners/stored_name.h"
 #include "router/live/renewal/file_set.h"
 #include "router/log/log.h"
 #include "router/service/start_log.h"
@@ -90,7 +92,7 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   TalkToManager();
   succession_ = std::make_unique<Succession>(
       Succession::Parts{loop_.get(), lifecycle_.get(), reloads_.get(), listeners_.get(),
-                        &admission_, &manager_, manager_talk_.get(), &generations_},
+                        kernel_.get(), &admission_, &manager_, manager_talk_.get(), &generations_},
       inheritance->upgrade_timeout);
   answers_->set_on_upgrade([this](auto done) { Upgrade(std::move(done)); });
   status = OpenAdmin(reloads_->config(), inheritance);
@@ -99,6 +101,7 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   auto signals = Signals::Create(loop_.get(), [this](int signal) { OnSignal(signal); });
   if (!signals.ok()) return signals.status();
   signals_ = *std::move(signals);
+  for (const std::string& name : inherited->stored()) stored_.Remember(name);
   taken_ = inherited->taken();
   inherited->CloseRest();
   predecessor_ = std::move(inheritance->predecessor);
@@ -123,7 +126,12 @@ void Router::TalkToManager() {
   manager_talk_ = std::make_unique<ManagerTalk>(loop_.get(), &manager_, std::move(loops),
                                                 [this] { return answers_->StatusLine(); });
   reloads_->set_on_asked([this](Reloads::Asked asked) { manager_talk_->OnReload(asked); });
-  lifecycle_->set_on_phase([this](Phase phase) { manager_talk_->OnPhase(phase); });
+  lifecycle_->set_on_phase([this](Phase phase) {
+    manager_talk_->OnPhase(phase);
+    if (phase != Phase::kLeaving) return;
+    succession_->CallOff();
+    stored_.Store({});  // this is no crash
+  });
 }
 
 void Router::TellOfStalls(EventLoop* loop) {
@@ -133,6 +141,7 @@ void Router::TellOfStalls(EventLoop* loop) {
 
 absl::Status Router::OpenAdmin(const Config& config, Inheritance* inheritance) {
   if (!config.admin.has_value()) return absl::OkStatus();
+  admin_wanted_ = *config.admin;
   admin_socket_ = inheritance->sockets.Take(InheritedSockets::Use::kAdmin, *config.admin);
   if (admin_socket_ == nullptr) {
     auto socket = ListeningSocket::Open(*config.admin);
@@ -140,7 +149,7 @@ absl::Status Router::OpenAdmin(const Config& config, Inheritance* inheritance) {
     admin_socket_ = *std::move(socket);
   }
   admin_ = std::make_unique<AdminServer>(loop_.get(), admin_socket_.get(), answers_.get());
-  succession_->set_admin({admin_.get(), admin_socket_.get(), *config.admin});
+  succession_->set_admin({admin_.get(), admin_socket_.get(), admin_wanted_});
   return inheritance->predecessor == nullptr ? admin_->Start() : absl::OkStatus();
 }
 
@@ -182,17 +191,17 @@ absl::Status Router::Run() {
 
 // It is this process's turn.
 void Router::TakeOver() {
-  listeners_->TakePaths();
   listeners_->Start();
-  if (admin_ != nullptr) {
-    admin_socket_->TakePath();
-    admin_->Resume();
-  }
+  if (admin_ != nullptr) admin_->Resume();
   predecessor_->Serving();
   Serve();
 }
 
 void Router::Serve() {
+  listeners_->TakePaths();
+  if (admin_socket_ != nullptr) admin_socket_->TakePath();
+  StoreSockets();
+  reloads_->set_on_listeners([this] { StoreSockets(); });
   for (const SocketAddress& address : listeners_->addresses()) {
     LogEvent(LogLevel::kInfo, "listening").Text("address", address.ToString());
   }
@@ -220,6 +229,20 @@ void Router::Upgrade(absl::AnyInvocable<void(bool, std::string)> done) {
   });
 }
 
+// But those that a socket unit has anyway.
+void Router::StoreSockets() {
+  std::map<std::string, int> sockets;
+  for (const Listeners::Offered& of : listeners_->Offer()) {
+    if (of.of_unit) continue;
+    sockets[StoredName{InheritedSockets::Use::kListener, of.wanted, of.bound}.ToString()] = of.fd;
+  }
+  if (admin_socket_ != nullptr && !admin_socket_->of_unit()) {
+    sockets[StoredName{InheritedSockets::Use::kAdmin, admin_wanted_, admin_socket_->address()}
+                .ToString()] = admin_socket_->fd();
+  }
+  stored_.Store(sockets);
+}
+
 // Whoever has asked for a hand-over is told of it, and takes the answer.
 void Router::OnStopped() {
   if (admin_ == nullptr || !succession_->is_done()) return loop_->Stop();
@@ -229,7 +252,6 @@ void Router::OnStopped() {
 // One that waits for its turn has nobody to drain.
 void Router::Terminate() {
   if (lifecycle_->phase() == Phase::kStarting) return loop_->Stop();
-  succession_->CallOff();
   lifecycle_->Terminate(reloads_->config().shutdown);
 }
 

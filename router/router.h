@@ -33,6 +33,7 @@
 #include "router/service/manager_talk.h"
 #include "router/service/reloads.h"
 #include "router/service/signals.h"
+#include "router/service/stored_sockets.h"
 #include "router/service/succession.h"
 #include "router/worker.h"
 
@@ -85,6 +86,7 @@ class Router {
   void TakeOver();
   void Serve();
   void OnStopped();
+  void StoreSockets();
   void Terminate();
 
   const Budget budget_;
@@ -103,11 +105,13 @@ class Router {
   std::unique_ptr<Answers> answers_;
   std::unique_ptr<ManagerTalk> manager_talk_;
   std::unique_ptr<ListeningSocket> admin_socket_;
+  SocketAddress admin_wanted_;  // as configured at the start
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<Predecessor> predecessor_;  // until this process serves
   std::vector<bool> taken_;                   // of its sockets
   Generations generations_;
   std::unique_ptr<Succession> succession_;
+  StoredSockets stored_{&manager_};
   std::unique_ptr<Signals> signals_;
 };
 

@@ -80,8 +80,8 @@ absl::Status Predecessor::Receive(InheritedSockets* sockets) {
   absl::Status status;
   for (size_t i = 0; i < state_.sockets.size(); ++i) {
     const HandoverState::Socket& socket = state_.sockets[i];
-    status.Update(
-        sockets->AddFromPredecessor(descriptors[i], socket.use, socket.wanted, socket.owns_path));
+    status.Update(sockets->AddFromPredecessor(descriptors[i], socket.use, socket.wanted,
+                                              socket.owns_path, socket.of_unit));
   }
   processes_.assign(descriptors.begin() + static_cast<ptrdiff_t>(state_.sockets.size()),
                     descriptors.end());

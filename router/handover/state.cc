@@ -52,6 +52,7 @@ SecretBytes SocketsOf(const HandoverState& state) {
   for (const auto& socket : state.sockets) {
     Put(&body, static_cast<uint8_t>(socket.use), 1);
     Put(&body, socket.owns_path ? 1 : 0, 1);
+    Put(&body, socket.of_unit ? 1 : 0, 1);
     PutText(&body, socket.wanted.ToString());
   }
   return body;
@@ -151,11 +152,12 @@ void ReadGenerations(Reader* in, HandoverState* state) {
 }
 
 void ReadSockets(Reader* in, HandoverState* state) {
-  const size_t count = in->Count(4);
+  const size_t count = in->Count(5);
   for (size_t i = 0; in->ok() && i < count; ++i) {
     auto& socket = state->sockets.emplace_back();
     socket.use = in->Flag() ? InheritedSockets::Use::kAdmin : InheritedSockets::Use::kListener;
     socket.owns_path = in->Flag();
+    socket.of_unit = in->Flag();
     const auto address = SocketAddress::Parse(in->Text());
     if (!address.ok()) return in->Fail();
     socket.wanted = *address;

@@ -33,6 +33,7 @@ struct HandoverState {
   struct Socket {
     InheritedSockets::Use use = {};
     bool owns_path = false;  // a UNIX path goes with it
+    bool of_unit = false;    // it is a socket unit's of the service manager
     SocketAddress wanted;    // as configured
   };
   // A process that has handed over and may still have connections.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/listeners/stored_name.h"
 
 namespace tlsbridge {
 namespace {
@@ -43,6 +44,12 @@ bool Prepare(int fd) {
          fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+// Or needs none.
+bool HasItsPath(const SocketAddress& address) {
+  const std::string path = address.unix_path();
+  return path.empty() || access(path.c_str(), F_OK) == 0;
+}
+
 std::string NameOf(int fd, absl::string_view name) {
   return absl::StrCat("descriptor ", fd, " of LISTEN_FDS (",
                       name.empty() ? "" : absl::StrCat("named '", name, "', "),
@@ -68,12 +75,21 @@ absl::Status InheritedSockets::AddFromSystemd(int fd, const std::string& name) {
     if (fault != "is not open") close(fd);
     return status;
   }
-  entries_.push_back({.fd = fd, .assigned = false, .use = {}, .wanted = {}, .name = name});
+  if (const auto stored = ParseStoredName(name)) {
+    if (stored->bound == SocketAddress::LocalOf(fd) && HasItsPath(stored->bound)) {
+      return AddFromPredecessor(fd, stored->use, stored->wanted, /*inherits_path=*/true);
+    }
+    stored_.push_back(name);
+    close(fd);
+    return absl::OkStatus();
+  }
+  entries_.push_back(
+      {.fd = fd, .assigned = false, .use = {}, .wanted = {}, .name = name, .of_unit = true});
   return absl::OkStatus();
 }
 
 absl::Status InheritedSockets::AddFromPredecessor(int fd, Use use, const SocketAddress& wanted,
-                                                  bool inherits_path) {
+                                                  bool inherits_path, bool of_unit) {
   std::string fault = Fault(fd);
   if (fault.empty() && !wanted.IsOrBecame(SocketAddress::LocalOf(fd))) fault = "listens elsewhere";
   if (!fault.empty() || !Prepare(fd)) {
@@ -86,7 +102,9 @@ absl::Status InheritedSockets::AddFromPredecessor(int fd, Use use, const SocketA
                       .use = use,
                       .wanted = wanted,
                       .name = {},
-                      .inherits_path = inherits_path});
+                      .inherits_path = inherits_path,
+                      .of_unit = of_unit});
+  if (!of_unit) stored_.push_back(StoredName{use, wanted, SocketAddress::LocalOf(fd)}.ToString());
   return absl::OkStatus();
 }
 
@@ -132,7 +150,9 @@ std::unique_ptr<ListeningSocket> InheritedSockets::Take(Use use, const SocketAdd
   for (Entry& entry : entries_) {
     if (entry.fd < 0 || !entry.assigned || entry.use != use || !(entry.wanted == wanted)) continue;
     entry.taken = true;
-    return ListeningSocket::Adopt(std::exchange(entry.fd, -1), entry.inherits_path);
+    auto socket = ListeningSocket::Adopt(std::exchange(entry.fd, -1), entry.inherits_path);
+    if (entry.of_unit) socket->SetOfUnit();
+    return socket;
   }
   return nullptr;
 }

@@ -33,9 +33,11 @@ class InheritedSockets {
   InheritedSockets& operator=(const InheritedSockets&) = delete;
 
   // Take over `fd`, which is closed if it cannot be used.
+  // One that a process before has stored there (stored_name.h) is as a predecessor's; it is left
+  // away if its path has gone, since nobody can reach it any more.
   absl::Status AddFromSystemd(int fd, const std::string& name);
   absl::Status AddFromPredecessor(int fd, Use use, const SocketAddress& wanted,
-                                  bool inherits_path = false);
+                                  bool inherits_path = false, bool of_unit = false);
 
   // Decides what each of systemd's is for. One that is for nothing is a mistake.
   absl::Status Assign(const Config& config);
@@ -43,6 +45,8 @@ class InheritedSockets {
   // That for `wanted`; null if there is none. Its path, if it has one, is not its own: see
   // ListeningSocket::TakePath().
   std::unique_ptr<ListeningSocket> Take(Use use, const SocketAddress& wanted);
+  // Names of what a process before has stored, if it has (stored_name.h).
+  const std::vector<std::string>& stored() const { return stored_; }
   // Which have been taken, in the order in which they were added.
   std::vector<bool> taken() const;
   // Closes the others.
@@ -56,6 +60,7 @@ class InheritedSockets {
     SocketAddress wanted;
     std::string name;  // of systemd's
     bool inherits_path = false;
+    bool of_unit = false;
     bool taken = false;
   };
 
@@ -63,6 +68,7 @@ class InheritedSockets {
   Entry* Find(const SocketAddress& wanted, absl::string_view name);
 
   std::vector<Entry> entries_;
+  std::vector<std::string> stored_;
 };
 
 }  // namespace tlsbridge

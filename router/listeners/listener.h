@@ -45,6 +45,10 @@ class ListeningSocket {
   void TakePath() { owns_path_ = owns_path_ || inherits_path_; }
   void LeavePath() { owns_path_ = inherits_path_ = false; }
 
+  // It is a socket unit's, which keeps it, whatever becomes of this process.
+  void SetOfUnit() { of_unit_ = true; }
+  bool of_unit() const { return of_unit_; }
+
   int fd() const { return fd_; }
   const SocketAddress& address() const { return address_; }  // with the port that the kernel gave
 
@@ -64,6 +68,7 @@ class ListeningSocket {
   const FileId file_;  // what the path named when the socket was bound to it, or adopted
   bool owns_path_;
   bool inherits_path_;
+  bool of_unit_ = false;
 };
 
 class Acceptor {

@@ -130,7 +130,9 @@ std::vector<Listeners::Entry*> Listeners::OpenOnes() {
 std::vector<Listeners::Offered> Listeners::Offer() {
   std::vector<Offered> offered;
   for (const Entry* entry : OpenOnes()) {
-    offered.push_back({entry->wanted, entry->socket->fd(), entry->socket->owns_path()});
+    const ListeningSocket& socket = *entry->socket;
+    offered.push_back(
+        {entry->wanted, socket.address(), socket.fd(), socket.owns_path(), socket.of_unit()});
   }
   return offered;
 }

@@ -50,10 +50,12 @@ class Listeners {
 
   struct Offered {
     SocketAddress wanted;  // as configured
+    SocketAddress bound;   // with the port that the kernel gave
     int fd;
     bool owns_path;
+    bool of_unit;  // of a service manager's socket unit
   };
-  std::vector<Offered> Offer();
+  std::vector<Offered> Offer();  // those that are open, also where nothing is handed over
   // Accepts from nobody; `on_paused` runs on the accepting thread once that is so.
   void Pause(absl::AnyInvocable<void()> on_paused);
   // The same as before.

@@ -61,6 +61,7 @@ class KernelForwarding final : private kernel::KernelEngine::Observer,
   // ---- For operators.
 
   size_t open() const { return connections_.size(); }
+  bool has_table() const { return engine_ != nullptr; }
   // Its share of what workers tell of themselves.
   Worker::Snapshot Take() const;
   std::vector<uint64_t> NextIds(uint64_t after, size_t most, const ConnectionFilter& filter);

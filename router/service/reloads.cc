@@ -155,6 +155,7 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
   CommitKernel();
   expiry_watch_->Look();
   parts_.listeners->Start();
+  if (on_listeners_) on_listeners_();
   if (before->config().admin != config().admin || before->config().workers != config().workers ||
       before->config().log.level != config().log.level ||
       before->config().log.format != config().log.format) {

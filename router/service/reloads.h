@@ -75,6 +75,10 @@ class Reloads {
   // The first configuration is served from now on.
   void Begin();
   void Reload(Reloader::Cause cause);
+  // Runs when other listeners are open than before.
+  void set_on_listeners(absl::AnyInvocable<void()> on_listeners) {
+    on_listeners_ = std::move(on_listeners);
+  }
   // While held, what is served stays as it is; what should have been reloaded meanwhile is once it
   // is released.
   void Hold() { held_ = true; }
@@ -103,6 +107,7 @@ class Reloads {
   std::shared_ptr<const LiveConfig> live_;
   ReloadFacts facts_;
   absl::AnyInvocable<void(Asked)> on_asked_;
+  absl::AnyInvocable<void()> on_listeners_;
   bool held_ = false;
   std::optional<Reloader::Cause> waiting_;
   int closing_ = 0;            // reloads that wait for listeners to close

@@ -27,6 +27,12 @@ void Succession::Begin(Handover::OnOutcome done) {
     Handover::Outcome refused = {absl::AbortedError("the process is ending")};
     return tell(refused);
   }
+  if (parts_.kernel->has_table()) {
+    Handover::Outcome refused = {absl::FailedPreconditionError(
+        "the kernel forwards routes by this process's table (forwarding_engine: nftables), which "
+        "is not handed over: restart it instead")};
+    return tell(refused);
+  }
   handover_.Begin(timeout_, std::move(tell));
 }
 
@@ -50,12 +56,13 @@ Handover::Service::Offer Succession::Collect() {
   parts_.reloads->Hold();
   Offer offer;
   for (const Listeners::Offered& of : parts_.listeners->Offer()) {
-    offer.state.sockets.push_back({InheritedSockets::Use::kListener, of.owns_path, of.wanted});
+    offer.state.sockets.push_back(
+        {InheritedSockets::Use::kListener, of.owns_path, of.of_unit, of.wanted});
     offer.descriptors.push_back(of.fd);
   }
   if (admin_.socket != nullptr) {
-    offer.state.sockets.push_back(
-        {InheritedSockets::Use::kAdmin, admin_.socket->owns_path(), admin_.wanted});
+    offer.state.sockets.push_back({InheritedSockets::Use::kAdmin, admin_.socket->owns_path(),
+                                   admin_.socket->of_unit(), admin_.wanted});
     offer.descriptors.push_back(admin_.socket->fd());
   }
   parts_.generations->Describe(&offer.state, &offer.descriptors);

@@ -22,6 +22,7 @@
 #include "router/listeners/listener.h"
 #include "router/listeners/listeners.h"
 #include "router/live/live_config.h"
+#include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/manager_talk.h"
 #include "router/service/reloads.h"
@@ -36,6 +37,7 @@ class Succession final : private Handover::Service {
     Lifecycle* lifecycle;
     Reloads* reloads;
     Listeners* listeners;
+    const KernelForwarding* kernel;
     Admission* admission;
     ServiceManager* manager;
     ManagerTalk* manager_talk;

@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,8 @@ class HandoverFixture : public TlsbridgeTest {
                          "--drain-timeout=5m",
                          Admin("--admin-listen")};
     options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+    options.environment = environment_;
+    options_ = options;
     ASSERT_NO_FATAL_FAILURE(StartTlsbridge(options));
     started_ = true;
     serving_ = tlsbridge().process().pid();
@@ -110,6 +113,8 @@ class HandoverFixture : public TlsbridgeTest {
 
   TcpBackend backend_{EchoAll};
   CertificateFiles files_;
+  std::map<std::string, std::string> environment_;
+  TlsbridgeOptions options_;  // as it was started with
   bool started_ = false;
   pid_t serving_ = 0;
   int generation_ = 1;

@@ -73,7 +73,7 @@ class HandoverTest : public ::testing::Test, protected Handover::Service {
     offer.state.generation = 2;
     for (const int fd : offered_) {
       offer.state.sockets.push_back(
-          {InheritedSockets::Use::kListener, false, SocketAddress::LocalOf(fd)});
+          {InheritedSockets::Use::kListener, false, false, SocketAddress::LocalOf(fd)});
       offer.descriptors.push_back(fd);
     }
     return offer;

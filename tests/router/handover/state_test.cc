@@ -18,11 +18,11 @@ HandoverState Full() {
   HandoverState state;
   state.generation = 7;
   state.draining = {{5, 4711, true}, {6, 4712, false}};
-  state.sockets = {{Use::kListener, false, *SocketAddress::Parse("127.0.0.1:0")},
-                   {Use::kListener, false, *SocketAddress::Parse("127.0.0.1:0")},
-                   {Use::kListener, true, *SocketAddress::Parse("unix:/run/app.sock")},
-                   {Use::kListener, false, *SocketAddress::Parse("unix:@abstract")},
-                   {Use::kAdmin, false, *SocketAddress::Parse("[::1]:9000")}};
+  state.sockets = {{Use::kListener, false, false, *SocketAddress::Parse("127.0.0.1:0")},
+                   {Use::kListener, false, true, *SocketAddress::Parse("127.0.0.1:0")},
+                   {Use::kListener, true, false, *SocketAddress::Parse("unix:/run/app.sock")},
+                   {Use::kListener, false, false, *SocketAddress::Parse("unix:@abstract")},
+                   {Use::kAdmin, false, false, *SocketAddress::Parse("[::1]:9000")}};
   tls::TicketSecrets::Random random;
   random.rotates_in = absl::Hours(3);
   random.secrets.resize(2);
@@ -50,6 +50,7 @@ TEST(HandoverState, ComesBackAsItWas) {
   EXPECT_EQ(BytesOf(*state), bytes);
   EXPECT_EQ(state->generation, 7u);
   EXPECT_EQ(state->sockets.size(), 5u);
+  EXPECT_TRUE(state->sockets[1].of_unit);
   EXPECT_TRUE(state->sockets[2].owns_path);
   EXPECT_EQ(state->sockets[4].use, Use::kAdmin);
   EXPECT_EQ(state->tickets[0].random.rotates_in, absl::Hours(3));
