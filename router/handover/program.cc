@@ -48,7 +48,7 @@ std::string FindProgram(const std::string& name, const std::string& folder,
   };
   if (absl::StrContains(name, '/')) return absolute(name);
   for (const absl::string_view place : absl::StrSplit(path_variable, ':')) {
-    const std::string path = absolute(absl::StrCat(place.empty() ? "." : place, "/", name));
+    std::string path = absolute(absl::StrCat(place.empty() ? "." : place, "/", name));
     if (access(path.c_str(), X_OK) == 0) return path;
   }
   return "";

@@ -104,7 +104,7 @@ void Succession::Leave(const std::vector<bool>& taken, pid_t successor) {
     of_listeners.pop_back();
     admin_.socket->Close();
   }
-  parts_.lifecycle->HandOver(parts_.reloads->config().shutdown, std::move(of_listeners));
+  parts_.lifecycle->HandOver(parts_.reloads->config().shutdown, of_listeners);
   if (parts_.reloads->asked_meanwhile()) kill(successor, SIGHUP);
 }
 

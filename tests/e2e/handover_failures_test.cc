@@ -161,6 +161,19 @@ TEST_F(HandoverFailures, OneAtATimeAndReloadsWait) {
   EXPECT_TRUE(Serves());
 }
 
+TEST_F(HandoverFailures, AskedToDrainMeanwhileItDrainsAndTheSuccessorIsEnded) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  ASSERT_NO_FATAL_FAILURE(Replace(kSilent));
+  kill(serving_, SIGUSR2);
+  EXPECT_THAT(Ask({"upgrade"}).errors, HasSubstr("another hand-over is under way"));
+  EXPECT_EQ(Ask({"drain"}).output, "draining\n");
+  EXPECT_EQ(tlsbridge().process().WaitForExit(), 0);
+  serving_ = 0;
+  int status = 0;
+  ASSERT_GT(waitpid(-1, &status, 0), 0) << "it has become ours";
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 TEST_F(HandoverFailures, ToldToStopMeanwhileItStopsAndTheSuccessorIsEnded) {
   ASSERT_NO_FATAL_FAILURE(Start());
   ASSERT_NO_FATAL_FAILURE(Replace(kSilent));
