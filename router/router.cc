@@ -23,7 +23,8 @@ int Workers(const Config& config) { return config.workers > 0 ? config.workers :
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, Files files,
                                                        const Clock* clock, Inheritance* inheritance,
-                                                       ServiceManager manager) {
+                                                       ServiceManager manager,
+                                                       Confinement confinement) {
   const uint64_t stamp = StampOf(files.of_source);
   Reloader::Result live = absl::UnavailableError("");
   {
@@ -36,8 +37,10 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
   };
   if (!live.ok()) return refuse(live.status());
   const Config& config = (*live)->config();
-  std::unique_ptr<Router> router(new Router(
-      config, ClaimBudget(OtherDescriptors(config, Workers(config))), std::move(manager)));
+  std::unique_ptr<Router> router(new Router(config,
+                                            ClaimBudget(OtherDescriptors(config, Workers(config))),
+                                            std::move(manager), std::move(confinement)));
+  router->source_files_ = files.of_source;
   absl::Status status =
       router->Start({std::move(source), std::move(files.of_source), stamp, files.watched}, *live,
                     clock, inheritance);
@@ -45,10 +48,11 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
   return router;
 }
 
-Router::Router(const Config& config, Budget budget, ServiceManager manager)
+Router::Router(const Config& config, Budget budget, ServiceManager manager, Confinement confinement)
     : budget_(budget),
       worker_count_(Workers(config)),
       manager_(std::move(manager)),
+      confinement_(std::move(confinement)),
       admission_(HandshakeLimit::WithDefault(config.limits, worker_count_), budget.connections),
       handshake_limit_(HandshakeLimit::WithDefault(config.limits, worker_count_).handshakes) {}
 
@@ -90,9 +94,11 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
       Answers::Parts{loop_.get(), lifecycle_.get(), reloads_.get(), workers_, &admission_,
                      &handshake_limit_, budget_, kernel_.get(), &folder_, &generations_});
   TalkToManager();
+  spawner_ = std::move(inheritance->spawner);
   succession_ = std::make_unique<Succession>(
       Succession::Parts{loop_.get(), lifecycle_.get(), reloads_.get(), listeners_.get(),
-                        kernel_.get(), &admission_, &manager_, manager_talk_.get(), &generations_},
+                        kernel_.get(), &admission_, &manager_, manager_talk_.get(), &generations_,
+                        spawner_.get()},
       inheritance->upgrade_timeout);
   answers_->set_on_upgrade([this](auto done) { Upgrade(std::move(done)); });
   status = OpenAdmin(reloads_->config(), inheritance);
@@ -102,6 +108,11 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   if (!signals.ok()) return signals.status();
   signals_ = *std::move(signals);
   for (const std::string& name : inherited->stored()) stored_.Remember(name);
+  // All is open that only a start may open.
+  absl::StatusOr<std::string> sandbox = Confine(reloads_->live(), source_files_, confinement_);
+  if (!sandbox.ok()) return sandbox.status();
+  sandbox_ = *std::move(sandbox);
+  reloads_->set_sandboxed(sandbox_ != "none");
   taken_ = inherited->taken();
   inherited->CloseRest();
   predecessor_ = std::move(inheritance->predecessor);
@@ -217,7 +228,8 @@ void Router::Serve() {
                                 .handshakes = handshake_limit_.limit(),
                                 .handshakes_per_ip = admission_.handshakes_per_ip(),
                                 .descriptors = budget_.descriptors,
-                                .generation = static_cast<int64_t>(generations_.number())});
+                                .generation = static_cast<int64_t>(generations_.number()),
+                                .sandbox = sandbox_});
   manager_talk_->Ready();
 }
 

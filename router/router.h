@@ -20,6 +20,7 @@
 #include "router/handover/predecessor.h"
 #include "router/handshakes/handshake_limit.h"
 #include "router/host/service_manager.h"
+#include "router/host/spawner.h"
 #include "router/limits/admission.h"
 #include "router/limits/budget.h"
 #include "router/listeners/inherited_sockets.h"
@@ -28,6 +29,7 @@
 #include "router/live/reloader.h"
 #include "router/log/stall_log.h"
 #include "router/service/answers.h"
+#include "router/service/confinement.h"
 #include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/manager_talk.h"
@@ -46,10 +48,14 @@ class Router {
     bool watched = true;                 // else they are read again on SIGHUP only
   };
 
+  // What it gives up before it serves.
+  using Confinement = tlsbridge::Confinement;
+
   // What the process was given at its start.
   struct Inheritance {
     InheritedSockets sockets;
     std::unique_ptr<Predecessor> predecessor;  // null if it takes nobody's place
+    std::unique_ptr<Spawner> spawner;          // of successors; null if there can be none
     // How long one that takes this one's place may take to become ready.
     absl::Duration upgrade_timeout = absl::Seconds(30);
   };
@@ -60,7 +66,8 @@ class Router {
   static absl::StatusOr<std::unique_ptr<Router>> Create(Reloader::Source source, Files files,
                                                         const Clock* clock,
                                                         Inheritance* inheritance,
-                                                        ServiceManager manager = {});
+                                                        ServiceManager manager = {},
+                                                        Confinement confinement = {});
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
@@ -73,7 +80,7 @@ class Router {
   std::vector<SocketAddress> listeners() const { return listeners_->addresses(); }
 
  private:
-  Router(const Config& config, Budget budget, ServiceManager manager);
+  Router(const Config& config, Budget budget, ServiceManager manager, Confinement confinement);
 
   absl::Status Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
                      const Clock* clock, Inheritance* inheritance);
@@ -92,6 +99,9 @@ class Router {
   const Budget budget_;
   const int worker_count_;
   ServiceManager manager_;
+  const Confinement confinement_;
+  std::vector<std::string> source_files_;
+  std::string sandbox_;  // what of it is in force
   Admission admission_;
   HandshakeLimit handshake_limit_;
   FailureFolder folder_;
@@ -107,6 +117,7 @@ class Router {
   std::unique_ptr<ListeningSocket> admin_socket_;
   SocketAddress admin_wanted_;  // as configured at the start
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<Spawner> spawner_;
   std::unique_ptr<Predecessor> predecessor_;  // until this process serves
   std::vector<bool> taken_;                   // of its sockets
   Generations generations_;

@@ -343,6 +343,14 @@ struct LogSettings {
   bool operator==(const LogSettings&) const = default;
 };
 
+// What the process may still do once it serves (router/host/sandbox.h).
+struct SandboxSettings {
+  bool enabled = true;
+  std::vector<std::string> read;  // folders, beside those of the files that are named
+
+  bool operator==(const SandboxSettings&) const = default;
+};
+
 // More threads than this are a mistake.
 inline constexpr int kMostWorkers = 1024;
 
@@ -375,6 +383,7 @@ struct Config {
   KernelSettings kernel;
   Shutdown shutdown;
   LogSettings log;
+  SandboxSettings sandbox;
   int workers = 0;  // zero: one for each core that this process may use
 
   bool operator==(const Config&) const = default;

@@ -1,8 +1,7 @@
 // A process that was started to take this one's place, until it is known whether it does.
 //
-// It is started by posix_spawn(3): between fork and exec nothing of ours runs, whatever the other
-// threads were at. It inherits the standard descriptors and one end of the channel; all others are
-// CLOEXEC.
+// It is a child of the helper that was forked before this process confined itself
+// (router/host/spawner.h), and inherits the standard descriptors and one end of the channel.
 //
 // Thread: the control loop's. Owner: the Handover. Failure: Start() returns a Status.
 #pragma once
@@ -15,7 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "router/handover/program.h"
+#include "router/host/spawner.h"
 
 namespace tlsbridge {
 
@@ -32,8 +31,9 @@ class Child {
 // The variable that names the descriptor of the channel.
 inline constexpr char kHandoverVariable[] = "TLSBRIDGE_HANDOVER";
 
-// `fd` is its end of the channel; `variables` come to its environment ("NAME=value").
-absl::StatusOr<std::unique_ptr<Child>> StartChild(const Program& program, int fd,
+// `fd` is its end of the channel; `variables` come to its environment ("NAME=value"). `spawner`
+// outlives the child's object; null if there is none.
+absl::StatusOr<std::unique_ptr<Child>> StartChild(Spawner* spawner, int fd,
                                                   const std::vector<std::string>& variables);
 
 }  // namespace tlsbridge

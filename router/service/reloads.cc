@@ -7,6 +7,7 @@
 #include "router/live/renewal/renewal_log.h"
 #include "router/live/tls_warnings.h"
 #include "router/log/log.h"
+#include "router/service/confinement.h"
 #include "router/service/start_log.h"
 
 namespace tlsbridge {
@@ -82,7 +83,8 @@ void Reloads::Take(const Reloader::Outcome& outcome) {
     absl::Status status = outcome.live.status();
     if (status.ok()) status = parts_.kernel->Prepare(**outcome.live);
     if (status.ok()) status = parts_.listeners->Open((*outcome.live)->config().listeners);
-    const std::string refusal(status.message());
+    std::string refusal(status.message());
+    if (sandboxed_) refusal += SandboxHint(refusal);
     if (!status.ok() && (outcome.asked || refusal != facts_.refusal)) {
       LogEvent(LogLevel::kError, "reload_refused").Text("message", refusal);
     }
@@ -157,12 +159,14 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
   parts_.listeners->Start();
   if (on_listeners_) on_listeners_();
   if (before->config().admin != config().admin || before->config().workers != config().workers ||
+      !(before->config().sandbox == config().sandbox) ||
       before->config().log.level != config().log.level ||
       before->config().log.format != config().log.format) {
     LogEvent(LogLevel::kWarning, "restart_needed")
-        .Text("message",
-              "the admin address, the number of workers and the log's level and format change at "
-              "start only");
+        .Text(
+            "message",
+            "the admin address, the number of workers, the sandbox and the log's level and format "
+            "change at start only");
   }
 }
 

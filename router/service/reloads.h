@@ -72,6 +72,9 @@ class Reloads {
   enum class Asked : uint8_t { kBegins, kIsOver };
   void set_on_asked(absl::AnyInvocable<void(Asked)> on_asked) { on_asked_ = std::move(on_asked); }
 
+  // Whether files can be out of reach that are there.
+  void set_sandboxed(bool sandboxed) { sandboxed_ = sandboxed; }
+
   // The first configuration is served from now on.
   void Begin();
   void Reload(Reloader::Cause cause);
@@ -110,6 +113,7 @@ class Reloads {
   absl::AnyInvocable<void()> on_listeners_;
   bool held_ = false;
   std::optional<Reloader::Cause> waiting_;
+  bool sandboxed_ = false;
   int closing_ = 0;            // reloads that wait for listeners to close
   LiveCounters control_live_;  // sockets of health checks
   std::unique_ptr<Reloader> reloader_;

@@ -51,7 +51,8 @@ void LogReady(const Config& config, const Capacity& capacity) {
       .Number("max_handshakes", capacity.handshakes)
       .Number("max_handshakes_per_ip", capacity.handshakes_per_ip)
       .Number("descriptors", capacity.descriptors)
-      .Number("generation", capacity.generation);
+      .Number("generation", capacity.generation)
+      .Text("sandbox", capacity.sandbox);
   constexpr int64_t kFew = 100;
   const int64_t wanted = config.limits.connections;
   if (wanted == 0 ? capacity.connections >= kFew : capacity.connections >= wanted) return;

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <string>
+
 #include "absl/types/span.h"
 #include "bridge/socket_address.h"
 #include "router/config/config.h"
@@ -25,6 +27,7 @@ struct Capacity {
   int64_t handshakes_per_ip = 0;
   int64_t descriptors = 0;
   int64_t generation = 1;
+  std::string sandbox;  // what of it is in force
 };
 // The line "ready", and a warning if fewer connections fit than are wanted.
 void LogReady(const Config& config, const Capacity& capacity);

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "router/handover/program.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -15,7 +14,7 @@ Succession::Succession(const Parts& parts, absl::Duration timeout)
       handover_(parts.loop, this, [this](int fd) { return Launch(fd); }) {}
 
 absl::StatusOr<std::unique_ptr<Child>> Succession::Launch(int fd) {
-  return StartChild(Program::Ours(), fd, parts_.manager->Environment());
+  return StartChild(parts_.spawner, fd, parts_.manager->Environment());
 }
 
 void Succession::Begin(Handover::OnOutcome done) {

@@ -18,6 +18,7 @@
 #include "router/handover/generations.h"
 #include "router/handover/handover.h"
 #include "router/host/service_manager.h"
+#include "router/host/spawner.h"
 #include "router/limits/admission.h"
 #include "router/listeners/listener.h"
 #include "router/listeners/listeners.h"
@@ -42,6 +43,7 @@ class Succession final : private Handover::Service {
     ServiceManager* manager;
     ManagerTalk* manager_talk;
     Generations* generations;
+    Spawner* spawner;  // null if there is none
   };
   struct Admin {
     AdminServer* server = nullptr;  // null for none

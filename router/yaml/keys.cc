@@ -89,6 +89,18 @@ TypePtr<Config> AdminKeys() {
   });
 }
 
+TypePtr<SandboxSettings> SandboxKeys() {
+  return Object<SandboxSettings>({
+      Key::At<&SandboxSettings::enabled>(
+          "enabled", BoolType(),
+          "give up, once it serves, all files and system calls that it does not need"),
+      Key::At<&SandboxSettings::read>(
+          "read", ListOf(TextType("path of a folder")),
+          "folders that a later reload may name files of, beside those that are named at the "
+          "start"),
+  });
+}
+
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
 std::vector<Key> LimitKeys(const std::string& zero_connections) {
@@ -143,6 +155,9 @@ const ObjectOf<Config>& ConfigKeys() {
           IntType("threads", 0, kMostWorkers, "is one for each core that the program may use"),
           "threads that serve connections"),
       Key::At<&Config::log>("log", LogKeys(), "the log on standard error"),
+      Key::At<&Config::sandbox>("sandbox", SandboxKeys(),
+                                "what the process may still do once it serves; takes effect at a "
+                                "start"),
   });
   return *keys;
 }

@@ -123,7 +123,9 @@ int Demo(const Command::Given& typed) {
   const auto source = [config, tls](const LiveConfig* previous, const Clock* clock) {
     return LiveConfig::Assemble(config, {{.server = tls}}, previous, clock->Monotonic());
   };
-  return Serve(source, {}, config.log, given, [&ca_file](const Router& router) {
+  GivenFlags process = given;
+  process.Add("sandbox", "false");  // it removes its CA in the end
+  return Serve(source, {}, config.log, process, [&ca_file](const Router& router) {
     const SocketAddress address = router.listeners().front();
     printf(
         "tlsbridge demo: a backend is running, and %s fronts it with TLS. Try, in another "

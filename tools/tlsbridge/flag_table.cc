@@ -84,6 +84,8 @@ constexpr absl::string_view kNoFlags[] = {
     // A sidecar ends TLS, which the kernel does not.
     "routes[].kernel",
     "kernel.",
+    // A switch of every command; and a sidecar's files stay the same.
+    "sandbox.",
 };
 
 // Help of keys that a flag says in another way than the file.

@@ -17,6 +17,14 @@ FlagGroup ProcessFlagGroup() {
         "How long a process that is to take this one's place (SIGUSR2, tlsbridge upgrade) may take "
         "to become ready, from 1s to 1h; one that takes longer is ended.",
         "30s"},
+       {"sandbox",
+        "Give up, once it serves, all files and system calls that it does not need (Landlock, "
+        "seccomp, no new privileges).",
+        "true", Flag::Kind::kSwitch},
+       {"user",
+        "Go on as this user, NAME or NAME:GROUP, once the listeners are open. Needs root; of its "
+        "rights, ports below 1024 and nftables are kept where the configuration has them.",
+        ""},
        {"core-dumps",
         "Leave a core dump after a crash, as far as the system's limits allow. It holds private "
         "keys.",
@@ -35,7 +43,12 @@ absl::StatusOr<absl::Duration> UpgradeTimeout(const GivenFlags& given) {
       absl::StrCat("--upgrade-timeout: '", text, "' is no duration from 1s to 1h"));
 }
 
-bool WatchesFiles(const GivenFlags& given) { return given.IsOn("watch-files", true); }
+ProcessSettings ProcessSettingsOf(const GivenFlags& given) {
+  return {.watches_files = given.IsOn("watch-files", true),
+          .sandbox = given.IsOn("sandbox", true),
+          .core_dumps = given.IsOn("core-dumps", false),
+          .user = given.Value("user")};
+}
 
 void ApplyCoreDumpFlag(const GivenFlags& given) {
   if (!given.IsOn("core-dumps", false)) ForbidCoreDumps();

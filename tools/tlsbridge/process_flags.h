@@ -3,6 +3,8 @@
 // Thread: main's.
 #pragma once
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "tools/tlsbridge/command_line.h"
@@ -11,8 +13,13 @@ namespace tlsbridge {
 
 FlagGroup ProcessFlagGroup();
 
-// Whether files are read again when they change, not on SIGHUP only.
-bool WatchesFiles(const GivenFlags& given);
+struct ProcessSettings {
+  bool watches_files = true;  // they are read again when they change, not on SIGHUP only
+  bool sandbox = true;
+  bool core_dumps = false;
+  std::string user;  // empty: it stays who it is
+};
+ProcessSettings ProcessSettingsOf(const GivenFlags& given);
 
 // --upgrade-timeout.
 absl::StatusOr<absl::Duration> UpgradeTimeout(const GivenFlags& given);
