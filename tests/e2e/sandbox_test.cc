@@ -250,8 +250,8 @@ TEST_F(SandboxTest, ACoreDumpIsLeftWhereOneIsAskedFor) {
                       .arguments = Arguments({"--core-dumps"}),
                       .environment = {},
                       .wrapper = {"sh", "-c",
-                                  "ulimit -c hard; program=$PWD/$1; shift; cd " + folder +
-                                      "; exec $program \"$@\"",
+                                  "ulimit -S -c $(ulimit -H -c); program=$PWD/$1; shift; cd " +
+                                      folder + "; exec $program \"$@\"",
                                   "sh"}}));
   tlsbridge().process().SendSignal(SIGSEGV);
   EXPECT_EQ(tlsbridge().process().WaitForExit(), 128 + SIGSEGV);
