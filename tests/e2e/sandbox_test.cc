@@ -244,15 +244,15 @@ TEST_F(SandboxTest, ACoreDumpIsLeftWhereOneIsAskedFor) {
   }
   const std::string folder = dir().PathOf("dumps");
   mkdir(folder.c_str(), 0755);
-  ASSERT_NO_FATAL_FAILURE(
-      StartTlsbridge({.subcommand = "sidecar",
-                      .listen = {"127.0.0.1:0"},
-                      .arguments = Arguments({"--core-dumps"}),
-                      .environment = {},
-                      .wrapper = {"sh", "-c",
-                                  "ulimit -S -c $(ulimit -H -c); program=$PWD/$1; shift; cd " +
-                                      folder + "; exec $program \"$@\"",
-                                  "sh"}}));
+  ASSERT_NO_FATAL_FAILURE(StartTlsbridge(
+      {.subcommand = "sidecar",
+       .listen = {"127.0.0.1:0"},
+       .arguments = Arguments({"--core-dumps"}),
+       .environment = {},
+       .wrapper = {"sh", "-c",
+                   "ulimit -S -c $(ulimit -H -c); program=$(realpath $1); shift; cd " + folder +
+                       "; exec $program \"$@\"",
+                   "sh"}}));
   tlsbridge().process().SendSignal(SIGSEGV);
   EXPECT_EQ(tlsbridge().process().WaitForExit(), 128 + SIGSEGV);
   EXPECT_EQ(system(absl::StrCat("ls ", folder, "/core*").c_str()), 0);
