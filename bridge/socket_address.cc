@@ -23,7 +23,7 @@ constexpr char kForms[] =
 constexpr socklen_t kUnnamedUnixLength = offsetof(sockaddr_un, sun_path);
 
 absl::Status Refuse(absl::string_view text, absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no address: ", why, kForms));
+  return absl::InvalidArgumentError(absl::StrCat("invalid address '", text, "': ", why, kForms));
 }
 
 const sockaddr_in* AsV4(const SocketAddress& a) {
@@ -59,7 +59,7 @@ std::string ZoneText(const sockaddr_in6& address) {
 
 absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   // The system would read no further.
-  if (absl::StrContains(text, '\0')) return Refuse(text, "it has a NUL byte in it");
+  if (absl::StrContains(text, '\0')) return Refuse(text, "NUL byte in the address");
   absl::string_view rest = text;
   if (absl::ConsumePrefix(&rest, "unix:")) {
     sockaddr_un address = {};
@@ -68,11 +68,11 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
     if (!abstract && !absl::StartsWith(rest, "/")) {
       return Refuse(text, "a UNIX path must be absolute");
     }
-    if (rest == "@") return Refuse(text, "behind the @ is no name");
+    if (rest == "@") return Refuse(text, "missing name after the @");
     // The byte for the @ is that of the leading NUL, so that the limit is the same for both.
     if (rest.size() >= sizeof(address.sun_path)) {
-      return Refuse(text, absl::StrCat("a UNIX path or name may have ",
-                                       sizeof(address.sun_path) - 1, " bytes at most"));
+      return Refuse(text, absl::StrCat("UNIX path or name too long (limit ",
+                                       sizeof(address.sun_path) - 1, " bytes)"));
     }
     memcpy(address.sun_path, rest.data(), rest.size());
     if (abstract) address.sun_path[0] = '\0';
@@ -82,12 +82,12 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   }
 
   const size_t colon = text.rfind(':');
-  if (colon == absl::string_view::npos) return Refuse(text, "it has no port");
+  if (colon == absl::string_view::npos) return Refuse(text, "missing port");
   uint32_t port;
   const absl::string_view port_text = text.substr(colon + 1);
   const bool digits = std::all_of(port_text.begin(), port_text.end(), absl::ascii_isdigit);
   if (!digits || !absl::SimpleAtoi(port_text, &port) || port > 65535) {
-    return Refuse(text, "the port is not a number from 0 to 65535");
+    return Refuse(text, "invalid port (0 to 65535)");
   }
   std::string host(text.substr(0, colon));
   if (host == "localhost") host = "127.0.0.1";
@@ -99,7 +99,7 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
     const std::string inside = host.substr(1, host.size() - 2);
     const size_t percent = inside.find('%');
     if (inet_pton(AF_INET6, inside.substr(0, percent).c_str(), &address.sin6_addr) != 1) {
-      return Refuse(text, "between the brackets is no IPv6 address");
+      return Refuse(text, "not an IPv6 address between the brackets");
     }
     const bool has_zone = percent != std::string::npos;
     if (has_zone != HasZone(address.sin6_addr)) {
@@ -108,7 +108,7 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
     }
     if (has_zone) address.sin6_scope_id = ZoneOf(inside.substr(percent + 1));
     if (has_zone && address.sin6_scope_id == 0) {
-      return Refuse(text, "its zone is no interface of this machine");
+      return Refuse(text, "its zone is not an interface of this machine");
     }
     return From(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   }
@@ -116,9 +116,9 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
-    return Refuse(text, host.empty() ? "it has no host (0.0.0.0 is every IPv4 address of this "
+    return Refuse(text, host.empty() ? "missing host (0.0.0.0 is every IPv4 address of this "
                                        "machine, [::] every IPv6 address)"
-                                     : "the host is no IPv4 address");
+                                     : "the host is not an IPv4 address");
   }
   return From(reinterpret_cast<const sockaddr*>(&address), sizeof(address));
 }

@@ -132,7 +132,7 @@ absl::StatusOr<std::shared_ptr<const BackendContext>> BackendContext::Create(
     auto name = ParseName(options.server_name);
     if (!name.ok() || name->dns.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("server_name: '", options.server_name,
-                                                     "' is no DNS name (RFC 6066 section 3)"));
+                                                     "' is not a DNS name (RFC 6066 section 3)"));
     }
     made->server_name_ = name->dns;
   }

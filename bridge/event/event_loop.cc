@@ -175,7 +175,7 @@ void EventLoop::OnAlarm(int, short, void* self) {
 void EventLoop::Post(absl::AnyInvocable<void()> task) {
   bool is_first;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     is_first = posted_.empty();
     posted_.push_back(std::move(task));
   }
@@ -196,7 +196,7 @@ void EventLoop::OnWakeUp(int fd, short, void* self) {
 void EventLoop::RunPosted() {
   std::vector<absl::AnyInvocable<void()>> tasks;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     tasks.swap(posted_);
   }
   for (auto& task : tasks) task();

@@ -14,7 +14,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -26,6 +25,7 @@
 #include "bridge/event/clock.h"
 #include "bridge/event/libevent_ptr.h"
 #include "bridge/event/timer_wheel.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -122,8 +122,8 @@ class EventLoop {
   absl::AnyInvocable<bool()> chore_;
   bool chore_is_left_ = false;
 
-  std::mutex mutex_;  // guards posted_
-  std::vector<absl::AnyInvocable<void()>> posted_;
+  Mutex mutex_;
+  std::vector<absl::AnyInvocable<void()>> posted_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> stopped_{false};
 
   absl::Time alarm_at_ = absl::InfiniteFuture();

@@ -24,10 +24,10 @@ absl::StatusOr<Thread> Thread::Start(absl::string_view purpose, absl::AnyInvocab
       run();
       run = nullptr;  // what it holds goes before anybody is told
       {
-        const std::lock_guard<std::mutex> lock(end->mutex);
+        const MutexLock lock(end->mutex);
         end->reached = true;
       }
-      end->changed.notify_one();
+      end->changed.NotifyOne();
     });
   } catch (const std::system_error& error) {
     return CannotStartThread(purpose, error.code().value());
@@ -46,12 +46,15 @@ void Thread::Join() {
   if (thread_.joinable()) thread_.join();
 }
 
+bool Thread::End::Await(absl::Duration patience) {
+  const MutexLock lock(mutex);
+  const auto has_come = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { return reached; };
+  return changed.AwaitFor(mutex, absl::ToChronoNanoseconds(patience), has_come);
+}
+
 bool Thread::JoinOrLeave(absl::Duration patience) {
   if (!thread_.joinable()) return true;
-  std::unique_lock<std::mutex> lock(end_->mutex);
-  const bool reached = end_->changed.wait_for(lock, absl::ToChronoNanoseconds(patience),
-                                              [this] { return end_->reached; });
-  lock.unlock();
+  const bool reached = end_->Await(patience);
   if (reached) {
     thread_.join();
   } else {

@@ -9,9 +9,7 @@
 // Thread: that of its owner. Owner: whoever started it; the destructor joins. Failure: Start().
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "absl/functional/any_invocable.h"
@@ -19,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -43,9 +42,12 @@ class Thread {
 
  private:
   struct End {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool reached = false;  // guarded by mutex
+    // So long at most; whether it is reached.
+    bool Await(absl::Duration patience);
+
+    Mutex mutex;
+    CondVar changed;
+    bool reached ABSL_GUARDED_BY(mutex) = false;
   };
 
   std::shared_ptr<End> end_;  // the thread's, too

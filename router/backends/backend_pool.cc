@@ -60,8 +60,8 @@ std::shared_ptr<BackendPool> BackendPool::Create(const Route& route, absl::Time 
                                                  const BackendPool* previous) {
   std::shared_ptr<BackendPool> pool(new BackendPool(route, std::move(book)));
   // That of `previous`, too.
-  std::lock_guard<std::mutex> lock(pool->book_->mutex());
-  const bool in_use = previous != nullptr && !previous->members_.empty();
+  const MutexLock lock(pool->book_->mutex());
+  const bool in_use = previous != nullptr && previous->HasMembers();
   for (size_t i = 0; i < route.backends.size(); ++i) {
     const Backend& backend = route.backends[i];
     pool->sources_.push_back(
@@ -140,7 +140,7 @@ void BackendPool::Replace(size_t source, const std::vector<ResolvedEndpoint>& en
 
 void BackendPool::SetEndpoints(size_t backend, const std::vector<ResolvedEndpoint>& endpoints,
                                absl::Time now) {
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   if (backend >= sources_.size()) return;
   Replace(backend, endpoints, now);
   book_->TellOfChange();
@@ -199,7 +199,7 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
                                      uint64_t random) {
   const uint64_t client_hash =
       balance_ == Balance::kSourceHash ? StableHash(client.ClientKey()) : 0;
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   Member* member = nullptr;
   for (const int tier : tiers_) {
     if (!KeepsFloor(tier, now, nullptr)) continue;
@@ -216,7 +216,7 @@ BackendPool::Lease BackendPool::Pick(const SocketAddress& client,
 }
 
 BackendPool::Lease BackendPool::Take(const SocketAddress& address) {
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   for (Member& member : members_) {
     const auto& addresses = *member.addresses;
     if (std::find(addresses.begin(), addresses.end(), address) != addresses.end()) {
@@ -240,7 +240,7 @@ BackendPool::Lease BackendPool::MakeLease(Member* member) {
 }
 
 size_t BackendPool::Untried(absl::Span<const EndpointId> tried, absl::Time now) const {
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   const bool good_only = ejection_.keep_fraction <= 0;
   size_t untried = 0;
   for (const Member& member : members_) {
@@ -255,7 +255,7 @@ size_t BackendPool::Untried(absl::Span<const EndpointId> tried, absl::Time now) 
 
 void BackendPool::OnConnected(EndpointState* endpoint, absl::Time now) {
   {
-    std::lock_guard<std::mutex> lock(book_->mutex());
+    const MutexLock lock(book_->mutex());
     if (!endpoint->ejection.OnSuccess(now)) return;
     book_->TellOfChange();
   }
@@ -268,7 +268,7 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
   if (IsLocalError(error)) return;
   absl::Duration length;
   {
-    std::lock_guard<std::mutex> lock(book_->mutex());
+    const MutexLock lock(book_->mutex());
     ++endpoint->failures;
     const char* const name = error == 0 ? "TLS handshake failed" : strerrorname_np(error);
     endpoint->last_error = name == nullptr ? "unknown" : name;
@@ -291,7 +291,7 @@ void BackendPool::OnFailed(EndpointState* endpoint, int error, absl::Time now) {
 }
 
 bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) {
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   EndpointState* const found = Find(endpoint);
   if (found == nullptr || found->healthy == healthy) return false;
   found->healthy = healthy;
@@ -302,7 +302,7 @@ bool BackendPool::SetHealthy(EndpointId endpoint, bool healthy, absl::Time now) 
 }
 
 void BackendPool::OnCheckFailed(EndpointId endpoint, absl::string_view why, absl::Time now) {
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   EndpointState* const found = Find(endpoint);
   if (found == nullptr) return;
   found->last_error = absl::StrCat("check: ", why);
@@ -312,7 +312,7 @@ void BackendPool::OnCheckFailed(EndpointId endpoint, absl::string_view why, absl
 void BackendPool::OnCheckPassed(EndpointId endpoint, int enough, absl::Time now) {
   std::string name;
   {
-    std::lock_guard<std::mutex> lock(book_->mutex());
+    const MutexLock lock(book_->mutex());
     EndpointState* const found = Find(endpoint);
     if (found == nullptr || !found->ejection.OnCheckPassed(enough, now)) return;
     name = found->name;
@@ -331,7 +331,7 @@ EndpointState* BackendPool::Find(EndpointId endpoint) const {
 }
 
 void BackendPool::ForgetHealth() {
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   bool changed = false;
   for (const Member& member : members_) {
     if (!std::exchange(member.endpoint->healthy, true)) changed = true;
@@ -340,7 +340,7 @@ void BackendPool::ForgetHealth() {
 }
 
 std::vector<EndpointStatus> BackendPool::Endpoints(absl::Time now) const {
-  std::lock_guard<std::mutex> lock(book_->mutex());
+  const MutexLock lock(book_->mutex());
   std::vector<EndpointStatus> result;
   for (const Member& member : members_) {
     const EndpointState& endpoint = *member.endpoint;

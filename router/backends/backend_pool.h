@@ -148,15 +148,21 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
 
   BackendPool(const Route& route, std::shared_ptr<EndpointBook> book);
 
-  // All with the lock held.
-  Lease MakeLease(Member* member);
-  EndpointState* Find(EndpointId endpoint) const;
-  void Replace(size_t source, const std::vector<ResolvedEndpoint>& endpoints, absl::Time now);
-  void TakeOver(size_t source, const BackendPool& previous, absl::Time now);
-  double Weight(const Member& member, absl::Time now) const;
-  bool KeepsFloor(int tier, absl::Time now, const EndpointState* without) const;
+  Lease MakeLease(Member* member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_->mutex());
+  EndpointState* Find(EndpointId endpoint) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_->mutex());
+  void Replace(size_t source, const std::vector<ResolvedEndpoint>& endpoints, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_->mutex());
+  // Of one book: the lock that is held is that of `previous`, too, which the compiler cannot see.
+  bool HasMembers() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return !members_.empty(); }
+  void TakeOver(size_t source, const BackendPool& previous,
+                absl::Time now) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  double Weight(const Member& member, absl::Time now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_->mutex());
+  bool KeepsFloor(int tier, absl::Time now, const EndpointState* without) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_->mutex());
   Member* PickFrom(int tier, bool good_only, absl::Span<const EndpointId> tried,
-                   uint64_t client_hash, absl::Time now, uint64_t random);
+                   uint64_t client_hash, absl::Time now, uint64_t random)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(book_->mutex());
 
   void OnConnected(EndpointState* endpoint, absl::Time now);
   void OnFailed(EndpointState* endpoint, int error, absl::Time now);
@@ -166,14 +172,14 @@ class BackendPool : public std::enable_shared_from_this<BackendPool> {
   const Ejection ejection_;
   const absl::Duration slow_start_;
 
-  // Its mutex guards all below and every EndpointState.
+  // Its mutex guards every EndpointState, too.
   const std::shared_ptr<EndpointBook> book_;
-  std::vector<Source> sources_;
-  std::vector<Member> members_;  // in the order of the sources
-  std::vector<int> tiers_;       // those that there are, lowest first
-  uint64_t choices_ = 0;
-  std::vector<Candidate> candidates_;  // scratch of PickFrom()
-  std::vector<Member*> chosen_from_;
+  std::vector<Source> sources_ ABSL_GUARDED_BY(book_->mutex());
+  std::vector<Member> members_ ABSL_GUARDED_BY(book_->mutex());  // in the order of the sources
+  std::vector<int> tiers_ ABSL_GUARDED_BY(book_->mutex());  // those that there are, lowest first
+  uint64_t choices_ ABSL_GUARDED_BY(book_->mutex()) = 0;
+  std::vector<Candidate> candidates_ ABSL_GUARDED_BY(book_->mutex());  // scratch of PickFrom()
+  std::vector<Member*> chosen_from_ ABSL_GUARDED_BY(book_->mutex());
 };
 
 }  // namespace tlsbridge

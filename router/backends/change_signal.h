@@ -6,13 +6,13 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "bridge/event/event_loop.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -28,7 +28,7 @@ class ChangeSignal : public std::enable_shared_from_this<ChangeSignal> {
 
   // With any lock held but the loop's own.
   void Raise(const std::string& route) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     if (loop_ == nullptr) return;
     const bool is_told = !changed_.empty();
     changed_.insert(route);
@@ -37,7 +37,7 @@ class ChangeSignal : public std::enable_shared_from_this<ChangeSignal> {
 
   // Nobody is told any more.
   void Close() {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     loop_ = nullptr;
     on_change_ = nullptr;
   }
@@ -49,16 +49,16 @@ class ChangeSignal : public std::enable_shared_from_this<ChangeSignal> {
   void Tell() {
     std::set<std::string> changed;
     {
-      std::lock_guard<std::mutex> lock(mutex_);
+      const MutexLock lock(mutex_);
       changed.swap(changed_);
       if (loop_ == nullptr) return;
     }
     on_change_(changed);
   }
 
-  std::mutex mutex_;  // guards the next two
-  EventLoop* loop_;   // Not owned; null once closed.
-  std::set<std::string> changed_;
+  Mutex mutex_;
+  EventLoop* loop_ ABSL_GUARDED_BY(mutex_);  // Not owned; null once closed.
+  std::set<std::string> changed_ ABSL_GUARDED_BY(mutex_);
   OnChange on_change_;  // the loop's
 };
 

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -14,6 +13,7 @@
 #include "absl/time/time.h"
 #include "router/backends/change_signal.h"
 #include "router/backends/endpoint_state.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -23,30 +23,31 @@ class EndpointBook {
   EndpointBook(const EndpointBook&) = delete;
   EndpointBook& operator=(const EndpointBook&) = delete;
 
-  std::mutex& mutex() { return mutex_; }
+  Mutex& mutex() ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
 
   // The one of that name. One that nobody uses any more is forgotten; it is then made anew, as one
-  // that is back since `back_since`. REQUIRES: mutex() is held.
-  std::shared_ptr<EndpointState> Get(const std::string& name, absl::Time back_since);
+  // that is back since `back_since`.
+  std::shared_ptr<EndpointState> Get(const std::string& name, absl::Time back_since)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Who is told of changes, as of `route`: of what endpoints there are, and of which may be chosen.
   // Null: nobody.
   void Watch(std::shared_ptr<ChangeSignal> signal, const std::string& route) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     signal_ = std::move(signal);
     route_ = route;
   }
-  // REQUIRES: mutex() is held.
-  void TellOfChange() {
+  void TellOfChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (signal_ != nullptr) signal_->Raise(route_);
   }
 
  private:
-  std::mutex mutex_;
-  std::shared_ptr<ChangeSignal> signal_;
-  std::string route_;
-  absl::flat_hash_map<std::string, std::weak_ptr<EndpointState>> endpoints_;
-  size_t forget_at_ = 64;  // how many there may be before those that are gone are looked for
+  Mutex mutex_;
+  std::shared_ptr<ChangeSignal> signal_ ABSL_GUARDED_BY(mutex_);
+  std::string route_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, std::weak_ptr<EndpointState>> endpoints_ ABSL_GUARDED_BY(mutex_);
+  size_t forget_at_ ABSL_GUARDED_BY(mutex_) =
+      64;  // how many there may be before those that are gone are looked for
 };
 
 }  // namespace tlsbridge

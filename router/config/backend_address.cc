@@ -18,7 +18,7 @@ namespace {
 
 absl::Status Refuse(absl::string_view text, absl::string_view why) {
   return absl::InvalidArgumentError(
-      absl::StrCat("'", text, "' is no backend: ", why,
+      absl::StrCat("invalid backend '", text, "': ", why,
                    "; use HOST:PORT with a numeric host, [IPV6]:PORT, unix:/PATH, unix:@NAME, "
                    "dns:NAME:PORT or srv:_SERVICE._PROTOCOL.NAME"));
 }
@@ -35,12 +35,12 @@ absl::StatusOr<BackendAddress> ParseDns(absl::string_view text, absl::string_vie
   BackendAddress address;
   address.kind = BackendAddress::Kind::kDns;
   const size_t colon = rest.rfind(':');
-  if (colon == absl::string_view::npos) return Refuse(text, "it has no port");
+  if (colon == absl::string_view::npos) return Refuse(text, "missing port");
   const absl::string_view port_text = rest.substr(colon + 1);
   uint32_t port = 0;
   if (!std::all_of(port_text.begin(), port_text.end(), absl::ascii_isdigit) ||
       !absl::SimpleAtoi(port_text, &port) || port == 0 || port > 65535) {
-    return Refuse(text, "the port is not a number from 1 to 65535");
+    return Refuse(text, "invalid port (1 to 65535)");
   }
   absl::StatusOr<std::string> name = ParseQueriedName(rest.substr(0, colon));
   if (!name.ok()) return Refuse(text, name.status().message());
@@ -55,7 +55,7 @@ absl::StatusOr<BackendAddress> ParseSrv(absl::string_view text, absl::string_vie
   const std::vector<absl::string_view> labels = absl::StrSplit(absl::StripSuffix(rest, "."), '.');
   // RFC 2782: _Service._Proto.Name.
   if (labels.size() < 3 || !absl::StartsWith(labels[0], "_") || !absl::StartsWith(labels[1], "_")) {
-    return Refuse(text, "an SRV name begins with _SERVICE._PROTOCOL.");
+    return Refuse(text, "an SRV name must begin with _SERVICE._PROTOCOL.");
   }
   absl::StatusOr<std::string> name = ParseQueriedName(rest);
   if (!name.ok()) return Refuse(text, name.status().message());
@@ -71,7 +71,10 @@ absl::StatusOr<BackendAddress> ParseBackendAddress(absl::string_view text) {
   if (absl::ConsumePrefix(&rest, "srv:")) return ParseSrv(text, rest);
   BackendAddress address;
   absl::StatusOr<SocketAddress> socket = SocketAddress::Parse(text);
-  if (!socket.ok()) return socket.status();
+  if (!socket.ok()) {
+    if (!ParseDns(text, text).ok()) return socket.status();
+    return Refuse(text, absl::StrCat("a host name is given as 'dns:", text, "'"));
+  }
   if (!socket->is_unix() && socket->port() == 0) {
     return Refuse(text, "port 0 cannot be connected to");
   }

@@ -70,10 +70,9 @@ absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
   // inet_pton() would stop there.
   if (absl::StrContains(text, '\0')) return wrong();
   if (absl::StrContains(text, '%')) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", text,
-                     "' has a zone, which no block has; use 10.0.0.0/8, 2001:db8::/32 "
-                     "or one address"));
+    return absl::InvalidArgumentError(absl::StrCat("'", text,
+                                                   "' has a zone, which is not allowed in a block; "
+                                                   "use 10.0.0.0/8, 2001:db8::/32 or one address"));
   }
   const size_t slash = text.find('/');
   const std::string address(text.substr(0, slash));
@@ -100,7 +99,7 @@ absl::StatusOr<Cidr> Cidr::Parse(absl::string_view text) {
   for (int i = cidr.length_; i < 128; ++i) {
     if (Bit(cidr.prefix_, i)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("'", text, "' has bits set behind its prefix length"));
+          absl::StrCat("'", text, "' has bits set beyond its prefix length"));
     }
   }
   return cidr;

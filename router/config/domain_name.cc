@@ -21,26 +21,26 @@ absl::Status Wrong(absl::string_view why) { return absl::InvalidArgumentError(wh
 }  // namespace
 
 absl::StatusOr<std::string> ParseDomainName(absl::string_view text) {
-  if (text.empty()) return Wrong("the name is empty");
-  if (text.size() > kLongestName) return Wrong("a name may have 253 bytes at most");
+  if (text.empty()) return Wrong("empty name");
+  if (text.size() > kLongestName) return Wrong("name too long (limit 253 bytes)");
   if (std::any_of(text.begin(), text.end(), [](char c) { return !absl::ascii_isascii(c); })) {
-    return Wrong("a name with other than ASCII letters is written in its xn-- form");
+    return Wrong("non-ASCII names must be given in punycode (xn--...)");
   }
-  if (text.back() == '.') return Wrong("a name is written without the dot at its end");
+  if (text.back() == '.') return Wrong("remove the dot at the end");
   absl::string_view last;
   for (const absl::string_view label : absl::StrSplit(text, '.')) {
-    if (label.empty()) return Wrong("between two dots of a name is nothing");
-    if (label.size() > kLongestLabel) return Wrong("a label may have 63 bytes at most");
+    if (label.empty()) return Wrong("empty label");
+    if (label.size() > kLongestLabel) return Wrong("label too long (limit 63 bytes)");
     if (!std::all_of(label.begin(), label.end(), MayBeInLabel)) {
-      return Wrong("a name has letters, digits, '-', '_' and dots only");
+      return Wrong("only letters, digits, '-', '_' and dots are allowed");
     }
     if (label.front() == '-' || label.back() == '-') {
-      return Wrong("a label neither begins nor ends with '-'");
+      return Wrong("a label cannot begin or end with '-'");
     }
     last = label;
   }
   if (std::all_of(last.begin(), last.end(), absl::ascii_isdigit)) {
-    return Wrong("an IP address is no name");
+    return Wrong("an IP address is not a name");
   }
   return absl::AsciiStrToLower(text);
 }

@@ -37,9 +37,8 @@ void HintAtTruncation() {
   if (!LogEnabled(LogLevel::kInfo) || hinted.exchange(true)) return;
   LogEvent(LogLevel::kInfo, "client_without_close_notify")
       .Text("hint",
-            "some clients never say close_notify; --truncation=fin (tls.truncation: fin) takes "
-            "their end for a normal one, where nobody needs to tell a request that was cut short "
-            "from a whole one");
+            "some clients never send close_notify; --truncation=fin (tls.truncation: fin) treats "
+            "their FIN as a normal end, where truncated requests need not be detected");
 }
 
 std::string KindOf(const End& end) {

@@ -40,14 +40,14 @@ Admission::Admission(const Limits& limits, int64_t budget, TerminationReason ove
 
 void Admission::SetLimits(const Limits& limits, int64_t budget) {
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     budget_ = budget;
   }
   SetLimits(limits);
 }
 
 void Admission::SetLimits(const Limits& limits) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   const bool limited = limits.connections > 0 && limits.connections <= budget_;
   limit_ = limited ? limits.connections : budget_;
   limit_reason_ = limited ? over_limit_ : TerminationReason::kFdLimit;
@@ -76,7 +76,7 @@ void Admission::Count(const SocketAddress& peer, absl::Time now, Token* token) {
   Token counted(this, std::string());
   counted.handshaking_ = false;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     ++connections_;
     if (counts_clients()) {
       std::string key = peer.ClientKey();
@@ -94,7 +94,7 @@ void Admission::Count(const SocketAddress& peer, absl::Time now, Token* token) {
 
 TerminationReason Admission::AdmitUnnamed(Token* token) {
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     if (connections_ >= limit_) return limit_reason_;
     ++connections_;
   }
@@ -103,7 +103,7 @@ TerminationReason Admission::AdmitUnnamed(Token* token) {
 }
 
 TerminationReason Admission::NameClient(const SocketAddress& client, absl::Time now, Token* token) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!counts_clients()) return TerminationReason::kNone;
   std::string key = client.ClientKey();
   const TerminationReason refusal = AdmitClient(key, now);
@@ -153,12 +153,12 @@ bool Admission::WithinRate(Client* client, absl::Time now) const {
 }
 
 void Admission::FinishHandshake(const std::string& key) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   --clients_.find(key)->second.handshaking;
 }
 
 void Admission::Release(const Token& token) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   --connections_;
   if (token.client_.empty()) return;  // clients were not counted when it came
   const auto it = clients_.find(token.client_);
@@ -175,7 +175,7 @@ void Admission::Release(const Token& token) {
 std::vector<Admission::Rate> Admission::ExportRates(absl::Time now) const {
   const int64_t minute = (now - absl::UnixEpoch()) / absl::Minutes(1);
   std::vector<Rate> rates;
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (per_ip_per_minute_ == 0) return rates;
   for (const auto& [key, client] : clients_) {
     if (client.minute + 1 < minute || rates.size() == kMaxIdleClients) continue;
@@ -185,7 +185,7 @@ std::vector<Admission::Rate> Admission::ExportRates(absl::Time now) const {
 }
 
 void Admission::ImportRates(const std::vector<Rate>& rates) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (per_ip_per_minute_ == 0) return;
   for (const Rate& rate : rates) {
     if (idle_.size() >= kMaxIdleClients) break;
@@ -199,22 +199,22 @@ void Admission::ImportRates(const std::vector<Rate>& rates) {
 }
 
 int64_t Admission::connections() const {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return connections_;
 }
 
 int64_t Admission::limit() const {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return limit_;
 }
 
 int64_t Admission::handshakes_per_ip() const {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return handshakes_per_ip_;
 }
 
 size_t Admission::clients() const {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return clients_.size();
 }
 

@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 #include <list>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -26,6 +25,7 @@
 #include "bridge/socket_address.h"
 #include "bridge/termination_reason.h"
 #include "router/config/config.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -116,27 +116,27 @@ class Admission {
 
   Admission(const Limits& limits, int64_t budget, TerminationReason over_limit);
 
-  bool counts_clients() const {
+  bool counts_clients() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return per_ip_ > 0 || per_ip_per_minute_ > 0 || handshakes_per_ip_ > 0;
   }
-  // With the lock held.
-  TerminationReason AdmitClient(const std::string& key, absl::Time now);
-  bool WithinRate(Client* client, absl::Time now) const;
+  TerminationReason AdmitClient(const std::string& key, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool WithinRate(Client* client, absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishHandshake(const std::string& key);
   void Release(const Token& token);
 
   const TerminationReason over_limit_;
 
-  mutable std::mutex mutex_;  // guards all below
-  int64_t budget_;
-  int64_t limit_ = 0;
-  TerminationReason limit_reason_ = TerminationReason::kNone;
-  int64_t per_ip_ = 0;
-  int64_t per_ip_per_minute_ = 0;
-  int64_t handshakes_per_ip_ = 0;
-  int64_t connections_ = 0;
-  absl::flat_hash_map<std::string, Client> clients_;
-  std::list<std::string> idle_;  // longest idle first
+  mutable Mutex mutex_;
+  int64_t budget_ ABSL_GUARDED_BY(mutex_);
+  int64_t limit_ ABSL_GUARDED_BY(mutex_) = 0;
+  TerminationReason limit_reason_ ABSL_GUARDED_BY(mutex_) = TerminationReason::kNone;
+  int64_t per_ip_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t per_ip_per_minute_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t handshakes_per_ip_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<std::string, Client> clients_ ABSL_GUARDED_BY(mutex_);
+  std::list<std::string> idle_ ABSL_GUARDED_BY(mutex_);  // longest idle first
 };
 
 }  // namespace tlsbridge

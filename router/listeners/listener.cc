@@ -37,7 +37,8 @@ constexpr absl::Duration kPause = absl::Milliseconds(250);
 
 absl::Status CannotListen(const SocketAddress& address, int error) {
   absl::string_view hint;
-  if (error == EADDRINUSE) hint = "; stop what listens there, or choose another address";
+  if (error == EADDRINUSE)
+    hint = "; stop the program that listens there, or choose another address";
   if (error == EACCES && address.is_unix()) hint = "; the folder must be writable";
   if (error == EACCES && !address.is_unix()) hint = "; ports below 1024 need CAP_NET_BIND_SERVICE";
   if (error == EADDRNOTAVAIL) hint = "; no interface of this machine has that address";

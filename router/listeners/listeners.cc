@@ -25,7 +25,7 @@ Listeners::Listeners(EventLoop* accept_loop, std::vector<Worker*> workers)
 Listeners::~Listeners() = default;
 
 absl::Status Listeners::Open(absl::Span<const Listener> wanted, InheritedSockets* inherited) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::unique_ptr<Entry>> opened;
   std::vector<Entry*> kept;
   for (const Listener& listener : wanted) {
@@ -97,7 +97,7 @@ void Listeners::CloseOthers(absl::Span<const Listener> wanted,
                             absl::AnyInvocable<void()> on_closed) {
   std::vector<Entry*> closing;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (auto& entry : entries_) {
       if (!entry->open || Wants(wanted, entry->wanted)) continue;
       entry->open = false;
@@ -108,7 +108,7 @@ void Listeners::CloseOthers(absl::Span<const Listener> wanted,
       [this, closing = std::move(closing), on_closed = std::move(on_closed)]() mutable {
         for (Entry* entry : closing) {
           if (entry->acceptor != nullptr) entry->acceptor->AcceptAll();
-          const std::lock_guard lock(mutex_);
+          const MutexLock lock(mutex_);
           if (entry->open || entry->closed) continue;
           entry->acceptor.reset();
           entry->socket->Close();
@@ -119,7 +119,7 @@ void Listeners::CloseOthers(absl::Span<const Listener> wanted,
 }
 
 std::vector<Listeners::Entry*> Listeners::OpenOnes() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Entry*> open;
   for (auto& entry : entries_) {
     if (entry->open) open.push_back(entry.get());
@@ -157,7 +157,7 @@ void Listeners::Resume() {
 void Listeners::HandOver(const std::vector<bool>& taken, absl::AnyInvocable<void()> on_closed) {
   std::vector<Entry*> open = OpenOnes();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (Entry* entry : open) entry->open = false;
   }
   accept_loop_->Post(
@@ -169,7 +169,7 @@ void Listeners::HandOver(const std::vector<bool>& taken, absl::AnyInvocable<void
           } else if (entry->acceptor != nullptr) {
             entry->acceptor->AcceptAll();
           }
-          const std::lock_guard lock(mutex_);
+          const MutexLock lock(mutex_);
           entry->acceptor.reset();
           entry->socket->Close();
           entry->closed = true;

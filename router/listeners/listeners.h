@@ -13,7 +13,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -24,6 +23,7 @@
 #include "router/listeners/inherited_sockets.h"
 #include "router/listeners/listener.h"
 #include "router/worker.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -85,7 +85,7 @@ class Listeners {
 
   EventLoop* const accept_loop_;  // Not owned.
   const std::vector<Worker*> workers_;
-  std::mutex mutex_;  // guards `open` and `closed` of all entries
+  Mutex mutex_;  // guards `open` and `closed` of all entries
   // Closed ones stay: records name their addresses.
   std::vector<std::unique_ptr<Entry>> entries_;
 };

@@ -89,14 +89,14 @@ absl::StatusOr<std::unique_ptr<Reloader>> Reloader::Create(EventLoop* loop, Sour
 
 void Reloader::Stop(absl::Duration patience) {
   {
-    const std::lock_guard<std::mutex> lock(workshop_->mutex);
+    const MutexLock lock(workshop_->mutex);
     workshop_->ending = true;
   }
-  workshop_->changed.notify_one();
+  workshop_->changed.NotifyOne();
   if (thread_.JoinOrLeave(patience)) return;
   LogEvent(LogLevel::kWarning, "reload_abandoned")
       .Text("source", workshop_->note->Tell())
-      .Text("message", "it can neither be read nor given up; the program ends without it");
+      .Text("message", "neither completed nor could be cancelled; exiting without it");
 }
 
 void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
@@ -106,32 +106,33 @@ void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
       LogEvent(LogLevel::kWarning, "reload_waits")
           .Text("source", workshop_->note->Tell())
           .Milliseconds("for_ms", loop_->now() - began_at_)
-          .Text("message", "it is still being read; what is served stays as it is meanwhile");
+          .Text("message", "still being read; the current configuration is served meanwhile");
     }
     return;
   }
   at_work_ = true;
   began_at_ = loop_->now();
   {
-    const std::lock_guard<std::mutex> lock(workshop_->mutex);
+    const MutexLock lock(workshop_->mutex);
     workshop_->job = Job{std::move(current), cause};
   }
-  workshop_->changed.notify_one();
+  workshop_->changed.NotifyOne();
 }
 
 void Reloader::Workshop::Run(EventLoop* loop, Reloader* reloader) {
   ReadingNote::KeepIn(note);
-  std::unique_lock<std::mutex> lock(mutex);
-  while (true) {
-    changed.wait(lock, [this] { return ending || job.has_value(); });
-    if (ending) return;
-    const Job taken = *std::exchange(job, std::nullopt);
-    lock.unlock();
-    Outcome outcome = Work(taken);
-    lock.lock();
+  while (const std::optional<Job> taken = NextJob()) {
+    Outcome outcome = Work(*taken);
+    const MutexLock lock(mutex);
     if (ending) return;
     loop->Post([reloader, outcome = std::move(outcome)] { reloader->Finish(outcome); });
   }
+}
+
+std::optional<Reloader::Job> Reloader::Workshop::NextJob() {
+  const MutexLock lock(mutex);
+  while (!ending && !job.has_value()) changed.Wait(mutex);
+  return ending ? std::nullopt : std::exchange(job, std::nullopt);
 }
 
 Reloader::Outcome Reloader::Workshop::Work(const Job& job) {
@@ -166,8 +167,8 @@ Reloader::Result Reloader::Workshop::AskSource(const LiveConfig* current) {
     result = source(current, clock);
     if (StampOf(source_files) == source_stamp) return result;
   }
-  return absl::UnavailableError(absl::StrCat(absl::StrJoin(source_files, ", "),
-                                             ": changed again and again while being read"));
+  return absl::UnavailableError(
+      absl::StrCat(absl::StrJoin(source_files, ", "), ": kept changing while being read"));
 }
 
 void Reloader::Finish(const Outcome& outcome) {

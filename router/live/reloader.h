@@ -15,9 +15,7 @@
 
 #include <stdint.h>
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,6 +28,7 @@
 #include "router/live/live_config.h"
 #include "router/live/renewal/reading_note.h"
 #include "router/live/renewal/watch_plan.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -94,6 +93,7 @@ class Reloader {
           clock(clock) {}
 
     void Run(EventLoop* loop, Reloader* reloader);
+    std::optional<Job> NextJob();  // none: the end has come
     Outcome Work(const Job& job);
     Result AskSource(const LiveConfig* current);
     WatchPlan PlanFor(const LiveConfig& live) const;
@@ -106,10 +106,10 @@ class Reloader {
     const Clock* const clock;
     const std::shared_ptr<ReadingNote> note = std::make_shared<ReadingNote>();
 
-    std::mutex mutex;  // guards the rest
-    std::condition_variable changed;
-    std::optional<Job> job;
-    bool ending = false;
+    Mutex mutex;
+    CondVar changed;
+    std::optional<Job> job ABSL_GUARDED_BY(mutex);
+    bool ending ABSL_GUARDED_BY(mutex) = false;
   };
 
   Reloader(EventLoop* loop, Receiver receiver, std::shared_ptr<Workshop> workshop)

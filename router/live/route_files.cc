@@ -109,10 +109,10 @@ absl::Status ReadClients(const ClientAuth& settings, ServedFiles served, Reread 
     if (!facts.ok()) return facts.status();
     clients->trust = *std::move(facts);
     if (!(*verifier)->tells_cas()) {
-      clients->trust.warnings.push_back(absl::StrCat(
-          settings.ca, ": the names of its ", clients->trust.cas.size(),
-          " CAs do not fit into a TLS message, so that clients are told none: each must know by "
-          "itself which certificate to show"));
+      clients->trust.warnings.push_back(
+          absl::StrCat(settings.ca, ": the names of its ", clients->trust.cas.size(),
+                       " CAs do not fit into a TLS message, so clients are sent no list of CAs: "
+                       "each must choose its certificate by itself"));
     }
     return clients;
   };
@@ -140,8 +140,9 @@ absl::Status ReadTickets(const Tickets& settings, ServedFiles served, Reread rer
   if (!settings.file.empty() && tls::AnybodyMayRead(settings.file)) {
     files->tickets_warning = absl::StrCat(
         settings.file,
-        ": anybody on this machine may read these ticket secrets, and with them decrypt what is "
-        "recorded of TLS 1.2 and resume what others began; chmod o-r would end that");
+        ": ticket secrets are world-readable: with these an attacker can decrypt recorded TLS 1.2 "
+        "sessions and resume other clients' sessions; run: chmod o-r ",
+        settings.file);
   }
   return absl::OkStatus();
 }

@@ -6,17 +6,17 @@
 namespace tlsbridge {
 
 void RemovedRoutes::Add(const RouteTotals& totals) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   totals_.Add(totals);
 }
 
 RouteTotals RemovedRoutes::Take() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return totals_;
 }
 
 std::shared_ptr<RouteState> RouteStates::Get(const std::string& route, const Limits& limits) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (states_.size() >= forget_at_) {
     absl::erase_if(states_, [](const auto& entry) { return entry.second.expired(); });
     forget_at_ = std::max(forget_at_, 2 * states_.size());
@@ -32,7 +32,7 @@ RouteTotals RouteStates::TotalsOfRemoved(
   RouteTotals sum;
   std::vector<std::shared_ptr<RouteState>> others;  // released without the lock
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [name, known] : states_) {
       if (is_served(name)) continue;
       if (std::shared_ptr<RouteState> state = known.lock()) others.push_back(std::move(state));

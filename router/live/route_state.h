@@ -12,7 +12,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -23,6 +22,7 @@
 #include "router/config/config.h"
 #include "router/limits/admission.h"
 #include "router/metrics/route_metrics.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -33,8 +33,8 @@ class RemovedRoutes {
   RouteTotals Take() const;
 
  private:
-  mutable std::mutex mutex_;
-  RouteTotals totals_;
+  mutable Mutex mutex_;
+  RouteTotals totals_ ABSL_GUARDED_BY(mutex_);
 };
 
 struct RouteState {
@@ -67,9 +67,10 @@ class RouteStates {
 
  private:
   const std::shared_ptr<RemovedRoutes> removed_ = std::make_shared<RemovedRoutes>();
-  mutable std::mutex mutex_;  // guards all below
-  absl::flat_hash_map<std::string, std::weak_ptr<RouteState>> states_;
-  size_t forget_at_ = 64;  // how many there may be before those that are gone are looked for
+  mutable Mutex mutex_;
+  absl::flat_hash_map<std::string, std::weak_ptr<RouteState>> states_ ABSL_GUARDED_BY(mutex_);
+  size_t forget_at_ ABSL_GUARDED_BY(mutex_) =
+      64;  // how many there may be before those that are gone are looked for
 };
 
 }  // namespace tlsbridge

@@ -53,9 +53,10 @@ template <typename T>
 void WarnOfPipe(const std::string& part, const FileSet<T>& set,
                 std::vector<RouteFinding>* warnings) {
   if (!set.once) return;
-  warnings->push_back({part, absl::StrCat(absl::StrJoin(set.paths, ", "),
-                                          ": comes through a pipe, so that what came is served "
-                                          "until a restart, and not renewed")});
+  warnings->push_back(
+      {part,
+       absl::StrCat(absl::StrJoin(set.paths, ", "),
+                    ": is a pipe: its content is served until a restart, and never renewed")});
 }
 
 }  // namespace
@@ -82,8 +83,8 @@ std::vector<RouteFinding> TlsWarnings(const Route& route, const RouteTls& tls) {
   WarnOfPipe("backend_tls", files.backend, &warnings);
   if (tls.backend != nullptr && !tls.backend->verifies()) {
     warnings.push_back({"backend_tls.insecure_skip_verify",
-                        "insecure_skip_verify is on: backends are not verified, and whoever "
-                        "answers in their place gets all that clients send"});
+                        "insecure_skip_verify is on: backends are not verified, so an impostor "
+                        "receives everything that clients send"});
   }
   return warnings;
 }

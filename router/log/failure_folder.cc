@@ -6,7 +6,7 @@
 namespace tlsbridge {
 
 bool FailureFolder::ShouldWrite(Kind kind, absl::Time now) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (kinds_.size() >= kMostKinds && !kinds_.contains(kind)) kind = {std::move(kind.what), "", ""};
   Count& entry = kinds_[std::move(kind)];
   if (entry.seen == 0) entry.window_ends = now + kWindow;
@@ -17,7 +17,7 @@ bool FailureFolder::ShouldWrite(Kind kind, absl::Time now) {
 
 void FailureFolder::Flush(absl::Time now,
                           absl::FunctionRef<void(const Kind& kind, int64_t more)> report) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto it = kinds_.begin(); it != kinds_.end();) {
     const auto current = it++;
     if (current->second.window_ends > now) continue;
@@ -28,7 +28,7 @@ void FailureFolder::Flush(absl::Time now,
 }
 
 absl::Time FailureFolder::next_flush() const {
-  std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   absl::Time next = absl::InfiniteFuture();
   for (const auto& [kind, entry] : kinds_) next = std::min(next, entry.window_ends);
   return next;

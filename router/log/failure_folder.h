@@ -12,7 +12,6 @@
 
 #include <stdint.h>
 
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -22,6 +21,7 @@
 #include "bridge/counter.h"
 #include "router/log/recent_failures.h"
 #include "router/log/refusal_folder.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -67,9 +67,9 @@ class FailureFolder {
     int64_t seen = 0;
   };
 
-  mutable std::mutex mutex_;
-  absl::flat_hash_map<Kind, Count> kinds_;
-  Counter folded_;  // with the lock held
+  mutable Mutex mutex_;
+  absl::flat_hash_map<Kind, Count> kinds_ ABSL_GUARDED_BY(mutex_);
+  Counter folded_;  // is added to with the lock held
   RefusalFolder refusals_;
   RecentFailures recent_;
 };

@@ -1,12 +1,12 @@
 #include "router/log/libevent_log.h"
 
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/string_view.h"
 #include "bridge/event/clock.h"
 #include "bridge/event/libevent_hooks.h"
 #include "router/log/log.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 namespace {
@@ -15,11 +15,11 @@ namespace {
 constexpr absl::Duration kPause = absl::Seconds(1);
 
 void Log(absl::string_view message) {
-  static std::mutex mutex;
+  static Mutex mutex;
   static const SystemClock clock;
   static absl::Time next = absl::InfinitePast();
   static int left_out = 0;
-  const std::lock_guard<std::mutex> lock(mutex);
+  const MutexLock lock(mutex);
   const absl::Time now = clock.Monotonic();
   if (now < next) {
     ++left_out;

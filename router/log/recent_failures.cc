@@ -6,7 +6,7 @@
 namespace tlsbridge {
 
 bool RecentFailures::Count(TerminationReason reason, bool written, absl::Time wall) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   Spell& spell = spells_[static_cast<size_t>(reason)];
   if (wall - spell.last > kSpellEnds) spell = {.since = wall};
   ++spell.count;
@@ -20,7 +20,7 @@ bool RecentFailures::Count(TerminationReason reason, bool written, absl::Time wa
 }
 
 void RecentFailures::Add(FailedConnection failure) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   failure.number = ++last_number_;
   ++kept_[static_cast<size_t>(failure.reason)];
   failures_.push_back(std::move(failure));
@@ -34,7 +34,7 @@ void RecentFailures::Add(FailedConnection failure) {
 }
 
 std::vector<FailedConnection> RecentFailures::Take(const Query& query) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<FailedConnection> taken;
   for (auto it = failures_.rbegin(); it != failures_.rend(); ++it) {
     if (it->number <= query.after || taken.size() == query.limit) break;
@@ -47,12 +47,12 @@ std::vector<FailedConnection> RecentFailures::Take(const Query& query) const {
 }
 
 uint64_t RecentFailures::last_number() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return last_number_;
 }
 
 RecentFailures::Spell RecentFailures::SpellOf(TerminationReason reason) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return spells_[static_cast<size_t>(reason)];
 }
 

@@ -13,7 +13,6 @@
 
 #include <array>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "bridge/termination_reason.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -65,13 +65,13 @@ class RecentFailures {
   Spell SpellOf(TerminationReason reason) const;
 
  private:
-  mutable std::mutex mutex_;  // guards all below
-  std::deque<FailedConnection> failures_;
-  std::array<size_t, kTerminationReasons> kept_ = {};  // of each reason
-  std::array<Spell, kTerminationReasons> spells_;
-  uint64_t last_number_ = 0;
-  absl::Time second_began_ = absl::InfinitePast();
-  int folded_in_second_ = 0;
+  mutable Mutex mutex_;
+  std::deque<FailedConnection> failures_ ABSL_GUARDED_BY(mutex_);
+  std::array<size_t, kTerminationReasons> kept_ ABSL_GUARDED_BY(mutex_) = {};  // of each reason
+  std::array<Spell, kTerminationReasons> spells_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time second_began_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  int folded_in_second_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace tlsbridge

@@ -5,7 +5,7 @@
 namespace tlsbridge {
 
 bool RefusalFolder::ShouldWrite(const Refusal& refusal, absl::Time now) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   Window& window = windows_[refusal.what];
   if (window.counts.empty()) window.ends = now + kWindow;
   Count* const count = Find(&window, refusal);
@@ -55,7 +55,7 @@ size_t RefusalFolder::Subjects(const Window& window, const Refusal& refusal) {
 }
 
 void RefusalFolder::Flush(absl::Time now, Report report) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto it = windows_.begin(); it != windows_.end();) {
     const auto current = it++;
     if (current->second.ends > now) continue;
@@ -70,7 +70,7 @@ void RefusalFolder::Flush(absl::Time now, Report report) {
 }
 
 absl::Time RefusalFolder::next_flush() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   absl::Time next = absl::InfiniteFuture();
   for (const auto& [what, window] : windows_) next = std::min(next, window.ends);
   return next;

@@ -19,13 +19,13 @@
 #include <stdint.h>
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <tuple>
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "bridge/counter.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -80,9 +80,9 @@ class RefusalFolder {
   static Count* Find(Window* window, const Refusal& refusal);
   static size_t Subjects(const Window& window, const Refusal& refusal);
 
-  mutable std::mutex mutex_;  // guards windows_
-  std::map<std::string, Window> windows_;
-  Counter folded_;  // with the lock held
+  mutable Mutex mutex_;
+  std::map<std::string, Window> windows_ ABSL_GUARDED_BY(mutex_);
+  Counter folded_;  // is added to with the lock held
 };
 
 }  // namespace tlsbridge

@@ -11,14 +11,14 @@ constexpr absl::Duration kSameStall = absl::Seconds(2);
 }  // namespace
 
 void StallLog::Tell(absl::Duration stall, absl::Time now) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (now - last_ < kSameStall) return;
   last_ = now;
   LogEvent(LogLevel::kWarning, "stalled")
       .Number("ms", absl::ToInt64Milliseconds(stall))
-      .Text(
-          "message",
-          "this process did not run; deadlines have moved by that time, and nobody is cut for it");
+      .Text("message",
+            "the process was not running; deadlines were extended by that time, and no connection "
+            "is closed because of it");
 }
 
 }  // namespace tlsbridge

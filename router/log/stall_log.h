@@ -4,9 +4,8 @@
 // Thread: any. Owner: the router; it outlives the loops that report. Failure: none.
 #pragma once
 
-#include <mutex>
-
 #include "absl/time/time.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -16,8 +15,8 @@ class StallLog {
   void Tell(absl::Duration stall, absl::Time now);
 
  private:
-  std::mutex mutex_;
-  absl::Time last_ = absl::InfinitePast();  // guarded by mutex_
+  Mutex mutex_;
+  absl::Time last_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
 }  // namespace tlsbridge

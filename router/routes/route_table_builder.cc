@@ -109,8 +109,9 @@ absl::StatusOr<RouteTableBuilder::Lists> RouteTableBuilder::ListsOf(const Route&
 
   for (const PortRange& range : match.ports) {
     if (range.first == 0 || range.first > range.last) {
-      return Wrong(route, "ports",
-                   absl::StrCat(range.first, "-", range.last, " is no range from 1 to 65535"));
+      return Wrong(
+          route, "ports",
+          absl::StrCat(range.first, "-", range.last, " is not a valid range (1 to 65535)"));
     }
   }
   for (const PortRange& range : MergedPorts(match.ports)) {

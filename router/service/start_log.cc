@@ -61,8 +61,8 @@ void LogReady(const Config& config, const Capacity& capacity) {
       .Number("wanted", wanted)
       .Number("descriptors", capacity.descriptors)
       .Text("message",
-            "descriptors or memory allow no more; raise the hard limit of open files (ulimit -Hn, "
-            "LimitNOFILE=), two for each connection");
+            "only so many connections fit the open-file limit or memory; each needs 2 descriptors: "
+            "raise LimitNOFILE= (ulimit -Hn)");
 }
 
 }  // namespace tlsbridge

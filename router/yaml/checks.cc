@@ -67,7 +67,7 @@ class ConfigChecks {
       if (other == self || !Collide(*taken[other].second, address)) return;
       Add(taken[self].first, absl::StrCat("overlaps ", taken[other].second->ToString(), " of ",
                                           reading_->Name(taken[other].first, taken[other].first),
-                                          ": both cannot be listened on"));
+                                          ": cannot listen on both"));
     };
     for (size_t i = 0; i < config_.listeners.size(); ++i) {
       check(absl::StrCat(Indexed("listeners", i), ".address"), config_.listeners[i].address);
@@ -93,7 +93,7 @@ class ConfigChecks {
     }
     if (!listener.address.is_unix() && listener.proxy_protocol_from_unix) {
       Add(path + ".proxy_protocol_from_unix",
-          "the listener is no UNIX socket; list the peers in proxy_protocol_from");
+          "the listener is not a UNIX socket; list the peers in proxy_protocol_from");
     }
     // Which of them got which port nobody knows, and so whose header is to be believed.
     if (listener.address.is_unix() || listener.address.port() != 0) return;

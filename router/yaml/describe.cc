@@ -74,7 +74,7 @@ std::string PlainText(const Json& value) {
 }
 
 std::string DefaultText(const Key& key, const Json& value) {
-  if (key.required) return "(must be given)";
+  if (key.required) return "(required)";
   if (value.is_null()) return "";
   return absl::StrCat("`", PlainText(value), "`");
 }

@@ -27,7 +27,7 @@ TypePtr<Listener> ListenerKeys() {
           "peers that must begin with a PROXY protocol header (version 1 or 2); others must not"),
       Key::At<&Listener::proxy_protocol_from_unix>(
           "proxy_protocol_from_unix", BoolType(),
-          "whether everybody on this UNIX listener must begin with a PROXY protocol header"),
+          "whether every peer on this UNIX listener must begin with a PROXY protocol header"),
   });
 }
 
@@ -35,10 +35,10 @@ TypePtr<Shutdown> ShutdownKeys() {
   return Object<Shutdown>({
       Key::At<&Shutdown::drain_delay>(
           "drain_delay", DurationType(absl::ZeroDuration()),
-          "after SIGTERM, accepting goes on for this long, while load balancers take notice"),
-      Key::At<&Shutdown::drain_timeout>(
-          "drain_timeout", DurationType(absl::ZeroDuration()),
-          "then connections have this long to end by themselves; also those that are too old"),
+          "after SIGTERM, how long accepting goes on, so that load balancers notice"),
+      Key::At<&Shutdown::drain_timeout>("drain_timeout", DurationType(absl::ZeroDuration()),
+                                        "then how long connections may take to end by themselves; "
+                                        "also those past their maximum lifetime"),
   });
 }
 
@@ -52,7 +52,7 @@ TypePtr<KernelSettings> KernelKeys() {
           "network namespace need two"),
       Key::At<&KernelSettings::on_exit>(
           "on_exit", EnumType<OnExit>({{"remove", OnExit::kRemove}, {"keep", OnExit::kKeep}}),
-          "what becomes of the table when the process ends, whatever ends it: remove cuts open "
+          "what happens to the table when the process ends, for any reason: remove cuts open "
           "connections, keep (Linux 6.9) lets them and new ones go on until the program is back"),
       Key::At<&KernelSettings::unavailable>(
           "unavailable",
@@ -70,10 +70,10 @@ TypePtr<LogSettings> LogKeys() {
                                                        {"warning", LogLevel::kWarning},
                                                        {"error", LogLevel::kError},
                                                        {"off", LogLevel::kOff}}),
-                                   "the least level that is logged"),
+                                   "minimum level that is logged"),
       Key::At<&LogSettings::format>(
           "format", EnumType<LogFormat>({{"text", LogFormat::kText}, {"json", LogFormat::kJson}}),
-          "lines as text for people or as JSON for machines"),
+          "log lines as text or as JSON"),
       Key::At<&LogSettings::starts>("starts", BoolType(),
                                     "a line when a connection begins, not only when it ends"),
   });
@@ -83,8 +83,8 @@ TypePtr<Config> AdminKeys() {
   return Object<Config>({
       Key::At<&Config::admin>(
           "address", Optional(AddressType()),
-          "where the program answers operators over HTTP (/status, /metrics, /ready and more: GET "
-          "/help lists them), and its own commands: a loopback address, unix:/PATH or unix:@NAME")
+          "address of the admin interface, HTTP (/status, /metrics, /ready and more: GET /help "
+          "lists them), and its own commands: a loopback address, unix:/PATH or unix:@NAME")
           .Required(),
   });
 }
@@ -107,13 +107,13 @@ std::vector<Key> LimitKeys(const std::string& zero_connections) {
   return {
       Key::At<&Limits::connections>("connections",
                                     CountType("connections", 0, kMost, zero_connections),
-                                    "how many there may be at a time"),
+                                    "maximum number at a time"),
       Key::At<&Limits::connections_per_ip>(
-          "connections_per_ip", CountType("connections", 0, kMost, "is no limit"),
+          "connections_per_ip", CountType("connections", 0, kMost, "means no limit"),
           "how many one client address may have (IPv6: one /64); behind a gateway all clients "
           "share one"),
       Key::At<&Limits::new_per_ip_per_minute>("rate_per_ip_per_minute",
-                                              CountType("connections", 0, kMost, "is no limit"),
+                                              CountType("connections", 0, kMost, "means no limit"),
                                               "how many one client address may begin in a minute"),
   };
 }
@@ -135,17 +135,17 @@ TypePtr<Limits> ProgramLimitKeys() {
 
 }  // namespace
 
-TypePtr<Limits> RouteLimitKeys() { return Object<Limits>(LimitKeys("is no limit")); }
+TypePtr<Limits> RouteLimitKeys() { return Object<Limits>(LimitKeys("means no limit")); }
 
 const ObjectOf<Config>& ConfigKeys() {
   static const auto* const keys = new ObjectOf<Config>({
       Key::At<&Config::listeners>("listeners", ListOf(ListenerKeys(), 1),
-                                  "where connections come in")
+                                  "addresses to accept connections on")
           .Required(),
       Key::At<&Config::routes>("routes", ListOf(RouteKeys(), 1),
-                               "what becomes of connections: the route that matches and wins")
+                               "what to do with connections: the best matching route wins")
           .Required(),
-      Key::Group("admin", AdminKeys(), "the interface for operators; none if left out"),
+      Key::Group("admin", AdminKeys(), "the admin interface; none if omitted"),
       Key::At<&Config::limits>("limits", ProgramLimitKeys(), "limits of the whole program"),
       Key::At<&Config::kernel>("kernel", KernelKeys(),
                                "of routes with forwarding_engine nftables, all together"),

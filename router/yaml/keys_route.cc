@@ -30,9 +30,9 @@ TypePtr<Backend> BackendKeys() {
                                  "HOST:PORT with a numeric host, [IPV6]:PORT, unix:/PATH, "
                                  "unix:@NAME, dns:NAME:PORT or srv:_SERVICE._PROTOCOL.NAME")
           .Required(),
-      Key::At<&Backend::weight>("weight", WeightType(), "its share beside the other backends'"),
-      Key::At<&Backend::drain>("drain", BoolType(),
-                               "no new connections; those that are open go on"),
+      Key::At<&Backend::weight>("weight", WeightType(),
+                                "share of connections relative to the other backends"),
+      Key::At<&Backend::drain>("drain", BoolType(), "no new connections; open ones continue"),
   });
 }
 
@@ -52,10 +52,12 @@ TypePtr<HealthCheck> HealthCheckKeys() {
       Key::At<&HealthCheck::interval>("interval", DurationType(absl::Milliseconds(100)),
                                       "from one check to the next, varied by 20 % each way"),
       Key::At<&HealthCheck::timeout>("timeout", DurationType(kLeast), "for the whole check"),
-      Key::At<&HealthCheck::healthy_after>("healthy_after", IntType("checks", 1, 1000),
-                                           "successes in a row that bring a backend back"),
-      Key::At<&HealthCheck::unhealthy_after>("unhealthy_after", IntType("checks", 1, 1000),
-                                             "failures in a row that take a backend out"),
+      Key::At<&HealthCheck::healthy_after>(
+          "healthy_after", IntType("checks", 1, 1000),
+          "consecutive successes after which a backend is healthy"),
+      Key::At<&HealthCheck::unhealthy_after>(
+          "unhealthy_after", IntType("checks", 1, 1000),
+          "consecutive failures after which a backend is unhealthy"),
   });
 }
 
@@ -63,10 +65,11 @@ TypePtr<Ejection> EjectionKeys() {
   return Object<Ejection>({
       Key::At<&Ejection::after_failures>(
           "after_failures", IntType("connections", 0, 1000000, "never ejects"),
-          "connections that fail in a row until a backend is taken out"),
+          "consecutive failed connections after which a backend is ejected"),
       Key::At<&Ejection::first>("first", DurationType(kLeast),
-                                "how long it stays out; doubled by each further ejection"),
-      Key::At<&Ejection::longest>("longest", DurationType(kLeast), "what that grows to at most"),
+                                "how long an ejection lasts; doubled by each further one"),
+      Key::At<&Ejection::longest>("longest", DurationType(kLeast),
+                                  "maximum duration of an ejection"),
       Key::At<&Ejection::keep_fraction>(
           "keep_fraction", NumberType(0, 1),
           "none is taken out when fewer than this share of the backends would be left; where "
@@ -87,9 +90,9 @@ TypePtr<DnsSettings> DnsKeys() {
           "forget_after", DurationType(absl::ZeroDuration()),
           "how long a name keeps its addresses once DNS says that it has none; failures and "
           "time-outs keep them as long as they last"),
-      Key::At<&DnsSettings::servers>("servers", ListOf(AddressType()),
-                                     "name servers to ask, HOST:PORT; those of /etc/resolv.conf "
-                                     "if left out"),
+      Key::At<&DnsSettings::servers>(
+          "servers", ListOf(AddressType()),
+          "name servers to ask, HOST:PORT; those of /etc/resolv.conf if omitted"),
   });
 }
 
@@ -107,7 +110,7 @@ TypePtr<Route> TimeoutKeys() {
                                      "how long backends may take to accept, all attempts together"),
       Key::At<&Route::timeouts, &Timeouts::connect_attempts>(
           "connect_attempts", IntType("backends", 1, 100),
-          "how many backends are tried at most, each for its share of connect and 1s at least"),
+          "maximum number of backends that are tried, each for its share of connect, at least 1s"),
       TimeoutKey<&Timeouts::initial_data>(
           "initial_data", kOff, "how long a new connection may stay without a byte either way"),
       TimeoutKey<&Timeouts::inactivity>("inactivity", kOff,
@@ -219,20 +222,21 @@ TypePtr<Route> RouteKeys() {
                                                   {"source-hash", Balance::kSourceHash},
                                                   {"random-two", Balance::kRandomTwo}}),
                                "how a backend is chosen"),
-      Key::At<&Route::health>("health_check", HealthCheckKeys(), "probing of backends"),
+      Key::At<&Route::health>("health_check", HealthCheckKeys(),
+                              "active health checks of backends"),
       Key::At<&Route::ejection>("ejection", EjectionKeys(),
-                                "taking a backend out after failures of real connections"),
-      Key::At<&Route::slow_start>("slow_start", DurationType(kOff, kIsOff),
-                                  "a backend that comes back gets its full share only after this"),
+                                "ejection of backends after failures of real connections"),
+      Key::At<&Route::slow_start>(
+          "slow_start", DurationType(kOff, kIsOff),
+          "how long a backend that has recovered takes to reach its full share"),
       Key::At<&Route::dns>("dns", DnsKeys(), "lookups of dns: and srv: backends"),
       Key::Group("backend_tls", BackendTlsKeys(), "TLS with backends, for terminate-and-reencrypt"),
-      Key::At<&Route::send_proxy>(
-          "send_proxy_protocol",
-          EnumType<ProxyProtocol>({{"none", ProxyProtocol::kNone},
-                                   {"v1", ProxyProtocol::kV1},
-                                   {"v2", ProxyProtocol::kV2}}),
-          "PROXY protocol header in front of what backends get; checks of their "
-          "health send one, too, which names nobody"),
+      Key::At<&Route::send_proxy>("send_proxy_protocol",
+                                  EnumType<ProxyProtocol>({{"none", ProxyProtocol::kNone},
+                                                           {"v1", ProxyProtocol::kV1},
+                                                           {"v2", ProxyProtocol::kV2}}),
+                                  "PROXY protocol header in front of what backends get; checks of "
+                                  "their health send one, too, without a client address"),
       Key::Group("timeouts", TimeoutKeys(), "how long things may take"),
       Key::Group("tcp", TcpKeys(), "socket options, of both sides"),
       Key::At<&Route::keep_alive>("keep_alive", KeepAliveKeys(), "treatment of idle connections"),

@@ -33,14 +33,15 @@ TypePtr<ClientAuth> ClientAuthKeys() {
       Key::At<&ClientAuth::crl>("crl", FileType("PEM"), "revocation lists of these CAs"),
       Key::At<&ClientAuth::allow>(
           "allow", ListOf(AllowRuleType()),
-          "who is let in, by any one rule; all if left out. `cn:` and `ou:` with the whole name; "
-          "`dns:NAME` or `dns:*.NAME` (one label); `ip:ADDRESS`; `uri:spiffe://prod/ns/*/sa/api` "
-          "(`*` within a segment, a last `/**` everything below); `spki:` and the base64 of the "
-          "public key's SHA-256, as `openssl x509 -in "
-          "CERT -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 "
-          "-binary | base64` prints"),
+          "clients that are allowed, by any one rule; all if omitted. `cn:` and `ou:` with the "
+          "whole name; `dns:NAME` or `dns:*.NAME` (one label); `ip:ADDRESS`; "
+          "`uri:spiffe://prod/ns/*/sa/api` (`*` within a segment, a last `/**` everything below); "
+          "`spki:` and the base64 of the public key's SHA-256, as `openssl x509 -in CERT -pubkey "
+          "-noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64` "
+          "prints"),
       Key::At<&ClientAuth::observe_only>(
-          "observe_only", BoolType(), "let everybody in and log whom the rules would have refused"),
+          "observe_only", BoolType(),
+          "allow all clients, and log those that the rules would have refused"),
   });
 }
 
@@ -56,8 +57,8 @@ TypePtr<Tickets> TicketKeys() {
       Key::At<&Tickets::file>(
           "file", FileType("keys or the secret"),
           "for the mode file: one key a line, 32 to 256 bytes in base64 (`openssl rand -base64 "
-          "48`), 8 at most; the first encrypts, all decrypt. For shared: 32 bytes or more, which a "
-          "new secret replaces at once"),
+          "48`), 8 at most; the first encrypts, all decrypt. For shared: 32 bytes or more; a new "
+          "secret takes effect immediately"),
   });
 }
 
@@ -72,7 +73,8 @@ TypePtr<Route> TlsKeys() {
           EnumType<TlsMode>({{"terminate", TlsMode::kTerminate},
                              {"passthrough", TlsMode::kPassthrough},
                              {"terminate-and-reencrypt", TlsMode::kTerminateAndReencrypt}}),
-          "end TLS here, hand it through untouched, or end it and speak TLS to the backend, too"),
+          "terminate TLS, pass it through untouched, or terminate it and re-encrypt to the "
+          "backend"),
       Key::At<&Route::tls, &ServerTls::certificates>(
           "certificates", ListOf(CertificateKeys(), 1),
           "the one that fits the client's SNI, key types and chain is presented"),
@@ -85,12 +87,12 @@ TypePtr<Route> TlsKeys() {
                                                     "the newest version of TLS"),
       Key::At<&Route::tls, &ServerTls::ciphers>(
           "ciphers", CipherListType(),
-          "ciphers of TLS 1.2 in the server's order, as BoringSSL names them; if left out ECDHE "
-          "with AES-128-GCM or ChaCha20-Poly1305, then AES-256-GCM. Those of TLS 1.3 are fixed, "
-          "in the client's order"),
+          "ciphers of TLS 1.2 in the server's order, as BoringSSL names them; if omitted ECDHE "
+          "with AES-128-GCM or ChaCha20-Poly1305, then AES-256-GCM. Those of TLS 1.3 are fixed, in "
+          "the client's order"),
       Key::At<&Route::tls, &ServerTls::groups>(
           "groups", GroupListType(),
-          "key exchange groups, as BoringSSL names them, the preferred first; if left out "
+          "key exchange groups, as BoringSSL names them, the preferred first; if omitted "
           "X25519MLKEM768, which is post-quantum, X25519, P-256, P-384"),
       Key::At<&Route::tls, &ServerTls::refuse_unknown_sni>(
           "refuse_unknown_sni", BoolType(),
@@ -108,13 +110,13 @@ TypePtr<Route> TlsKeys() {
 TypePtr<Route> BackendTlsKeys() {
   return Object<Route>({
       Key::At<&Route::backend_tls, &BackendTls::ca>(
-          "ca", FileType("PEM"), "the CAs of the backends' certificates; the system's if left out"),
+          "ca", FileType("PEM"), "the CAs of the backends' certificates; the system's if omitted"),
       Key::At<&Route::backend_tls, &BackendTls::verify_name>(
-          "verify_name", VerifyNameType(), "whom the backend's certificate must be for"),
+          "verify_name", VerifyNameType(),
+          "the DNS name or IP address that the backend's certificate must cover"),
       Key::At<&Route::backend_tls, &BackendTls::sni>(
           "sni", ServerNameType(),
-          "the name to ask for; verify_name if left out, and if that is no "
-          "IP address"),
+          "the name to ask for; if omitted verify_name, unless that is an IP address"),
       Key::At<&Route::backend_tls, &BackendTls::cert>("cert", FileType("PEM"),
                                                       "our certificate, then its chain"),
       Key::At<&Route::backend_tls, &BackendTls::key>("key", FileType("PEM"),
@@ -127,7 +129,7 @@ TypePtr<Route> BackendTlsKeys() {
           "the same (RFC 7301, section 3.2); one that picks another fails"),
       Key::At<&Route::backend_tls, &BackendTls::insecure_skip_verify>(
           "insecure_skip_verify", BoolType(),
-          "let any certificate pass: whoever is in between can then read and change everything"),
+          "accept any certificate: a man in the middle can then read and modify everything"),
       Key::At<&Route::bridge, &BridgeOptions::accept_backend_truncation>(
           "truncation", TruncationType(),
           "when a backend's bytes end without close_notify: cut the client off, or pass it on as a "

@@ -37,7 +37,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (std::exchange(started_, true)) {
-      Refuse(mark, "a second document begins here; a configuration is one document");
+      Refuse(mark, "second YAML document; a configuration is a single document");
     }
   }
   void OnDocumentEnd() override {}
@@ -53,7 +53,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     // The library knows the name, but what it names is still open.
-    if (found == anchors_.end()) Refuse(mark, "an alias may not be inside what it names");
+    if (found == anchors_.end()) Refuse(mark, "alias inside its own anchor");
     const NodePtr node = found->second;
     Add(mark, node);
   }
@@ -95,7 +95,7 @@ class TreeBuilder : public YAML::EventHandler {
   static void CheckTag(const YAML::Mark& mark, const std::string& tag) {
     // "?" is a plain scalar or collection, "!" a quoted scalar.
     if (tag.empty() || tag == "?" || tag == "!") return;
-    Refuse(mark, "tags are not used in a configuration; leave it out");
+    Refuse(mark, "YAML tags are not supported; remove it");
   }
 
   void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,

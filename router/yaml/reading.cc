@@ -84,15 +84,15 @@ absl::StatusOr<std::string> Reading::ResolveFile(absl::string_view text) const {
     const size_t end = rest.find('}');
     if (end == absl::string_view::npos) {
       return absl::InvalidArgumentError(
-          absl::StrCat(Quoted(text), " has a ${ without its }; use ${NAME} or ${NAME:-default}"));
+          absl::StrCat(Quoted(text), " has an unterminated ${; use ${NAME} or ${NAME:-default}"));
     }
     const absl::string_view inner = rest.substr(0, end);
     rest.remove_prefix(end + 1);
     const size_t separator = inner.find(":-");
     const absl::string_view name = inner.substr(0, separator);
     if (!IsVariableName(name)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(Quoted(name), " is no name of a variable; use ${NAME} or ${NAME:-default}"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          Quoted(name), " is not a valid variable name; use ${NAME} or ${NAME:-default}"));
     }
     std::optional<std::string> value = environment_(name);
     // As in a shell: ":-" also stands in for an empty value.
@@ -100,7 +100,7 @@ absl::StatusOr<std::string> Reading::ResolveFile(absl::string_view text) const {
       value = std::string(inner.substr(separator + 2));
     }
     if (!value.has_value()) {
-      return absl::InvalidArgumentError(absl::StrCat("the environment has no ", name,
+      return absl::InvalidArgumentError(absl::StrCat("environment variable not set: ", name,
                                                      "; set it, or give a default with ${", name,
                                                      ":-default}"));
     }
@@ -110,7 +110,7 @@ absl::StatusOr<std::string> Reading::ResolveFile(absl::string_view text) const {
     return absl::InvalidArgumentError(absl::StrCat(Quoted(text), " names no file"));
   }
   if (absl::StrContains(resolved, '\0')) {
-    return absl::InvalidArgumentError("a file's name has no NUL byte");
+    return absl::InvalidArgumentError("a file name cannot contain a NUL byte");
   }
   const size_t slash = file_name_.rfind('/');
   if (absl::StartsWith(resolved, "/") || slash == std::string::npos) return resolved;

@@ -84,7 +84,7 @@ class RouteChecks {
     };
     for (size_t i = 0; i < route_.match.ports.size(); ++i) {
       const std::string key = absl::StrCat("match.ports[", i, "]");
-      if (Sound(key) && !listens(route_.match.ports[i])) Wrong(key, "no listener has such a port");
+      if (Sound(key) && !listens(route_.match.ports[i])) Wrong(key, "no listener has this port");
     }
     const bool all_unix = std::all_of(
         config_.listeners.begin(), config_.listeners.end(), [](const Listener& listener) {
@@ -108,7 +108,7 @@ class RouteChecks {
       const SocketAddress& server = route_.dns.servers[i];
       const std::string key = absl::StrCat("dns.servers[", i, "]");
       if (!Sound(key)) continue;
-      if (server.is_unix()) Wrong(key, "a name server has an IP address");
+      if (server.is_unix()) Wrong(key, "a name server must be given by its IP address");
       if (server.has_zone()) Wrong(key, "a name server cannot have a zone");
     }
     if (Sound("ejection.first") && Sound("ejection.longest") &&
@@ -176,8 +176,8 @@ class RouteChecks {
     } else if (Sound("backend_tls.insecure_skip_verify") &&
                !route_.backend_tls.insecure_skip_verify && Missing("backend_tls.verify_name")) {
       Wrong("backend_tls.verify_name",
-            absl::StrCat("is missing: whom the backend's certificate must be for; or give up on "
-                         "that with ",
+            absl::StrCat("is missing: the DNS name or IP address that the backend's certificate "
+                         "must cover; or give up on that with ",
                          Name("backend_tls.insecure_skip_verify", "insecure_skip_verify", "true")));
     }
     CheckPlaintext();
@@ -203,10 +203,10 @@ class RouteChecks {
       return std::all_of(route_.backends.begin(), route_.backends.end(), gets_nothing);
     };
     if (none([](const Backend& backend) { return backend.weight == 0; })) {
-      Wrong("backends", "all weights are 0, so that none gets a connection");
+      Wrong("backends", "all weights are 0, so none gets connections");
     } else if (none([](const Backend& backend) { return backend.drain || backend.weight == 0; })) {
       Wrong("backends",
-            "all drain or have weight 0, so that none gets a connection; to take the route out of "
+            "all drain or have weight 0, so none gets connections; to take the route out of "
             "service use action: block");
     }
     if (!looked_up && Given("dns")) Wrong("dns", "no backend is a dns: or srv: name");
@@ -269,7 +269,7 @@ class RouteChecks {
       if (std::find(spoken.begin(), spoken.end(), wanted[i]) != spoken.end()) continue;
       Wrong(key,
             absl::StrCat(Quoted(wanted[i]), " is none of tls.alpn (", absl::StrJoin(spoken, ", "),
-                         "), so that what is matched is not negotiated"));
+                         "), so what is matched is never negotiated"));
     }
   }
 
@@ -321,16 +321,15 @@ class RouteChecks {
     const std::vector<std::string>& backends = route_.backend_tls.alpn;
     if (backends.empty()) return;
     if (clients.empty()) {
-      Wrong("backend_tls.alpn",
-            absl::StrCat("is never offered: a backend is offered what was agreed on with the "
-                         "client, and without ",
-                         Name("tls.alpn", "tls.alpn"), " nothing is"));
+      Wrong("backend_tls.alpn", absl::StrCat("is never offered: a backend is offered what was "
+                                             "negotiated with the client, and without ",
+                                             Name("tls.alpn", "tls.alpn"), " nothing is"));
     } else if (std::find_first_of(clients.begin(), clients.end(), backends.begin(),
                                   backends.end()) == clients.end()) {
       Wrong("backend_tls.alpn",
             absl::StrCat("has none of ", Name("tls.alpn", "tls.alpn"), " (",
                          absl::StrJoin(clients, ", "),
-                         "), so that no protocol can be agreed on with a client and a backend"));
+                         "), so no protocol can be negotiated with both client and backend"));
     }
   }
 

@@ -87,7 +87,7 @@ TypePtr<T> ParsedType(const std::string& name, absl::StatusOr<T> (*parse)(absl::
 
 // Names that the library knows.
 absl::StatusOr<std::string> Known(const std::string& text, const tls::ProtocolOptions& options) {
-  if (text.empty()) return absl::InvalidArgumentError("the text is empty; leave the key out");
+  if (text.empty()) return absl::InvalidArgumentError("empty value; remove the key");
   const absl::Status status = tls::CheckProtocolOptions(options);
   if (status.ok()) return text;
   // Without the option's name, which stands in front anyway.
@@ -203,7 +203,7 @@ TypePtr<bool> BoolType() {
 
 TypePtr<std::string> TextType(std::string name) {
   return CheckedText(std::move(name), [](const std::string& text) -> absl::StatusOr<std::string> {
-    if (text.empty()) return absl::InvalidArgumentError("the text is empty; leave the key out");
+    if (text.empty()) return absl::InvalidArgumentError("empty value; remove the key");
     return text;
   });
 }
@@ -225,7 +225,7 @@ TypePtr<std::string> RouteNameType() {
                          return absl::ascii_isalnum(c) || absl::StrContains("-_.", c);
                        });
     if (right) return text;
-    return NotAllowed(text, "a name has 1 to 64 letters, digits, '-', '_' and dots");
+    return NotAllowed(text, "a name must be 1 to 64 letters, digits, '-', '_' or dots");
   });
 }
 
@@ -243,9 +243,8 @@ TypePtr<std::string> KernelTableType() {
                            });
         if (right) return text;
         return NotAllowed(text,
-                          "a table of that name is replaced, so that it is "
-                          "tlsbridge, or tlsbridge- and letters, digits, '-', '_' "
-                          "and dots, 64 in all");
+                          "must be tlsbridge or tlsbridge-NAME (letters, digits, '-', '_', dots; "
+                          "64 in all), because an existing table of that name is replaced");
       });
 }
 
@@ -254,9 +253,9 @@ TypePtr<std::string> DomainPatternType() {
                      [](const std::string& text) -> absl::StatusOr<std::string> {
                        absl::StatusOr<std::string> domain = ParseDomainPattern(text);
                        if (domain.ok()) return domain;
-                       return absl::InvalidArgumentError(
-                           absl::StrCat(Quoted(text), " is no domain: ", domain.status().message(),
-                                        "; use orders.internal, *.internal or *"));
+                       return absl::InvalidArgumentError(absl::StrCat(
+                           "invalid domain ", Quoted(text), ": ", domain.status().message(),
+                           "; use orders.internal, *.internal or *"));
                      });
 }
 
@@ -265,7 +264,7 @@ TypePtr<std::string> ServerNameType() {
     absl::StatusOr<std::string> name = ParseDomainName(text);
     if (name.ok()) return name;
     return absl::InvalidArgumentError(
-        absl::StrCat(Quoted(text), " is no DNS name: ", name.status().message()));
+        absl::StrCat("invalid DNS name ", Quoted(text), ": ", name.status().message()));
   });
 }
 
@@ -276,7 +275,7 @@ TypePtr<std::string> VerifyNameType() {
         absl::StatusOr<std::string> name = ParseDomainName(text);
         if (name.ok()) return name;
         return absl::InvalidArgumentError(absl::StrCat(
-            Quoted(text), " is neither DNS name nor IP address: ", name.status().message()));
+            Quoted(text), " is neither a DNS name nor an IP address: ", name.status().message()));
       });
 }
 
@@ -286,7 +285,8 @@ TypePtr<std::string> ProtocolType() {
     const bool right = !text.empty() && text.size() <= 255 &&
                        std::all_of(text.begin(), text.end(), absl::ascii_isgraph);
     if (right) return text;
-    return NotAllowed(text, "a protocol has 1 to 255 visible ASCII characters, such as h2");
+    return NotAllowed(text,
+                      "an ALPN protocol must be 1 to 255 visible ASCII characters, such as h2");
   });
 }
 
@@ -331,7 +331,7 @@ TypePtr<PortRange> PortRangeType() {
       return NotAllowed();
     }
     if (first < 1 || last > 65535 || first > 65535) {
-      return NotAllowed(text, "ports are from 1 to 65535");
+      return NotAllowed(text, "ports must be 1 to 65535");
     }
     if (last < first) return NotAllowed(text, "the range ends before it begins");
     return PortRange{static_cast<uint16_t>(first), static_cast<uint16_t>(last)};

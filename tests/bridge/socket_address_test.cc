@@ -37,38 +37,38 @@ TEST_P(SocketAddressRefuses, AndSaysWhyAndWhatIsAllowed) {
   const auto parsed = SocketAddress::Parse(GetParam().text);
   ASSERT_FALSE(parsed.ok()) << parsed->ToString();
   const std::string message(parsed.status().message());
-  EXPECT_THAT(message, HasSubstr("'" + GetParam().text + "' is no address"));
+  EXPECT_THAT(message, HasSubstr("invalid address '" + GetParam().text + "': "));
   EXPECT_THAT(message, HasSubstr(GetParam().why));
   EXPECT_THAT(message, HasSubstr("[IPV6]:PORT"));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     SocketAddress, SocketAddressRefuses,
-    ::testing::Values(Mistake{"", "no port"}, Mistake{"8443", "no port"},
-                      Mistake{"127.0.0.1", "no port"},
-                      Mistake{"127.0.0.1:", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1:65536", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1:99999999999", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1:-1", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1:+1", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1: 80", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1:80 ", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1:0x50", "not a number from 0 to 65535"},
-                      Mistake{"127.0.0.1:http", "not a number from 0 to 65535"},
+    ::testing::Values(Mistake{"", "missing port"}, Mistake{"8443", "missing port"},
+                      Mistake{"127.0.0.1", "missing port"},
+                      Mistake{"127.0.0.1:", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1:65536", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1:99999999999", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1:-1", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1:+1", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1: 80", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1:80 ", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1:0x50", "invalid port (0 to 65535)"},
+                      Mistake{"127.0.0.1:http", "invalid port (0 to 65535)"},
                       Mistake{":8443", "[::] every IPv6 address"},
-                      Mistake{"localhost.localdomain:80", "the host is no IPv4 address"},
-                      Mistake{"127.0.0.256:80", "the host is no IPv4 address"},
-                      Mistake{"127.1:80", "the host is no IPv4 address"},
-                      Mistake{"::1:80", "the host is no IPv4 address"},
-                      Mistake{"[]:80", "the host is no IPv4 address"},
-                      Mistake{"[::1:80", "the host is no IPv4 address"},
-                      Mistake{"[127.0.0.1]:80", "between the brackets is no IPv6 address"},
-                      Mistake{"[::g]:80", "between the brackets is no IPv6 address"},
+                      Mistake{"localhost.localdomain:80", "the host is not an IPv4 address"},
+                      Mistake{"127.0.0.256:80", "the host is not an IPv4 address"},
+                      Mistake{"127.1:80", "the host is not an IPv4 address"},
+                      Mistake{"::1:80", "the host is not an IPv4 address"},
+                      Mistake{"[]:80", "the host is not an IPv4 address"},
+                      Mistake{"[::1:80", "the host is not an IPv4 address"},
+                      Mistake{"[127.0.0.1]:80", "not an IPv6 address between the brackets"},
+                      Mistake{"[::g]:80", "not an IPv6 address between the brackets"},
                       Mistake{"unix:", "must be absolute"},
                       Mistake{"unix:app.sock", "must be absolute"},
-                      Mistake{"unix:/" + std::string(107, 'a'), "107 bytes at most"},
-                      Mistake{"unix:@", "behind the @ is no name"},
-                      Mistake{"unix:@" + std::string(107, 'a'), "107 bytes at most"}));
+                      Mistake{"unix:/" + std::string(107, 'a'), "limit 107 bytes"},
+                      Mistake{"unix:@", "missing name after the @"},
+                      Mistake{"unix:@" + std::string(107, 'a'), "limit 107 bytes"}));
 
 class SocketAddressRoundTrip : public ::testing::TestWithParam<std::string> {};
 
@@ -110,7 +110,7 @@ TEST(SocketAddress, ALinkLocalAddressHasTheZoneOfAnInterface) {
   EXPECT_EQ(*SocketAddress::Parse("[fe80::1%" + number + "]:80"), *named);
   for (const std::string zone : {"%", "%no-such-link", "%4294967295", "%-1", "%lo ", "%lo%lo"}) {
     EXPECT_THAT(std::string(SocketAddress::Parse("[fe80::1" + zone + "]:80").status().message()),
-                HasSubstr("no interface of this machine"))
+                HasSubstr("not an interface of this machine"))
         << zone;
   }
   EXPECT_THAT(std::string(SocketAddress::Parse("[fe80::1]:80").status().message()),

@@ -131,7 +131,7 @@ TEST_F(ExplainTest, SaysByWhichRuleAClientIsLetIn) {
   const ProgramResult result = Explain(good_.certificate);
   EXPECT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_THAT(result.output, HasSubstr("no match cn:bad\n"));
-  EXPECT_THAT(result.output, HasSubstr("let in by cn:good\n"));
+  EXPECT_THAT(result.output, HasSubstr("allowed by cn:good\n"));
 }
 
 TEST_F(ExplainTest, TakesTheFlagsOfASidecar) {
@@ -143,7 +143,7 @@ TEST_F(ExplainTest, TakesTheFlagsOfASidecar) {
   };
   const ProgramResult in = with({"--allow-cn", "good"});
   EXPECT_EQ(in.exit_code, 0) << in.errors;
-  EXPECT_THAT(in.output, HasSubstr("let in by cn:good\n"));
+  EXPECT_THAT(in.output, HasSubstr("allowed by cn:good\n"));
   // Those that have nothing to do with clients do no harm.
   EXPECT_EQ(with({"--allow-cn", "other", "--listen", "127.0.0.1:1"}).exit_code, 1);
   const ProgramResult bad = with({"--allow-cn", "good", "--max-lifetime", "never"});
@@ -168,7 +168,7 @@ TEST_F(ExplainTest, OfSeveralRoutesItChoosesTheOneThatAsksForCertificates) {
       "- name: open\n  match: {domains: [open.internal]}\n  backends: [{address: "
       "'127.0.0.1:81'}]\n  tls: {certificates: [{cert: ",
       certificates().Issue().certificate, ", key: ", certificates().Issue().key, "}]}\n");
-  EXPECT_THAT(Explain(good_.certificate, second).output, HasSubstr("let in by cn:good\n"));
+  EXPECT_THAT(Explain(good_.certificate, second).output, HasSubstr("allowed by cn:good\n"));
   const std::string third = absl::StrCat(
       second,
       "- name: more\n  match: {domains: [more.internal]}\n  backends: [{address: "

@@ -30,7 +30,7 @@ TEST(BackendOptionsTest, SaysWhatIsWrong) {
   EXPECT_EQ(message([](BackendOptions* o) { o->verify_name = "*.internal"; }),
             "verify_name: '*.internal' is neither a DNS name nor an IP address");
   EXPECT_EQ(message([](BackendOptions* o) { o->server_name = "10.0.0.7"; }),
-            "server_name: '10.0.0.7' is no DNS name (RFC 6066 section 3)");
+            "server_name: '10.0.0.7' is not a DNS name (RFC 6066 section 3)");
   EXPECT_EQ(message([](BackendOptions* o) {
               o->alpn = {"h2", ""};
             }),

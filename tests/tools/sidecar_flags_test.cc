@@ -315,8 +315,8 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
        "--client-ca contradicts --client-cert=off; use required or optional"},
       {{"--client-ca=x", "--allow-ip=300.1.2.3"}, "--allow-ip: "},
       {{"--backend-ca=x"},
-       "--backend-name is missing: whom the backend's certificate must be for; or give up on that "
-       "with --backend-insecure"},
+       "--backend-name is missing: the DNS name or IP address that the backend's certificate must "
+       "cover; or give up on that with --backend-insecure"},
       {{"--backend-ca=x", "--backend-insecure"},
        "--backend-ca contradicts --backend-insecure, which verifies nothing"},
       {{"--backend-ca=system", "--backend-insecure"},
@@ -341,8 +341,7 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
        "--max-lifetime: 'soon' is not allowed; expected duration, 0 or more, 0 is off, such as "
        "500ms, 30s, 5m or 1h30m"},
       {{"--admin-listen=0.0.0.0:9"}, "--admin-listen: 0.0.0.0:9 is not allowed: "},
-      {{"--listen=0.0.0.0:1"},
-       "--listen: overlaps 0.0.0.0:1 of --listen: both cannot be listened on"},
+      {{"--listen=0.0.0.0:1"}, "--listen: overlaps 0.0.0.0:1 of --listen: cannot listen on both"},
   };
   for (const auto& [arguments, expected] : cases) {
     const std::vector<std::string> problems = ProblemsOf(arguments);

@@ -32,7 +32,7 @@ bool Signed(X509* issuer, X509* certificate) {
 std::string WhyOutOfPlace(const std::vector<bssl::UniquePtr<X509>>& chain, size_t i) {
   X509* certificate = chain[i].get();
   if (NamesAsIssuer(certificate, certificate)) {
-    return absl::StrCat(Describe(chain, i), " is self-signed, so that nothing can follow it; ",
+    return absl::StrCat(Describe(chain, i), " is self-signed, so nothing may follow it; ",
                         Describe(chain, i + 1), " does");
   }
   for (size_t j = 0; j < chain.size(); ++j) {

@@ -30,11 +30,11 @@ void WarnOfUse(CertificateUse use, KeyPair* pair) {
   // Each is all ones where there is no such extension.
   const uint32_t extended = X509_get_extended_key_usage(leaf);
   if ((extended & ((server ? XKU_SSL_SERVER : XKU_SSL_CLIENT) | XKU_ANYEKU)) == 0) {
-    warn(server ? "its extended key usage lacks serverAuth, so that clients will refuse it"
-                : "its extended key usage lacks clientAuth, so that backends will refuse it");
+    warn(server ? "its extended key usage lacks serverAuth, so clients will reject it"
+                : "its extended key usage lacks clientAuth, so backends will reject it");
   }
   if ((X509_get_key_usage(leaf) & kDigitalSignature) == 0) {
-    warn("its key usage lacks digitalSignature, so that peers will refuse what it signs");
+    warn("its key usage lacks digitalSignature, so peers will reject its signatures");
   }
   size_t bytes = 0;
   for (size_t i = 0; i < pair->chain.size(); ++i) {
@@ -44,7 +44,7 @@ void WarnOfUse(CertificateUse use, KeyPair* pair) {
     const bool self_issued =
         SameName(X509_get_subject_name(certificate), X509_get_issuer_name(certificate));
     if (const std::string weakness = WeaknessOf(certificate, self_issued); !weakness.empty()) {
-      warn(absl::StrCat("certificate ", i + 1, " in it ", weakness, ", so that peers refuse it"));
+      warn(absl::StrCat("certificate ", i + 1, " in it ", weakness, ", so peers reject it"));
     }
   }
   if (bytes > kMaxChainBytes) {

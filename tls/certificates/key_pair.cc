@@ -101,9 +101,8 @@ absl::StatusOr<KeyPair> LoadKeyPair(const std::string& certificate_path,
   }
   auto pair = ParseKeyPair(certificate_pem, certificate_path, key_pem, key_path, now);
   if (pair.ok() && AnybodyMayRead(key_path)) {
-    pair->warnings.push_back(absl::StrCat(key_path,
-                                          ": anybody on this machine may read this private key; "
-                                          "chmod o-r would end that"));
+    pair->warnings.push_back(
+        absl::StrCat(key_path, ": private key is world-readable; run: chmod o-r ", key_path));
   }
   return pair;
 }

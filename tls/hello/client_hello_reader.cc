@@ -102,7 +102,7 @@ bool ClientHelloReader::Acceptable(absl::Span<const uint8_t> record) {
     header[seen] = seen < so_far ? raw_[kRecordHeaderBytes + seen] : more[seen - so_far];
   }
   if (seen > 0 && header[0] != SSL3_MT_CLIENT_HELLO) {
-    return Refuse(FailureDetail::kProtocol, "a first message that is no ClientHello",
+    return Refuse(FailureDetail::kProtocol, "a first message other than ClientHello",
                   SSL_AD_UNEXPECTED_MESSAGE);
   }
   if (seen < kMessageHeaderBytes) return true;

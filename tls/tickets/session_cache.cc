@@ -6,7 +6,7 @@
 namespace tlsbridge::tls {
 
 void SessionCache::Put(absl::string_view backend, Resumable resumable) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   size_t of_backend = 0;
   auto oldest = entries_.end();
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
@@ -23,7 +23,7 @@ void SessionCache::Put(absl::string_view backend, Resumable resumable) {
 }
 
 SessionCache::Resumable SessionCache::Take(absl::string_view backend) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto newest = std::find_if(entries_.begin(), entries_.end(), [backend](const Entry& entry) {
     return entry.backend == backend;
   });
@@ -34,7 +34,7 @@ SessionCache::Resumable SessionCache::Take(absl::string_view backend) {
 }
 
 size_t SessionCache::size() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return entries_.size();
 }
 

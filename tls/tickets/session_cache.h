@@ -10,11 +10,11 @@
 #include <openssl/ssl.h>
 
 #include <deque>
-#include <mutex>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge::tls {
 
@@ -46,8 +46,8 @@ class SessionCache {
     Resumable resumable;
   };
 
-  mutable std::mutex mutex_;
-  std::deque<Entry> entries_;  // newest first
+  mutable Mutex mutex_;
+  std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // newest first
 };
 
 }  // namespace tlsbridge::tls

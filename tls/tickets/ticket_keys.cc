@@ -12,13 +12,13 @@
 #include <string.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "tls/context_slot.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge::tls {
 namespace {
@@ -90,7 +90,7 @@ class TicketKeys {
   // A copy, so that nobody waits for another's ciphers.
   void Read(KeySet* set) {
     const absl::Time now = secrets_->Now();
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!Good(set_, absl::ToUnixNanos(now))) Derive(secrets_->Take(now), &set_);
     *set = set_;
   }
@@ -113,8 +113,8 @@ class TicketKeys {
 
   const std::shared_ptr<TicketSecrets> secrets_;
   const std::string info_;
-  std::mutex mutex_;
-  KeySet set_ = {};  // guarded by mutex_; no key yet, and good at no time
+  Mutex mutex_;
+  KeySet set_ ABSL_GUARDED_BY(mutex_) = {};  // no key yet, and good at no time
 };
 
 // A ticket has its client's certificates in it, and is shown in a hello, of which 16 KiB are read.

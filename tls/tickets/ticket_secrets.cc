@@ -117,18 +117,24 @@ absl::Status TicketSecrets::Load() {
   }
   auto secrets = ReadSecrets(options_);
   if (!secrets.ok()) return secrets.status();
+  const MutexLock lock(mutex_);
   secrets_ = *std::move(secrets);
   return absl::OkStatus();
 }
 
 void TicketSecrets::TakeOver(const TicketSecrets& renewed) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  secrets_ = renewed.secrets_;
+  std::vector<Secret> secrets;
+  {
+    const MutexLock lock(renewed.mutex_);
+    secrets = renewed.secrets_;
+  }
+  const MutexLock lock(mutex_);
+  secrets_ = std::move(secrets);
   generation_.fetch_add(1, std::memory_order_release);
 }
 
 TicketSecrets::Snapshot TicketSecrets::Take(absl::Time now) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   Snapshot snapshot;
   switch (options_.mode) {
     case TicketOptions::Mode::kOff:
@@ -163,7 +169,7 @@ void TicketSecrets::RotateRandom(absl::Time now) {
 
 TicketSecrets::Random TicketSecrets::ExportRandom() {
   const absl::Time now = Now();
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (options_.mode != TicketOptions::Mode::kRandom) return {};
   if (now >= rotates_at_) RotateRandom(now);
   return {secrets_, rotates_at_ - now};
@@ -171,7 +177,7 @@ TicketSecrets::Random TicketSecrets::ExportRandom() {
 
 void TicketSecrets::ImportRandom(const Random& random) {
   const absl::Time now = Now();
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   if (options_.mode != TicketOptions::Mode::kRandom || random.secrets.empty()) return;
   secrets_ = random.secrets;
   // A shorter period, if that is what is wanted now.

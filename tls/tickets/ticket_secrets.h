@@ -25,12 +25,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge::tls {
 
@@ -97,15 +97,16 @@ class TicketSecrets {
   TicketSecrets(const TicketOptions& options, const Clocks& clocks);
 
   absl::Status Load();
-  void RotateRandom(absl::Time now);
-  Snapshot OfPeriod(absl::Time now) const;
+  void RotateRandom(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Snapshot OfPeriod(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TicketOptions options_;
   const Clock clock_;
   std::atomic<uint64_t> generation_ = 1;
-  std::mutex mutex_;                              // guards all below
-  std::vector<Secret> secrets_;                   // kShared: the one that all are made from
-  absl::Time rotates_at_ = absl::InfinitePast();  // kRandom
+  mutable Mutex mutex_;
+  // kShared: the one that all are made from.
+  std::vector<Secret> secrets_ ABSL_GUARDED_BY(mutex_);
+  absl::Time rotates_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // kRandom
 };
 
 }  // namespace tlsbridge::tls

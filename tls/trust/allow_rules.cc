@@ -93,9 +93,9 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
   for (const std::string& text : rules) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
     Rule rule = {Kind::kCommonName, parts.second, text};
-    if (rule.pattern.empty()) return Refuse(text, "has no pattern");
+    if (rule.pattern.empty()) return Refuse(text, "missing pattern");
     if (absl::StripAsciiWhitespace(rule.pattern) != rule.pattern && parts.first != "spki") {
-      return Refuse(text, "has white space around its pattern, which no name has");
+      return Refuse(text, "leading or trailing white space around the pattern");
     }
     if (parts.first == "cn") {
       rule.kind = Kind::kCommonName;
@@ -106,25 +106,26 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
       absl::AsciiStrToLower(&rule.pattern);
       if (rule.pattern.back() == '.') rule.pattern.pop_back();  // the root's, which no SAN has
       const absl::string_view name = absl::StripPrefix(rule.pattern, "*.");
-      if (absl::StrContains(name, '*')) return Refuse(text, "a * stands for the first label only");
+      if (absl::StrContains(name, '*'))
+        return Refuse(text, "* is a wildcard in the first label only");
       if (!IsDnsName(name)) {
-        return Refuse(text, "is no DNS name as certificates have them (others than ASCII as xn--)");
+        return Refuse(text, "not a DNS name (non-ASCII names must be given in punycode, xn--...)");
       }
     } else if (parts.first == "ip") {
       rule.kind = Kind::kIp;
       rule.pattern = CanonicalIp(rule.pattern);
-      if (rule.pattern.empty()) return Refuse(text, "is no IP address");
+      if (rule.pattern.empty()) return Refuse(text, "not an IP address");
     } else if (parts.first == "uri") {
       rule.kind = Kind::kUri;
       const absl::string_view path = absl::StripSuffix(rule.pattern, "/**");
       if (absl::StrContains(path, "**"))
-        return Refuse(text, "** may stand at the end only, as /**");
-      if (!absl::StrContains(path, "://")) return Refuse(text, "is no URI: it has no ://");
+        return Refuse(text, "** is allowed at the end only, as /**");
+      if (!absl::StrContains(path, "://")) return Refuse(text, "not a URI: it has no ://");
       if (absl::StartsWithIgnoreCase(path, "spiffe://")) {
         // Of a SPIFFE ID both are in lower case (SPIFFE-ID section 2).
         const absl::string_view head = path.substr(0, path.find('/', sizeof("spiffe://") - 1));
         if (absl::AsciiStrToLower(head) != head) {
-          return Refuse(text, "scheme and trust domain of a SPIFFE ID are in lower case");
+          return Refuse(text, "scheme and trust domain of a SPIFFE ID must be lower case");
         }
       }
     } else if (parts.first == "spki") {
@@ -132,18 +133,21 @@ absl::StatusOr<AllowRules> AllowRules::Parse(absl::Span<const std::string> rules
       // Padding and white space are matters of taste; what is compared is what IdentityOf() writes.
       std::string digest;
       if (!absl::Base64Unescape(rule.pattern, &digest) || digest.size() != kSha256Bytes) {
-        return Refuse(text, "is not the base64 of a SHA-256: 44 characters and nothing else");
+        return Refuse(text, "not the base64 of a SHA-256 (44 characters)");
       }
       rule.pattern = absl::Base64Escape(digest);
     } else {
-      return Refuse(text, "begins with none of cn:, ou:, dns:, ip:, uri:, spki:");
+      const bool is_uri = absl::StartsWith(parts.second, "//");  // spiffe://...
+      return Refuse(text,
+                    absl::StrCat("must begin with cn:, ou:, dns:, ip:, uri: or spki:",
+                                 is_uri ? absl::StrCat(" (did you mean 'uri:", text, "'?)") : ""));
     }
     // Else it would be taken for a wildcard by whoever reads the rule, and match nobody. But a
     // common name may itself be that of a wildcard certificate.
     const bool is_whole_name =
         rule.kind == Kind::kCommonName || rule.kind == Kind::kOrganizationalUnit;
     if (is_whole_name && absl::StrContains(absl::StripPrefix(rule.pattern, "*."), '*')) {
-      return Refuse(text, "a name is compared whole; * stands for nothing in it");
+      return Refuse(text, "names are compared whole: * is not a wildcard here");
     }
     parsed.rules_.push_back(std::move(rule));
   }

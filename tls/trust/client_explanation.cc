@@ -63,8 +63,8 @@ std::string ClientExplanation::ToText() const {
     absl::StrAppend(&text, outcome.matches ? "  matches  " : "  no match ", outcome.rule, "\n");
   }
   if (problem.empty()) {
-    absl::StrAppend(&text, "let in by ",
-                    rules.empty() ? "its CA alone: there are no rules" : allowed_by, "\n");
+    absl::StrAppend(&text, "allowed by ",
+                    rules.empty() ? "its CA alone (there are no allow rules)" : allowed_by, "\n");
   } else {
     absl::StrAppend(&text, let_in ? "would be refused (observe-only): " : "refused: ", problem,
                     ": ", Meaning(problem), "\n");

@@ -132,12 +132,13 @@ absl::StatusOr<TrustFacts> ReadTrustFacts(const TrustOptions& options, absl::Tim
     const std::string name = DistinguishedName(X509_get_subject_name(ca.get()));
     if (const std::string weakness = WeaknessOf(ca.get(), /*is_anchor=*/true); !weakness.empty()) {
       facts.warnings.push_back(absl::StrCat(options.ca_name, ": the CA '", name, "' in it ",
-                                            weakness, ": whomever it vouches for is refused"));
+                                            weakness,
+                                            ": every certificate issued by it is rejected"));
     }
     if (until >= now) continue;
     facts.warnings.push_back(absl::StrCat(options.ca_name, ": the CA '", name,
                                           "' in it has expired, on ", FormatUtc(until),
-                                          ": nobody trusts it"));
+                                          ": certificates issued by it are rejected"));
   }
   if (options.crl_pem.empty()) return facts;
   const auto crls = ParseCrls(options.crl_pem, options.crl_name);

@@ -77,7 +77,7 @@ absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const Fil
     if (then != stamp && attempt < kAttempts) continue;
     if (then != stamp) {
       content = absl::UnavailableError(
-          absl::StrCat(absl::StrJoin(paths, ", "), ": changed again and again while being read"));
+          absl::StrCat(absl::StrJoin(paths, ", "), ": kept changing while being read"));
     }
     if (content.ok()) {
       return FileSet<T>{std::move(paths), stamp, digest, "", *std::move(content), once};

@@ -20,12 +20,12 @@ void ReadingNote::Note(absl::Span<const std::string> paths) {
   ReadingNote* const note = OfThisThread().get();
   if (note == nullptr) return;
   std::string text = absl::StrJoin(paths, ", ");
-  const std::lock_guard<std::mutex> lock(note->mutex_);
+  const MutexLock lock(note->mutex_);
   note->paths_ = std::move(text);
 }
 
 std::string ReadingNote::Tell() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   return paths_;
 }
 

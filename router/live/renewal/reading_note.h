@@ -6,10 +6,10 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "absl/types/span.h"
+#include "tls/mutex.h"
 
 namespace tlsbridge {
 
@@ -23,8 +23,8 @@ class ReadingNote {
   std::string Tell() const;
 
  private:
-  mutable std::mutex mutex_;
-  std::string paths_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::string paths_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tlsbridge

@@ -100,7 +100,7 @@ TEST(Cidr, RefusesBitsBehindThePrefix) {
                            "8000::/0", "::ffff:0:0/95", "::ffff:10.0.0.0/90"}) {
     const absl::Status status = Cidr::Parse(text).status();
     ASSERT_FALSE(status.ok()) << text;
-    EXPECT_NE(std::string(status.message()).find("behind its prefix"), std::string::npos) << status;
+    EXPECT_NE(std::string(status.message()).find("beyond its prefix"), std::string::npos) << status;
   }
 }
 

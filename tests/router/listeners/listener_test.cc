@@ -63,7 +63,7 @@ TEST(ListeningSocket, KnowsThePortThatTheKernelGave) {
 TEST(ListeningSocket, RefusesAPortThatIsTakenAndSaysWhatToDo) {
   const auto first = Open(At("127.0.0.1:0"));
   EXPECT_THAT(WhyNot(first->address()), HasSubstr(first->address().ToString()));
-  EXPECT_THAT(WhyNot(first->address()), HasSubstr("stop what listens there"));
+  EXPECT_THAT(WhyNot(first->address()), HasSubstr("stop the program that listens there"));
 }
 
 TEST(ListeningSocket, RefusesAnAddressOfAnotherMachine) {
@@ -104,14 +104,14 @@ TEST_F(UnixListener, ReplacesAPathOnWhichNobodyListensAnyMore) {
 
 TEST_F(UnixListener, LeavesAPathAloneOnWhichSomebodyListens) {
   const testing::ListeningPeer alive(address_);
-  EXPECT_THAT(WhyNot(address_), HasSubstr("stop what listens there"));
+  EXPECT_THAT(WhyNot(address_), HasSubstr("stop the program that listens there"));
   EXPECT_TRUE(Exists(path_));
 }
 
 TEST_F(UnixListener, LeavesABusyListenersPathAlone) {
   const testing::ListeningPeer busy(address_, /*backlog=*/0);
   const auto filler = Peer::Connect(address_);
-  EXPECT_THAT(WhyNot(address_), HasSubstr("stop what listens there"));
+  EXPECT_THAT(WhyNot(address_), HasSubstr("stop the program that listens there"));
   EXPECT_TRUE(Exists(path_));
 }
 

@@ -4,5 +4,6 @@
 #include "tools/tlsbridge/check.h"
 
 int main(int argc, char** argv) {
-  return tlsbridge::RunCheck(absl::MakeConstSpan(argv + 1, static_cast<size_t>(argc - 1)));
+  return tlsbridge::RunCommand(tlsbridge::CheckCommand(),
+                               absl::MakeConstSpan(argv + 1, static_cast<size_t>(argc - 1)));
 }

@@ -71,8 +71,8 @@ TEST_F(CertificateChainTest, WarnsOfACertificateThatDoesNotBelongThere) {
 
 TEST_F(CertificateChainTest, WarnsOfWhatFollowsASelfSignedCertificate) {
   EXPECT_TRUE(Check({&root_, &middle_}).ok());
-  EXPECT_THAT(warnings_, ElementsAre("tls.crt: certificate 1 (CN=Root) is self-signed, so that "
-                                     "nothing can follow it; certificate 2 (CN=Middle) does"));
+  EXPECT_THAT(warnings_, ElementsAre("tls.crt: certificate 1 (CN=Root) is self-signed, so nothing "
+                                     "may follow it; certificate 2 (CN=Middle) does"));
 }
 
 TEST_F(CertificateChainTest, RefusesAnIssuerOfTheRightNameThatDidNotSign) {

@@ -62,9 +62,8 @@ TEST_F(CertificateTest, WarnsOfAKeyThatAnybodyMayRead) {
   const auto certificate = LoadCertificate(paths_, now_);
   ASSERT_TRUE(certificate.ok()) << certificate.status();
   EXPECT_THAT(certificate->pair.warnings,
-              ElementsAre(absl::StrCat(paths_.key,
-                                       ": anybody on this machine may read this private key; chmod "
-                                       "o-r would end that")));
+              ElementsAre(absl::StrCat(
+                  paths_.key, ": private key is world-readable; run: chmod o-r ", paths_.key)));
 }
 
 TEST_F(CertificateTest, WarnsOfOneThatClientsRefuseWithoutAStapleWhereThereIsNone) {

@@ -40,20 +40,19 @@ TEST(CertificateUsesTest, WarnsOfWhatPeersWillRefuse) {
   EXPECT_EQ(Warnings(CertificateUse::kServer, {.extended_usage = "anyExtendedKeyUsage"}), "");
   EXPECT_EQ(Warnings(CertificateUse::kClient, {.extended_usage = "clientAuth"}), "");
   EXPECT_EQ(Warnings(CertificateUse::kServer, {.extended_usage = "clientAuth"}),
-            "tls.crt: its extended key usage lacks serverAuth, so that clients will refuse it");
+            "tls.crt: its extended key usage lacks serverAuth, so clients will reject it");
   EXPECT_EQ(Warnings(CertificateUse::kClient, server),
-            "tls.crt: its extended key usage lacks clientAuth, so that backends will refuse it");
-  EXPECT_EQ(
-      Warnings(CertificateUse::kServer,
-               {.extended_usage = "serverAuth", .key_usage = "keyEncipherment"}),
-      "tls.crt: its key usage lacks digitalSignature, so that peers will refuse what it signs");
+            "tls.crt: its extended key usage lacks clientAuth, so backends will reject it");
+  EXPECT_EQ(Warnings(CertificateUse::kServer,
+                     {.extended_usage = "serverAuth", .key_usage = "keyEncipherment"}),
+            "tls.crt: its key usage lacks digitalSignature, so peers will reject its signatures");
   EXPECT_EQ(
       Warnings(CertificateUse::kServer, {.extended_usage = "serverAuth", .digest = EVP_sha1()}),
-      "tls.crt: certificate 1 in it is signed with ecdsa-with-SHA1, so that peers refuse it");
+      "tls.crt: certificate 1 in it is signed with ecdsa-with-SHA1, so peers reject it");
   EXPECT_EQ(Warnings(CertificateUse::kServer, server,
                      {.common_name = "ca", .ca = true, .rsa = true, .rsa_bits = 1024}),
-            "tls.crt: certificate 2 in it has an RSA key of 1024 bits; 2048 is the least, so that "
-            "peers refuse it");
+            "tls.crt: certificate 2 in it has an RSA key of 1024 bits; 2048 is the least, so peers "
+            "reject it");
   EXPECT_TRUE(absl::StrContains(
       Warnings(CertificateUse::kServer, server, {.common_name = "ca", .ca = true}, /*copies=*/200),
       "more than many peers take"));

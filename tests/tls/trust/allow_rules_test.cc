@@ -233,20 +233,22 @@ TEST(AllowRulesTest, SaysWhatIsWrongWithARule) {
   const auto message = [](const std::string& rule) {
     return std::string(AllowRules::Parse({rule}).status().message());
   };
-  EXPECT_EQ(message("orders"), "rule 'orders': has no pattern");
-  EXPECT_EQ(message("cn:"), "rule 'cn:': has no pattern");
-  EXPECT_EQ(message("who:x"), "rule 'who:x': begins with none of cn:, ou:, dns:, ip:, uri:, spki:");
-  EXPECT_EQ(message("ip:10.0.0"), "rule 'ip:10.0.0': is no IP address");
-  EXPECT_EQ(message("dns:a.*.b"), "rule 'dns:a.*.b': a * stands for the first label only");
-  EXPECT_EQ(message("uri:spiffe:x"), "rule 'uri:spiffe:x': is no URI: it has no ://");
+  EXPECT_EQ(message("orders"), "rule 'orders': missing pattern");
+  EXPECT_EQ(message("cn:"), "rule 'cn:': missing pattern");
+  EXPECT_EQ(message("who:x"), "rule 'who:x': must begin with cn:, ou:, dns:, ip:, uri: or spki:");
+  EXPECT_EQ(message("spiffe://prod/api"),
+            "rule 'spiffe://prod/api': must begin with cn:, ou:, dns:, ip:, uri: or spki: (did you "
+            "mean 'uri:spiffe://prod/api'?)");
+  EXPECT_EQ(message("ip:10.0.0"), "rule 'ip:10.0.0': not an IP address");
+  EXPECT_EQ(message("dns:a.*.b"), "rule 'dns:a.*.b': * is a wildcard in the first label only");
+  EXPECT_EQ(message("uri:spiffe:x"), "rule 'uri:spiffe:x': not a URI: it has no ://");
   EXPECT_EQ(message("uri:spiffe://a/**/b"),
-            "rule 'uri:spiffe://a/**/b': ** may stand at the end only, as /**");
-  EXPECT_EQ(message("spki:abc"),
-            "rule 'spki:abc': is not the base64 of a SHA-256: 44 characters and nothing else");
+            "rule 'uri:spiffe://a/**/b': ** is allowed at the end only, as /**");
+  EXPECT_EQ(message("spki:abc"), "rule 'spki:abc': not the base64 of a SHA-256 (44 characters)");
   EXPECT_EQ(message("cn:orders*"),
-            "rule 'cn:orders*': a name is compared whole; * stands for nothing in it");
+            "rule 'cn:orders*': names are compared whole: * is not a wildcard here");
   EXPECT_EQ(message("cn:*.orders.internal"), "") << "a wildcard certificate's own name";
-  EXPECT_EQ(message("ou:*"), "rule 'ou:*': a name is compared whole; * stands for nothing in it");
+  EXPECT_EQ(message("ou:*"), "rule 'ou:*': names are compared whole: * is not a wildcard here");
 }
 
 }  // namespace

@@ -58,12 +58,8 @@ TEST_F(ClientExplanationTest, NamesTheRuleThatAllowsAndWhetherEachOtherMatches) 
             "  uri: spiffe://prod/ns/a/sa/api\n"
             "  spki: " +
                 explanation.identity.spki_sha256 +
-                "\n"
-                "rules:\n"
-                "  no match cn:billing\n"
-                "  matches  uri:spiffe://prod/**\n"
-                "  matches  ou:payments\n"
-                "let in by uri:spiffe://prod/**\n");
+                "\nrules:\n  no match cn:billing\n  matches  uri:spiffe://prod/**\n  matches  "
+                "ou:payments\nallowed by uri:spiffe://prod/**\n");
 }
 
 TEST_F(ClientExplanationTest, SaysWhyACertificateIsRefused) {
@@ -98,14 +94,14 @@ TEST_F(ClientExplanationTest, TakesTheChainThatTheClientWouldSend) {
       Explain(Policy({}), leaf.CertificatePem() + middle.CertificatePem());
   EXPECT_EQ(whole.problem, "");
   EXPECT_EQ(whole.allowed_by, "any");
-  EXPECT_EQ(LastLine(whole.ToText()), "let in by its CA alone: there are no rules\n");
+  EXPECT_EQ(LastLine(whole.ToText()), "allowed by its CA alone (there are no allow rules)\n");
 }
 
 TEST_F(ClientExplanationTest, AFileThatIsNoCertificateIsNamed) {
   EXPECT_EQ(ExplainClient(Policy({}), "rubbish", "client.crt").status().message(),
             "client.crt: holds no PEM certificate (no BEGIN CERTIFICATE line)");
   EXPECT_EQ(ExplainClient(Policy({"cn:"}), good_.CertificatePem(), "client.crt").status().message(),
-            "rule 'cn:': has no pattern");
+            "rule 'cn:': missing pattern");
 }
 
 }  // namespace

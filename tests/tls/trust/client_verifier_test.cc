@@ -475,7 +475,7 @@ TEST(ClientPolicyTest, WhatIsNoBundleOfCasIsRefused) {
   EXPECT_EQ(message("", {}), "ca.crt: holds no PEM certificate (no BEGIN CERTIFICATE line)");
   EXPECT_EQ(message(ca.CertificatePem() + leaf.CertificatePem(), {}),
             "ca.crt: certificate 2 in it is not that of a CA");
-  EXPECT_EQ(message(ca.CertificatePem(), {"cn:"}), "rule 'cn:': has no pattern");
+  EXPECT_EQ(message(ca.CertificatePem(), {"cn:"}), "rule 'cn:': missing pattern");
   EXPECT_EQ(message(ca.CertificatePem(), {"cn:x"}), "");
 }
 

@@ -163,7 +163,7 @@ TEST_F(RenewTest, TicketSecretsThatAnybodyMayReadAreOddFromThenOn) {
   EXPECT_THAT(warnings(), Not(HasSubstr("ticket secrets")));
   ASSERT_EQ(chmod(PathOf("tickets").c_str(), 0644), 0);
   ASSERT_TRUE(Renew());
-  EXPECT_THAT(warnings(), HasSubstr("/tickets: anybody on this machine may read these"));
+  EXPECT_THAT(warnings(), HasSubstr("/tickets: ticket secrets are world-readable"));
   const LiveRoute& old = *before->routes()[0];
   EXPECT_THAT(Warnings(old), Not(HasSubstr("ticket secrets")))
       << "so that the log can tell what is new";
