@@ -101,7 +101,11 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
                         spawner_.get()},
       inheritance->upgrade_timeout);
   answers_->set_on_upgrade([this](auto done) { Upgrade(std::move(done)); });
-  status = OpenAdmin(reloads_->config(), inheritance);
+  const Config& config = reloads_->config();
+  status = OpenAdmin(config.admin, AdminServer::Serves::kAll, inheritance, &admin_);
+  if (status.ok()) {
+    status = OpenAdmin(config.metrics, AdminServer::Serves::kMetrics, inheritance, &metrics_);
+  }
   if (!status.ok()) return status;
 
   auto signals = Signals::Create(loop_.get(), [this](int signal) { OnSignal(signal); });
@@ -150,24 +154,27 @@ void Router::TellOfStalls(EventLoop* loop) {
       [this, loop](absl::Duration stall) { stalls_.Tell(stall, loop->clock().Monotonic()); });
 }
 
-absl::Status Router::OpenAdmin(const Config& config, Inheritance* inheritance) {
-  if (!config.admin.has_value()) return absl::OkStatus();
-  admin_wanted_ = *config.admin;
-  admin_socket_ = inheritance->sockets.Take(InheritedSockets::Use::kAdmin, *config.admin);
-  if (admin_socket_ == nullptr) {
-    auto socket = ListeningSocket::Open(*config.admin);
+absl::Status Router::OpenAdmin(const std::optional<SocketAddress>& address,
+                               AdminServer::Serves serves, Inheritance* inheritance, Admin* admin) {
+  if (!address.has_value()) return absl::OkStatus();
+  admin->socket = inheritance->sockets.Take(InheritedSockets::Use::kAdmin, *address);
+  if (admin->socket == nullptr) {
+    auto socket = ListeningSocket::Open(*address);
     if (!socket.ok()) return socket.status();
-    admin_socket_ = *std::move(socket);
+    admin->socket = *std::move(socket);
   }
-  admin_ = std::make_unique<AdminServer>(loop_.get(), admin_socket_.get(), answers_.get());
-  succession_->set_admin({admin_.get(), admin_socket_.get(), admin_wanted_});
-  return inheritance->predecessor == nullptr ? admin_->Start() : absl::OkStatus();
+  admin->server =
+      std::make_unique<AdminServer>(loop_.get(), admin->socket.get(), serves, answers_.get());
+  admin->wanted = *address;
+  succession_->AddAdmin({admin->server.get(), admin->socket.get(), *address});
+  return inheritance->predecessor == nullptr ? admin->server->Start() : absl::OkStatus();
 }
 
 Router::~Router() {
   for (auto& worker : workers_) worker->Join();
   signals_.reset();
-  admin_.reset();
+  metrics_.server.reset();
+  admin_.server.reset();
   succession_.reset();
   predecessor_.reset();
   manager_talk_.reset();
@@ -203,14 +210,18 @@ absl::Status Router::Run() {
 // It is this process's turn.
 void Router::TakeOver() {
   listeners_->Start();
-  if (admin_ != nullptr) admin_->Resume();
+  for (const Admin* admin : {&admin_, &metrics_}) {
+    if (admin->server != nullptr) admin->server->Resume();
+  }
   predecessor_->Serving();
   Serve();
 }
 
 void Router::Serve() {
   listeners_->TakePaths();
-  if (admin_socket_ != nullptr) admin_socket_->TakePath();
+  for (const Admin* admin : {&admin_, &metrics_}) {
+    if (admin->socket != nullptr) admin->socket->TakePath();
+  }
   StoreSockets();
   reloads_->set_on_listeners([this] { StoreSockets(); });
   for (const SocketAddress& address : listeners_->addresses()) {
@@ -218,9 +229,13 @@ void Router::Serve() {
   }
   LogRoutes(reloads_->config());
   lifecycle_->Begin();
-  if (admin_socket_ != nullptr) {
+  if (admin_.socket != nullptr) {
     LogEvent(LogLevel::kInfo, "admin_listening")
-        .Text("address", admin_socket_->address().ToString());
+        .Text("address", admin_.socket->address().ToString());
+  }
+  if (metrics_.socket != nullptr) {
+    LogEvent(LogLevel::kInfo, "metrics_listening")
+        .Text("address", metrics_.socket->address().ToString());
   }
   LogReady(reloads_->config(), {.routes_down = static_cast<int64_t>(reloads_->live().Down().size()),
                                 .workers = worker_count_,
@@ -248,17 +263,18 @@ void Router::StoreSockets() {
     if (of.of_unit) continue;
     sockets[StoredName{InheritedSockets::Use::kListener, of.wanted, of.bound}.ToString()] = of.fd;
   }
-  if (admin_socket_ != nullptr && !admin_socket_->of_unit()) {
-    sockets[StoredName{InheritedSockets::Use::kAdmin, admin_wanted_, admin_socket_->address()}
-                .ToString()] = admin_socket_->fd();
+  for (const Admin* admin : {&admin_, &metrics_}) {
+    if (admin->socket == nullptr || admin->socket->of_unit()) continue;
+    sockets[StoredName{InheritedSockets::Use::kAdmin, admin->wanted, admin->socket->address()}
+                .ToString()] = admin->socket->fd();
   }
   stored_.Store(sockets);
 }
 
 // Whoever has asked for a hand-over is told of it, and takes the answer.
 void Router::OnStopped() {
-  if (admin_ == nullptr || !succession_->is_done()) return loop_->Stop();
-  admin_->AwaitIdle([this] { loop_->Stop(); });
+  if (admin_.server == nullptr || !succession_->is_done()) return loop_->Stop();
+  admin_.server->AwaitIdle([this] { loop_->Stop(); });
 }
 
 // One that waits for its turn has nobody to drain.

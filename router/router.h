@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,12 +81,19 @@ class Router {
   std::vector<SocketAddress> listeners() const { return listeners_->addresses(); }
 
  private:
+  struct Admin {
+    SocketAddress wanted;  // as configured at the start
+    std::unique_ptr<ListeningSocket> socket;
+    std::unique_ptr<AdminServer> server;
+  };
+
   Router(const Config& config, Budget budget, ServiceManager manager, Confinement confinement);
 
   absl::Status Start(Reloads::Source source, std::shared_ptr<const LiveConfig> live,
                      const Clock* clock, Inheritance* inheritance);
   absl::Status MakeWorkers(const std::shared_ptr<const LiveConfig>& live, const Clock* clock);
-  absl::Status OpenAdmin(const Config& config, Inheritance* inheritance);
+  absl::Status OpenAdmin(const std::optional<SocketAddress>& address, AdminServer::Serves serves,
+                         Inheritance* inheritance, Admin* admin);
   void TellOfStalls(EventLoop* loop);
   void TalkToManager();
   void OnSignal(int signal);
@@ -114,9 +122,9 @@ class Router {
   std::unique_ptr<Reloads> reloads_;
   std::unique_ptr<Answers> answers_;
   std::unique_ptr<ManagerTalk> manager_talk_;
-  std::unique_ptr<ListeningSocket> admin_socket_;
-  SocketAddress admin_wanted_;  // as configured at the start
-  std::unique_ptr<AdminServer> admin_;
+  // Either may be missing.
+  Admin admin_;
+  Admin metrics_;
   std::unique_ptr<Spawner> spawner_;
   std::unique_ptr<Predecessor> predecessor_;  // until this process serves
   std::vector<bool> taken_;                   // of its sockets

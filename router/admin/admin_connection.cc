@@ -62,10 +62,6 @@ void AdminConnection::TakeRequest() {
   // What else it sends waits in the kernel, which bounds it.
   bufferevent_disable(bufferevent_.get(), EV_READ);
   if (request.outcome != HttpRequest::Outcome::kComplete) return Answer(Refusal(request.outcome));
-  // Whoever may open a UNIX socket needs no browser.
-  if (!request.IsForAnAddress() && !SocketAddress::LocalOf(fd_).is_unix()) {
-    return Answer(Refusal(HttpRequest::Outcome::kMisdirected));
-  }
   owner_->OnRequest(request, *this);
 }
 
@@ -101,8 +97,10 @@ void AdminConnection::Linger() {
   ReadOn();
 }
 
+bool AdminConnection::is_unix() const { return SocketAddress::LocalOf(fd_).is_unix(); }
+
 bool AdminConnection::is_local() const {
-  return SocketAddress::LocalOf(fd_).is_unix() || SocketAddress::PeerOf(fd_).is_loopback();
+  return is_unix() || SocketAddress::PeerOf(fd_).is_loopback();
 }
 
 size_t AdminConnection::queued_bytes() const {

@@ -57,6 +57,7 @@ class AdminConnection final : public DeferredDeletable {
   void Close();
 
   uint64_t id() const { return id_; }
+  bool is_unix() const;
   // Whether its client is on this machine.
   bool is_local() const;
   size_t queued_bytes() const;

@@ -20,8 +20,10 @@ HttpAnswer BadRequest(const absl::Status& status) {
 
 }  // namespace
 
-AdminServer::AdminServer(EventLoop* loop, const ListeningSocket* socket, Source* source)
+AdminServer::AdminServer(EventLoop* loop, const ListeningSocket* socket, Serves serves,
+                         Source* source)
     : loop_(loop),
+      serves_(serves),
       source_(source),
       acceptor_(loop, socket, [this](int fd, const SocketAddress&) { Accept(fd); }) {}
 
@@ -54,9 +56,13 @@ size_t AdminServer::QueuedBytes() const {
 }
 
 void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connection) {
+  // Whoever may open a UNIX socket needs no browser.
+  if (serves_ == Serves::kAll && !request.IsForAnAddress() && !connection.is_unix()) {
+    return connection.Answer(Refusal(HttpRequest::Outcome::kMisdirected));
+  }
   const auto* const resource =
       std::find_if(kResources.begin(), kResources.end(),
-                   [&](const Resource& known) { return request.path == known.path; });
+                   [&](const Resource& known) { return request.path == known.path && Has(known); });
   if (resource == kResources.end()) {
     return connection.Answer({404, kText, absl::StrCat("there is:\n", List())});
   }
@@ -78,12 +84,16 @@ void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connect
   (this->*resource->answer)(request, connection);
 }
 
-std::string AdminServer::List() {
+std::string AdminServer::List() const {
   std::string list;
   for (const Resource& resource : kResources) {
+    if (!Has(resource)) continue;
     absl::StrAppend(&list, resource.method == Method::kPost ? "POST " : "GET  ", resource.path,
                     std::string(14 - std::min<size_t>(resource.path.size(), 13), ' '),
                     resource.about, "\n");
+  }
+  if (serves_ == Serves::kMetrics) {
+    absl::StrAppend(&list, "all else is on the admin address of this process, if it has one\n");
   }
   return list;
 }

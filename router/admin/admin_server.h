@@ -1,6 +1,11 @@
 // What an operator or an orchestrator asks a running process, over HTTP on loopback or a UNIX
 // socket. kResources lists it; `GET /help` prints that list.
 //
+// Metrics and probes have nothing that a stranger must not know, so that a server of these alone
+// may be on any address. It answers by any Host: a kubelet asks by a pod's address, Prometheus by
+// whatever its targets are called, and a page whose name suddenly resolves to this machine gets no
+// more than whoever reaches the address.
+//
 // What changes something is a POST by who is on this machine, with the field that says that it is
 // no page in a browser that asks (http.h).
 //
@@ -34,6 +39,11 @@ namespace tlsbridge {
 
 class AdminServer final : private AdminConnection::Owner {
  public:
+  enum class Serves : uint8_t {
+    kAll,      // by an address or localhost as Host
+    kMetrics,  // and probes
+  };
+
   // Twice what is accepted in one turn, so that in a flood everybody has a turn to ask in.
   static constexpr size_t kMaxConnections = 32;
   // Documents that clients have yet to take; ten thousand connections are about 8 MB.
@@ -69,7 +79,7 @@ class AdminServer final : private AdminConnection::Owner {
   };
 
   // Answers nobody before Start().
-  AdminServer(EventLoop* loop, const ListeningSocket* socket, Source* source);
+  AdminServer(EventLoop* loop, const ListeningSocket* socket, Serves serves, Source* source);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
@@ -112,15 +122,16 @@ class AdminServer final : private AdminConnection::Owner {
     absl::string_view path;
     absl::string_view about;
     void (AdminServer::*answer)(const HttpRequest&, AdminConnection&);
+    Serves by;  // kAll if it is not said; what kMetrics answers kAll does, too
   };
   static constexpr std::array<Resource, 15> kResources = {{
       {Method::kGet, "/", "a page that shows all of this, for a browser", &AdminServer::Page},
       {Method::kGet, "/help", "this list", &AdminServer::Help},
-      {Method::kGet, "/live", "200 while the process runs", &AdminServer::Live},
+      {Method::kGet, "/live", "200 while the process runs", &AdminServer::Live, Serves::kMetrics},
       {Method::kGet, "/ready", "200 while it serves every route, else 503 and why not",
-       &AdminServer::Ready},
+       &AdminServer::Ready, Serves::kMetrics},
       {Method::kGet, "/accepting", "200 until it is told to stop, then 503",
-       &AdminServer::Accepting},
+       &AdminServer::Accepting, Serves::kMetrics},
       {Method::kGet, "/status", "how it is, in one document: JSON", &AdminServer::Status},
       {Method::kGet, "/connections",
        "live connections: JSON; ?route= &reason= &peer= &state= &limit= &after=ID",
@@ -132,7 +143,8 @@ class AdminServer final : private AdminConnection::Owner {
        &AdminServer::Routes},
       {Method::kGet, "/certificates", "what is served and until when: JSON",
        &AdminServer::Certificates},
-      {Method::kGet, "/metrics", "all that is counted, for Prometheus", &AdminServer::Metrics},
+      {Method::kGet, "/metrics", "all that is counted, for Prometheus", &AdminServer::Metrics,
+       Serves::kMetrics},
       {Method::kGet, "/version", "the program's version", &AdminServer::Version},
       {Method::kPost, "/drain", "stops it as SIGTERM does; needs the field Tlsbridge-Command",
        &AdminServer::Drain},
@@ -142,7 +154,10 @@ class AdminServer final : private AdminConnection::Owner {
       {Method::kPost, "/log-level", "?level=debug and so on; needs the field Tlsbridge-Command",
        &AdminServer::SetLevel},
   }};
-  static std::string List();
+  bool Has(const Resource& resource) const {
+    return serves_ == Serves::kAll || resource.by == serves_;
+  }
+  std::string List() const;
 
   // Asks the source for a document of this media type.
   void Ask(AdminConnection& connection, absl::string_view type,
@@ -151,7 +166,8 @@ class AdminServer final : private AdminConnection::Owner {
   size_t QueuedBytes() const;
 
   EventLoop* const loop_;  // Not owned.
-  Source* const source_;   // Not owned.
+  const Serves serves_;
+  Source* const source_;  // Not owned.
   uint64_t next_id_ = 0;
   int awaited_ = 0;
   absl::AnyInvocable<void()> on_idle_;

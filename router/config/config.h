@@ -320,6 +320,7 @@ struct Route {
   KeepAlive keep_alive;
   BridgeOptions bridge;
   Limits limits;
+  std::optional<LogLevel> log_level;  // of its connections' lines; none: LogSettings::level
 
   bool operator==(const Route&) const = default;
 };
@@ -379,6 +380,8 @@ struct Config {
   std::vector<Listener> listeners;
   std::vector<Route> routes;
   std::optional<SocketAddress> admin;  // loopback or a UNIX path
+  // Metrics and probes alone, for anybody who reaches it.
+  std::optional<SocketAddress> metrics;
   Limits limits;
   KernelSettings kernel;
   Shutdown shutdown;

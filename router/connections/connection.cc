@@ -276,7 +276,7 @@ void Connection::WarnOfInactivity() {
   record_.inactivity_warned_at = loop_->now();
   const absl::Time end = bridge_.last_activity() +
                          EffectiveInactivity(record_.route->timeouts, record_.route->keep_alive);
-  LogEvent(LogLevel::kWarning, "inactivity_warning")
+  LogEvent(LogLevel::kWarning, "inactivity_warning", record_.least_level())
       .Number("id", record_.id)
       .Text("peer", record_.peer.ToString())
       .Milliseconds("idle_ms", loop_->now() - bridge_.last_activity())
@@ -289,7 +289,7 @@ void Connection::WithdrawWarningIfActive() {
     return;
   }
   record_.inactivity_warned_at = absl::InfinitePast();
-  LogEvent(LogLevel::kInfo, "inactivity_warning_withdrawn")
+  LogEvent(LogLevel::kInfo, "inactivity_warning_withdrawn", record_.least_level())
       .Number("id", record_.id)
       .Text("peer", record_.peer.ToString())
       .Milliseconds("active_before_ms", loop_->now() - bridge_.last_activity());

@@ -16,6 +16,9 @@
 namespace tlsbridge {
 namespace {
 
+// What has been folded would have been logged, whatever the least level is elsewhere.
+constexpr LogLevel kOfThoseThatAreLogged = LogLevel::kDebug;
+
 LogLevel LevelOf(const End& end) {
   if (IsOrderly(end.reason)) return LogLevel::kInfo;
   return end.failure.detail == tls::FailureDetail::kTcpProbe ? LogLevel::kDebug
@@ -71,7 +74,7 @@ RefusalFolder::Refusal RefusalOf(const ConnectionRecord& record, std::string kin
 
 void TellRefusals(const RefusalFolder::Refusal& who, RefusalFolder::Told told, int64_t more) {
   using Told = RefusalFolder::Told;
-  LogEvent event(LogLevel::kWarning, "folded");
+  LogEvent event(LogLevel::kWarning, "folded", kOfThoseThatAreLogged);
   event.Text("kind", who.what);
   if (!who.route.empty()) event.Text("route", who.route);
   if (!who.client.empty()) event.Text("client", who.client);
@@ -176,7 +179,7 @@ ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
 bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, std::string kind,
                                 absl::string_view backend, absl::string_view subject,
                                 LogLevel level) {
-  if (!LogEnabled(level)) return false;
+  if (!LogEnabled(level, record.least_level())) return false;
   if (level != LogLevel::kWarning) return true;
   const absl::Time now = loop_->common_now();
   const bool write =
@@ -192,7 +195,7 @@ bool ConnectionLog::ShouldWrite(const ConnectionRecord& record, std::string kind
 void ConnectionLog::FlushUntil(absl::Time time) {
   folder_->refusals().Flush(time, &TellRefusals);
   folder_->Flush(time, [](const FailureFolder::Kind& kind, int64_t more) {
-    LogEvent event(LogLevel::kWarning, "folded");
+    LogEvent event(LogLevel::kWarning, "folded", kOfThoseThatAreLogged);
     event.Text("kind", kind.what);
     if (!kind.route.empty()) event.Text("route", kind.route);
     if (!kind.backend.empty()) event.Text("backend", kind.backend);
@@ -219,7 +222,7 @@ void ConnectionLog::Finish() {
 void ConnectionLog::Write(LogLevel level, bool write, const ConnectionRecord& record,
                           absl::FunctionRef<void(LogLine&)> fill) {
   if (write) {
-    LogEvent event(level, "connection_end");
+    LogEvent event(level, "connection_end", record.least_level());
     fill(event);
   }
   if (level != LogLevel::kWarning) return;

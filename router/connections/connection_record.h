@@ -52,6 +52,9 @@ struct ConnectionRecord {
   // Set once, by InitiateCleanupOnce. Its reasons are also the sides' termination reasons.
   bool cleanup_started = false;
   End end;
+
+  // Of lines about it.
+  LogLevel least_level() const { return route->log_level.value_or(CurrentLogLevel()); }
 };
 
 }  // namespace tlsbridge

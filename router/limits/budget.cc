@@ -47,8 +47,11 @@ int64_t OtherDescriptors(const Config& config, int workers) {
   constexpr int64_t kOfFile = 1;
   // Its table's, two for flows, and two for questions now and then.
   constexpr int64_t kOfKernel = 5;
+  constexpr int64_t kOfMetrics = 33;
   int64_t others = kReservedDescriptors + workers * (kOfLoop + kOfSigner + kOfSplicing);
   others += static_cast<int64_t>(config.listeners.size());
+  // Its clients; those of the admin address are in what is reserved.
+  if (config.metrics.has_value()) others += kOfMetrics;
   std::set<std::vector<std::string>> asked;  // lookups at the same servers share their sockets
   bool by_kernel = false;
   for (const Route& route : config.routes) {
@@ -76,6 +79,11 @@ int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes, int64_t othe
   const int64_t by_descriptors = (descriptors - kept) / 2;
   const int64_t by_memory = memory_bytes / 4 * 3 / kBytesPerConnection;
   return std::max<int64_t>(1, std::min(by_descriptors, by_memory));
+}
+
+bool AreFew(int64_t connections, int64_t wanted) {
+  constexpr int64_t kFew = 100;
+  return connections < (wanted == 0 ? kFew : wanted);
 }
 
 Budget ClaimBudget(int64_t others) {

@@ -203,7 +203,8 @@ std::string DescribeChanges(const Config& before, const Config& after) {
       before.routes, after.routes, [](const Route& r) { return r.name; }, &changes);
   if (!(before.limits == after.limits)) changes.emplace_back("~limits");
   if (!(before.shutdown == after.shutdown)) changes.emplace_back("~shutdown");
-  if (before.admin != after.admin) changes.emplace_back("~admin");
+  if (before.admin != after.admin || before.metrics != after.metrics)
+    changes.emplace_back("~admin");
   if (before.workers != after.workers) changes.emplace_back("~workers");
   if (!(before.log == after.log)) changes.emplace_back("~log");
   constexpr size_t kMost = 100;

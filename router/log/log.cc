@@ -93,7 +93,7 @@ absl::Status StartLog(LogLevel least, LogFormat format) {
                         .describe_loss = &DescribeLoss});
   logger = std::make_shared<spdlog::async_logger>("tlsbridge", Sink(), spdlog::thread_pool(),
                                                   spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_level(ToSpdlog(least));
+  logger->set_level(spdlog::level::trace);  // who writes has asked LogEnabled()
   logger->set_pattern(format == LogFormat::kJson
                           ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
                           : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
@@ -119,13 +119,14 @@ uint64_t LogLinesLost() {
   return spdlog::thread_pool()->overrun_counter() + Sink()->unwritten();
 }
 
-bool LogEnabled(LogLevel level) {
-  return level >= least_level.load(std::memory_order_relaxed) && level != LogLevel::kOff;
+bool LogEnabled(LogLevel level) { return LogEnabled(level, CurrentLogLevel()); }
+
+bool LogEnabled(LogLevel level, LogLevel least) {
+  return level >= least && level != LogLevel::kOff && CurrentLogLevel() != LogLevel::kOff;
 }
 
 bool SetLogLevel(LogLevel least) {
   if (Logger() == nullptr) return false;
-  Logger()->set_level(ToSpdlog(least));
   least_level.store(least, std::memory_order_relaxed);
   return true;
 }
@@ -152,8 +153,8 @@ LogLine::LogLine(LogFormat format, absl::string_view name, bool enabled)
   }
 }
 
-LogEvent::LogEvent(LogLevel level, absl::string_view name)
-    : LogLine(log_format, name, LogEnabled(level)), level_(level) {}
+LogEvent::LogEvent(LogLevel level, absl::string_view name, LogLevel least)
+    : LogLine(log_format, name, LogEnabled(level, least)), level_(level) {}
 
 LogEvent::~LogEvent() {
   if (!enabled_) return;

@@ -28,6 +28,8 @@ absl::Status StartLog(LogLevel least, LogFormat format);
 void StopLog();
 
 bool LogEnabled(LogLevel level);
+// Where something has a least level of its own; not while the whole log is off.
+bool LogEnabled(LogLevel level, LogLevel least);
 
 // The level may change while the program runs. False if the log has been off since the start: then
 // there is nobody who would write it.
@@ -82,7 +84,9 @@ class LogLine {
 // Written when it dies.
 class LogEvent final : public LogLine {
  public:
-  LogEvent(LogLevel level, absl::string_view name);
+  LogEvent(LogLevel level, absl::string_view name) : LogEvent(level, name, CurrentLogLevel()) {}
+  // The same with a least level of its own.
+  LogEvent(LogLevel level, absl::string_view name, LogLevel least);
   ~LogEvent();
 
  private:

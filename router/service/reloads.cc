@@ -158,15 +158,16 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
   expiry_watch_->Look();
   parts_.listeners->Start();
   if (on_listeners_) on_listeners_();
-  if (before->config().admin != config().admin || before->config().workers != config().workers ||
+  if (before->config().admin != config().admin || before->config().metrics != config().metrics ||
+      before->config().workers != config().workers ||
       !(before->config().sandbox == config().sandbox) ||
       before->config().log.level != config().log.level ||
       before->config().log.format != config().log.format) {
     LogEvent(LogLevel::kWarning, "restart_needed")
-        .Text(
-            "message",
-            "the admin address, the number of workers, the sandbox and the log's level and format "
-            "change at start only");
+        .Text("message",
+              "the admin addresses, the number of workers, the sandbox and the log's level and "
+              "format "
+              "change at start only");
   }
 }
 

@@ -59,10 +59,10 @@ Handover::Service::Offer Succession::Collect() {
         {InheritedSockets::Use::kListener, of.owns_path, of.of_unit, of.wanted});
     offer.descriptors.push_back(of.fd);
   }
-  if (admin_.socket != nullptr) {
-    offer.state.sockets.push_back({InheritedSockets::Use::kAdmin, admin_.socket->owns_path(),
-                                   admin_.socket->of_unit(), admin_.wanted});
-    offer.descriptors.push_back(admin_.socket->fd());
+  for (const Admin& admin : admins_) {
+    offer.state.sockets.push_back({InheritedSockets::Use::kAdmin, admin.socket->owns_path(),
+                                   admin.socket->of_unit(), admin.wanted});
+    offer.descriptors.push_back(admin.socket->fd());
   }
   parts_.generations->Describe(&offer.state, &offer.descriptors);
   const absl::Time now = parts_.loop->common_now();
@@ -83,25 +83,25 @@ Handover::Service::Offer Succession::Collect() {
 }
 
 void Succession::Yield(absl::AnyInvocable<void()> done) {
-  if (admin_.server != nullptr) admin_.server->Pause();
+  for (const Admin& admin : admins_) admin.server->Pause();
   parts_.listeners->Pause(
       [loop = parts_.loop, done = std::move(done)]() mutable { loop->Post(std::move(done)); });
 }
 
 void Succession::Resume() {
-  if (admin_.server != nullptr) admin_.server->Resume();
+  for (const Admin& admin : admins_) admin.server->Resume();
   parts_.listeners->Resume();
   parts_.reloads->Release();
 }
 
 void Succession::Leave(const std::vector<bool>& taken, pid_t successor) {
   parts_.manager_talk->HandOver(successor);
-  // The admin server's is the last.
+  // Those of admin servers are the last, as Collect() has them.
   std::vector<bool> of_listeners = taken;
-  if (admin_.socket != nullptr) {
-    if (of_listeners.back()) admin_.socket->LeavePath();
+  for (auto admin = admins_.rbegin(); admin != admins_.rend(); ++admin) {
+    if (of_listeners.back()) admin->socket->LeavePath();
     of_listeners.pop_back();
-    admin_.socket->Close();
+    admin->socket->Close();
   }
   parts_.lifecycle->HandOver(parts_.reloads->config().shutdown, of_listeners);
   if (parts_.reloads->asked_meanwhile()) kill(successor, SIGHUP);

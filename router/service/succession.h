@@ -53,7 +53,7 @@ class Succession final : private Handover::Service {
 
   Succession(const Parts& parts, absl::Duration timeout);
 
-  void set_admin(const Admin& admin) { admin_ = admin; }
+  void AddAdmin(const Admin& admin) { admins_.push_back(admin); }
 
   // Hands over to the program as it lies there now. `done` runs once.
   void Begin(Handover::OnOutcome done);
@@ -72,7 +72,7 @@ class Succession final : private Handover::Service {
 
   const Parts parts_;
   const absl::Duration timeout_;
-  Admin admin_;
+  std::vector<Admin> admins_;
   Handover handover_;
 };
 

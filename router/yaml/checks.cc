@@ -72,14 +72,20 @@ class ConfigChecks {
     for (size_t i = 0; i < config_.listeners.size(); ++i) {
       check(absl::StrCat(Indexed("listeners", i), ".address"), config_.listeners[i].address);
     }
-    if (!config_.admin.has_value()) return;
-    const bool is_address = reading_->Sound("admin.address");
-    check("admin.address", *config_.admin);
-    if (is_address && !config_.admin->is_loopback()) {
+    const bool is_admin = reading_->Sound("admin.address");
+    if (config_.admin.has_value()) check("admin.address", *config_.admin);
+    if (config_.metrics.has_value()) check("admin.metrics_address", *config_.metrics);
+    if (config_.admin.has_value() && is_admin && !config_.admin->is_loopback()) {
       Add("admin.address",
-          absl::StrCat(config_.admin->ToString(),
-                       " is not allowed: the admin interface has no authentication; use a "
-                       "loopback address, unix:/PATH or unix:@NAME"));
+          absl::StrCat(
+              config_.admin->ToString(),
+              " is not allowed: the admin interface has no authentication; use a loopback address, "
+              "unix:/PATH or unix:@NAME, and ",
+              reading_->Name("admin.metrics_address", "metrics_address", config_.admin->ToString()),
+              " for Prometheus and kubelet, who need metrics and probes alone"));
+    }
+    if (reading_->Given("admin") && !config_.admin.has_value() && !config_.metrics.has_value()) {
+      Add("admin", "needs address, metrics_address or both");
     }
   }
 

@@ -64,13 +64,7 @@ TypePtr<KernelSettings> KernelKeys() {
 
 TypePtr<LogSettings> LogKeys() {
   return Object<LogSettings>({
-      Key::At<&LogSettings::level>("level",
-                                   EnumType<LogLevel>({{"debug", LogLevel::kDebug},
-                                                       {"info", LogLevel::kInfo},
-                                                       {"warning", LogLevel::kWarning},
-                                                       {"error", LogLevel::kError},
-                                                       {"off", LogLevel::kOff}}),
-                                   "minimum level that is logged"),
+      Key::At<&LogSettings::level>("level", LogLevelType(), "minimum level that is logged"),
       Key::At<&LogSettings::format>(
           "format", EnumType<LogFormat>({{"text", LogFormat::kText}, {"json", LogFormat::kJson}}),
           "log lines as text or as JSON"),
@@ -84,8 +78,11 @@ TypePtr<Config> AdminKeys() {
       Key::At<&Config::admin>(
           "address", Optional(AddressType()),
           "address of the admin interface, HTTP (/status, /metrics, /ready and more: GET /help "
-          "lists them), and its own commands: a loopback address, unix:/PATH or unix:@NAME")
-          .Required(),
+          "lists them), and its own commands: a loopback address, unix:/PATH or unix:@NAME"),
+      Key::At<&Config::metrics>(
+          "metrics_address", Optional(AddressType()),
+          "where it answers GET /metrics, /live, /ready and /accepting alone, for Prometheus and "
+          "kubelet on other machines: any address; whoever reaches it may ask, by any Host"),
   });
 }
 

@@ -241,6 +241,9 @@ TypePtr<Route> RouteKeys() {
       Key::Group("tcp", TcpKeys(), "socket options, of both sides"),
       Key::At<&Route::keep_alive>("keep_alive", KeepAliveKeys(), "treatment of idle connections"),
       Key::At<&Route::limits>("limits", RouteLimitKeys(), "limits of this route"),
+      Key::At<&Route::log_level>("log_level", Optional(LogLevelType()),
+                                 "the least level of its connections' lines, in place of "
+                                 "log.level; not where that is off"),
   });
 }
 

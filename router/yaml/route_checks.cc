@@ -177,7 +177,7 @@ class RouteChecks {
                !route_.backend_tls.insecure_skip_verify && Missing("backend_tls.verify_name")) {
       Wrong("backend_tls.verify_name",
             absl::StrCat("is missing: the DNS name or IP address that the backend's certificate "
-                         "must cover; or give up on that with ",
+                         "must cover; or disable verification with ",
                          Name("backend_tls.insecure_skip_verify", "insecure_skip_verify", "true")));
     }
     CheckPlaintext();

@@ -343,4 +343,12 @@ TypePtr<PortRange> PortRangeType() {
   return std::make_shared<ScalarType<PortRange>>(std::move(options));
 }
 
+TypePtr<LogLevel> LogLevelType() {
+  return EnumType<LogLevel>({{"debug", LogLevel::kDebug},
+                             {"info", LogLevel::kInfo},
+                             {"warning", LogLevel::kWarning},
+                             {"error", LogLevel::kError},
+                             {"off", LogLevel::kOff}});
+}
+
 }  // namespace tlsbridge::yaml

@@ -40,6 +40,7 @@ TypePtr<std::string> VerifyNameType();  // a name or an IP address
 TypePtr<std::string> ProtocolType();    // of ALPN
 TypePtr<std::string> AllowRuleType();   // of client certificates
 TypePtr<std::string> FileType(std::string content);
+TypePtr<LogLevel> LogLevelType();
 
 TypePtr<SocketAddress> AddressType();
 TypePtr<BackendAddress> BackendAddressType();

@@ -57,6 +57,24 @@ TEST_F(AdminTest, TellsThatItLivesAndIsReady) {
   EXPECT_EQ(Get("/live", {"--request", "DELETE"}).substr(0, 4), "405 ");
 }
 
+// What a kubelet or Prometheus on another machine needs, and nothing else.
+TEST_F(AdminTest, MetricsAndProbesHaveAnAddressOfTheirOwn) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--metrics-listen=0.0.0.0:0"}));
+  const auto listening = tlsbridge().WaitForEvent("metrics_listening");
+  ASSERT_TRUE(listening);
+  const std::string address = (*listening)["address"];
+  admin_ = "127.0.0.1" + address.substr(address.rfind(':'));
+  EXPECT_EQ(Get("/live"), "200 live\n");
+  EXPECT_EQ(Get("/ready", {"--header", "Host: orders-7d9f.prod.svc"}), "200 ready\n");
+  EXPECT_THAT(Get("/metrics", {"--header", "Host: orders:9902"}),
+              testing::HasSubstr("tlsbridge_ready 1\n"));
+  for (const char* path : {"/", "/status", "/connections", "/failures", "/certificates"}) {
+    EXPECT_EQ(Get(path).substr(0, 4), "404 ") << path;
+  }
+  EXPECT_EQ(Get("/drain", {"--request", "POST", "--header", "Tlsbridge-Command: 1"}).substr(0, 4),
+            "404 ");
+}
+
 TEST_F(AdminTest, AnswersHeadWithoutABody) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const std::string answer = Get("/live", {"--head"});

@@ -85,6 +85,7 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--watch-files", "perhaps"},
       {"--core-dumps", "perhaps"},
       {"--admin-listen", "0.0.0.0:9901"},
+      {"--metrics-listen", "nowhere"},
       {"--log-level", "chatty"},
       {"--log-format", "xml"},
   };

@@ -127,6 +127,7 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--allow-uri", "spiffe://example/**"},
       {"--allow-spki", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="},
       {"--admin-listen", absl::StrCat("unix:", dir().PathOf("admin"))},
+      {"--metrics-listen", absl::StrCat("unix:", dir().PathOf("metrics"))},
   };
   std::vector<std::string> arguments;
   for (const ListedFlag& flag : ListedFlags(RunProgram({"sidecar", "--help"}).output)) {

@@ -11,11 +11,13 @@
 #include "tests/e2e/harness/tlsbridge_test.h"
 #include "tests/e2e/support/curl.h"
 #include "tests/e2e/support/free_address.h"
+#include "tests/e2e/support/run_program.h"
 #include "tests/e2e/support/tls_client.h"
 
 namespace tlsbridge::e2e {
 namespace {
 
+constexpr int kTls11 = 0x0302;
 constexpr int kAccessDenied = 49;  // RFC 8446, 6
 constexpr int kUnrecognizedName = 112;
 
@@ -72,6 +74,33 @@ TEST_F(RoutesTest, ByTheListenersPort) {
   EXPECT_EQ(Reach({}, second_), "b");
   EXPECT_EQ(End(1)["route"], "one");
   EXPECT_EQ(End(2)["route"], "two");
+}
+
+// A route may say more, or less, than the rest of the log.
+TEST_F(RoutesTest, LinesHaveTheLeastLevelOfTheirRoute) {
+  const std::string admin = absl::StrCat("unix:", dir().PathOf("admin"));
+  const auto route = [](const std::string& name, const std::string& address,
+                        const std::string& level, const TcpBackend& backend) {
+    return Forward(name, absl::StrCat("    match: {ports: [", PortOf(address), "]}\n", level),
+                   backend);
+  };
+  const auto routes = [&](const std::string& of_one, const std::string& of_two) {
+    return absl::StrCat("admin: {address: \"", admin, "\"}\nworkers: 1\nlisteners: [{address: \"",
+                        first_, "\"}, {address: \"", second_, "\"}]\nroutes:\n",
+                        route("one", first_, of_one, a_), route("two", second_, of_two, b_));
+  };
+  ASSERT_NO_FATAL_FAILURE(StartRun(routes("    log_level: info\n", "")));
+  ASSERT_EQ(RunProgram({"log-level", "warning", "--admin", admin}).exit_code, 0);
+  EXPECT_EQ(Reach({}, second_), "b");
+  EXPECT_EQ(Reach({}, first_), "a");
+  EXPECT_EQ(End(2)["route"], "one") << "at level info, where the log has warnings only";
+  EXPECT_EQ(tlsbridge().Connections().size(), 1u);
+  ASSERT_EQ(RunProgram({"log-level", "info", "--admin", admin}).exit_code, 0);
+  ReloadWith(routes("    log_level: error\n", ""));
+  EXPECT_EQ(Reach({.version = kTls11}, first_), "alert 70");
+  EXPECT_EQ(Reach({}, second_), "b");
+  EXPECT_EQ(End(4)["route"], "two");
+  EXPECT_EQ(tlsbridge().Connections().size(), 2u);
 }
 
 TEST_F(RoutesTest, ByTheClientsAddress) {

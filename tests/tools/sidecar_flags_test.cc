@@ -55,6 +55,7 @@ void ExpectSame(const Config& flags, const Config& file) {
   ASSERT_EQ(file.routes.size(), 1u);
   EXPECT_EQ(flags.listeners, file.listeners);
   EXPECT_EQ(flags.admin, file.admin);
+  EXPECT_EQ(flags.metrics, file.metrics);
   EXPECT_EQ(flags.limits, file.limits);
   EXPECT_EQ(flags.shutdown, file.shutdown);
   EXPECT_EQ(flags.log, file.log);
@@ -133,6 +134,7 @@ TEST(SidecarFlags, EveryOtherOneMakesTheSameAsItsKey) {
                         "--drain-delay=22s",
                         "--drain-timeout=23s",
                         "--admin-listen=127.0.0.1:9901",
+                        "--metrics-listen=0.0.0.0:9902",
                         "--log-level=warning",
                         "--log-format=json"}),
              FromFile(R"(
@@ -161,7 +163,7 @@ routes:
     timeouts: {handshake: 1s, connect: 2s, connect_attempts: 7, initial_data: 3s, inactivity: 6h, half_close: 5s, max_lifetime: 0, close_grace: 7s}
     keep_alive: {treatment: extended, multiplier: 1.5, warning: 15m}
     tcp: {keepalive_idle: 11s, user_timeout: 14s}
-admin: {address: "127.0.0.1:9901"}
+admin: {address: "127.0.0.1:9901", metrics_address: "0.0.0.0:9902"}
 limits: {connections: 19, connections_per_ip: 20, rate_per_ip_per_minute: 21, handshakes: 25, handshakes_per_ip: 26}
 shutdown: {drain_delay: 22s, drain_timeout: 23s}
 workers: 24
@@ -266,7 +268,8 @@ routes:
 TEST(SidecarFlags, EveryKeyOfTheTableIsOneUnlessItIsSaidHere) {
   const std::set<std::string> no_flags = {"routes[].name",     "routes[].priority",
                                           "routes[].action",   "routes[].block_with_alert",
-                                          "routes[].tls.mode", "routes[].tls.client_auth.allow"};
+                                          "routes[].tls.mode", "routes[].tls.client_auth.allow",
+                                          "routes[].log_level"};
   for (const KeyFacts& key : ConfigKeyFacts()) {
     const bool of_another_form =
         absl::StartsWith(key.path, "listeners") || absl::StartsWith(key.path, "routes[].match") ||
@@ -316,7 +319,7 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
       {{"--client-ca=x", "--allow-ip=300.1.2.3"}, "--allow-ip: "},
       {{"--backend-ca=x"},
        "--backend-name is missing: the DNS name or IP address that the backend's certificate must "
-       "cover; or give up on that with --backend-insecure"},
+       "cover; or disable verification with --backend-insecure"},
       {{"--backend-ca=x", "--backend-insecure"},
        "--backend-ca contradicts --backend-insecure, which verifies nothing"},
       {{"--backend-ca=system", "--backend-insecure"},
@@ -340,7 +343,10 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
       {{"--max-lifetime=soon"},
        "--max-lifetime: 'soon' is not allowed; expected duration, 0 or more, 0 is off, such as "
        "500ms, 30s, 5m or 1h30m"},
-      {{"--admin-listen=0.0.0.0:9"}, "--admin-listen: 0.0.0.0:9 is not allowed: "},
+      {{"--admin-listen=0.0.0.0:9"},
+       "--admin-listen: 0.0.0.0:9 is not allowed: the admin interface has no authentication; use a "
+       "loopback address, unix:/PATH or unix:@NAME, and "
+       "--metrics-listen=0.0.0.0:9 for Prometheus and kubelet, who need metrics and probes alone"},
       {{"--listen=0.0.0.0:1"}, "--listen: overlaps 0.0.0.0:1 of --listen: cannot listen on both"},
   };
   for (const auto& [arguments, expected] : cases) {

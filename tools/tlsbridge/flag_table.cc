@@ -64,6 +64,7 @@ constexpr Alias kAliases[] = {
     {"shutdown.drain_delay", "drain-delay"},
     {"shutdown.drain_timeout", "drain-timeout"},
     {"admin.address", "admin-listen"},
+    {"admin.metrics_address", "metrics-listen"},
 };
 
 // Keys that are no flags: said by flags of their own below, or of no use with one route.
@@ -81,6 +82,7 @@ constexpr absl::string_view kNoFlags[] = {
     "routes[].tls.client_auth.allow",
     "routes[].backends",
     "routes[].limits",
+    "routes[].log_level",
     // A sidecar ends TLS, which the kernel does not.
     "routes[].kernel",
     "kernel.",

@@ -25,6 +25,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class AdminServerTest : public ::testing::Test, private AdminServer::Source {
@@ -34,8 +35,15 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
     LogLibevent();
     socket_ = *ListeningSocket::Open(*SocketAddress::Parse("127.0.0.1:0"));
     AdminServer::Source* const source = this;
-    server_ = std::make_unique<AdminServer>(loop_.get(), socket_.get(), source);
+    Serve(AdminServer::Serves::kAll, source);
+  }
+  void Serve(AdminServer::Serves serves, AdminServer::Source* source) {
+    server_ = std::make_unique<AdminServer>(loop_.get(), socket_.get(), serves, source);
     ASSERT_TRUE(server_->Start().ok());
+  }
+  void ServeMetricsOnly() {
+    AdminServer::Source* const source = this;
+    Serve(AdminServer::Serves::kMetrics, source);
   }
   void TearDown() override {
     server_.reset();
@@ -138,6 +146,30 @@ TEST_F(AdminServerTest, MetricsComeAsTheClientTakesThem) {
                        "Accept: application/openmetrics-text;version=1.0.0\r\n\r\n"),
               AllOf(HasSubstr("Content-Type: application/openmetrics-text; version=1.0.0;"),
                     EndsWith("\r\n\r\n# EOF\n")));
+}
+
+TEST_F(AdminServerTest, MetricsAndProbesAloneAnswerByAnyHost) {
+  ServeMetricsOnly();
+  const std::string by_name = " HTTP/1.1\r\nHost: orders-7d9f.prod.svc:9902\r\n\r\n";
+  EXPECT_THAT(AnswerTo("GET /metrics" + by_name), EndsWith("\r\n\r\n# metrics\n"));
+  EXPECT_THAT(AnswerTo("GET /live" + by_name), EndsWith("\r\n\r\nlive\n"));
+  EXPECT_THAT(AnswerTo("GET /ready" + by_name), EndsWith("\r\n\r\nready\n"));
+  EXPECT_THAT(AnswerTo("GET /accepting" + by_name), EndsWith("\r\n\r\naccepting\n"));
+}
+
+TEST_F(AdminServerTest, NothingElseIsThereWhereMetricsAndProbesAlone) {
+  ServeMetricsOnly();
+  for (const char* path : {"/", "/help", "/status", "/connections", "/failures", "/routes",
+                           "/certificates", "/version", "/log-level"}) {
+    EXPECT_THAT(AnswerTo(std::string("GET ") + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+                AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("GET  /metrics"),
+                      Not(HasSubstr("/status")), HasSubstr("on the admin address")))
+        << path;
+  }
+  const std::string command = " HTTP/1.1\r\nHost: localhost\r\nTlsbridge-Command: 1\r\n\r\n";
+  EXPECT_THAT(AnswerTo("POST /drain" + command), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(AnswerTo("POST /log-level?level=debug" + command), StartsWith("HTTP/1.1 404 "));
+  EXPECT_EQ(drains_, 0);
 }
 
 TEST_F(AdminServerTest, TellsItsVersion) {

@@ -69,6 +69,8 @@ TEST(OtherDescriptors, ChecksListenersAndWorkersAreCounted) {
   config.listeners.resize(7);
   EXPECT_EQ(OtherDescriptors(config, 1), unchecked + 107);
   EXPECT_GT(OtherDescriptors(config, 2), unchecked + 107);
+  config.metrics = *SocketAddress::Parse("0.0.0.0:9902");
+  EXPECT_EQ(OtherDescriptors(config, 1), unchecked + 140) << "its socket and 32 clients";
 }
 
 TEST(ConnectionBudget, WhatElseIsNeededIsLeft) {

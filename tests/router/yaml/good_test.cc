@@ -122,6 +122,7 @@ Route FullRoute() {
   route.bridge.accept_truncation = true;
   route.bridge.accept_backend_truncation = true;
   route.limits = {16, 17, 18};
+  route.log_level = LogLevel::kDebug;
   return route;
 }
 
@@ -135,6 +136,7 @@ TEST(FullFile, FillsEveryMember) {
   EXPECT_EQ(config.listeners[1].address.ToString(), "unix:@tlsbridge");
   EXPECT_TRUE(config.listeners[1].proxy_protocol_from_unix);
   EXPECT_EQ(config.admin->ToString(), "127.0.0.1:9901");
+  EXPECT_EQ(config.metrics->ToString(), "0.0.0.0:9902");
   EXPECT_EQ(config.limits, (Limits{19, 20, 21, 25, 26}));
   EXPECT_EQ(config.kernel,
             (KernelSettings{"tlsbridge-2", KernelOnExit::kKeep, KernelUnavailable::kProxy}));
