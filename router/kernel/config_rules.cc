@@ -29,18 +29,28 @@ Endpoints EndpointsOfRoute(const tlsbridge::Route& route, std::string* comments)
   return endpoints;
 }
 
-}  // namespace
-
-std::string ConfigRulesText(const Config& config) {
-  std::string comments;
+Ruleset RulesOf(const Config& config, std::string* comments) {
   absl::flat_hash_map<std::string, Endpoints> all;
   for (const tlsbridge::Route& route : config.routes) {
     if (route.forwarding_engine != ForwardingEngine::kNftables) continue;
-    all[route.name] = EndpointsOfRoute(route, &comments);
+    all[route.name] = EndpointsOfRoute(route, comments);
   }
   const Plan plan = MakePlan(
       config, [&all](const std::string& route) { return all[route]; }, absl::UnixEpoch());
-  return absl::StrCat(comments, RulesetText(BuildRuleset(plan)));
+  return BuildRuleset(plan);
+}
+
+}  // namespace
+
+Ruleset ConfigRules(const Config& config) {
+  std::string comments;
+  return RulesOf(config, &comments);
+}
+
+std::string ConfigRulesText(const Config& config) {
+  std::string comments;
+  const Ruleset rules = RulesOf(config, &comments);
+  return absl::StrCat(comments, RulesetText(rules));
 }
 
 }  // namespace tlsbridge::kernel

@@ -53,6 +53,10 @@ int64_t OtherDescriptors(const Config& config, int workers);
 int64_t ConnectionBudget(int64_t descriptors, int64_t memory_bytes,
                          int64_t others = kReservedDescriptors);
 
+// Whether an operator should be told that so many connections are few, where `wanted` were asked
+// for (zero: as many as fit).
+bool AreFew(int64_t connections, int64_t wanted);
+
 // Raises the soft limit of descriptors to the hard one, a million at most, and works out the rest.
 Budget ClaimBudget(int64_t others = kReservedDescriptors);
 

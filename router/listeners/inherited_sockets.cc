@@ -16,6 +16,7 @@ namespace tlsbridge {
 namespace {
 
 constexpr absl::string_view kAdminName = "admin";
+constexpr absl::string_view kMetricsName = "metrics";
 
 int OptionOf(int fd, int option) {
   int value = -1;
@@ -132,6 +133,7 @@ absl::Status InheritedSockets::Assign(const Config& config) {
     assign(Use::kListener, listener.address, listener.name);
   }
   if (config.admin.has_value()) assign(Use::kAdmin, *config.admin, kAdminName);
+  if (config.metrics.has_value()) assign(Use::kAdmin, *config.metrics, kMetricsName);
   const auto left = std::find_if(entries_.begin(), entries_.end(),
                                  [](const Entry& entry) { return !entry.assigned; });
   if (left == entries_.end()) return absl::OkStatus();

@@ -139,6 +139,7 @@ RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string
     }
   }
   findings.warnings = TlsWarnings(route, tls);
+  findings.tls = std::move(tls);
   return findings;
 }
 

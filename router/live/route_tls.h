@@ -53,6 +53,7 @@ struct RouteFinding {
 struct RouteFindings {
   std::vector<RouteFinding> problems;  // what keeps the route from being served
   std::vector<RouteFinding> warnings;
+  RouteTls tls;  // of what could be read
 };
 // All of it. `judged` says of which parts; where it is all of them, of the whole as well.
 RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string_view part)> judged,

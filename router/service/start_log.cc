@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "router/limits/budget.h"
 #include "router/log/few_lines.h"
 #include "router/log/log.h"
 
@@ -53,9 +54,8 @@ void LogReady(const Config& config, const Capacity& capacity) {
       .Number("descriptors", capacity.descriptors)
       .Number("generation", capacity.generation)
       .Text("sandbox", capacity.sandbox);
-  constexpr int64_t kFew = 100;
   const int64_t wanted = config.limits.connections;
-  if (wanted == 0 ? capacity.connections >= kFew : capacity.connections >= wanted) return;
+  if (!AreFew(capacity.connections, wanted)) return;
   LogEvent(LogLevel::kWarning, "few_connections")
       .Number("max_connections", capacity.connections)
       .Number("wanted", wanted)

@@ -46,13 +46,14 @@ class Succession final : private Handover::Service {
     Spawner* spawner;  // null if there is none
   };
   struct Admin {
-    AdminServer* server = nullptr;  // null for none
+    AdminServer* server = nullptr;
     ListeningSocket* socket = nullptr;
     SocketAddress wanted;
   };
 
   Succession(const Parts& parts, absl::Duration timeout);
 
+  // None, or those that there are.
   void AddAdmin(const Admin& admin) { admins_.push_back(admin); }
 
   // Hands over to the program as it lies there now. `done` runs once.

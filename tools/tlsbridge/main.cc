@@ -20,6 +20,7 @@
 #include "tools/tlsbridge/completion.h"
 #include "tools/tlsbridge/conventions.h"
 #include "tools/tlsbridge/demo.h"
+#include "tools/tlsbridge/doctor/doctor.h"
 #include "tools/tlsbridge/exit_codes.h"
 #include "tools/tlsbridge/explain.h"
 #include "tools/tlsbridge/last_words.h"
@@ -49,10 +50,10 @@ constexpr char kMoreHelp[] =
 
 // In the order of --help.
 std::vector<Command> Commands() {
-  std::vector<Command> commands = {DemoCommand(),         SidecarCommand(),
-                                   ConfigFileCommand(),   CheckCommand(),
-                                   ExplainCommand(),      CompletionCommand(&Commands),
-                                   ManCommand(&Commands), VersionCommand()};
+  std::vector<Command> commands = {
+      DemoCommand(),   SidecarCommand(), ConfigFileCommand(),          CheckCommand(),
+      DoctorCommand(), ExplainCommand(), CompletionCommand(&Commands), ManCommand(&Commands),
+      VersionCommand()};
   for (Command& command : AdminCommands()) commands.push_back(std::move(command));
   return commands;
 }
@@ -81,10 +82,10 @@ int Main(absl::Span<char* const> arguments) {
   for (const Command& command : commands) {
     if (command.name == typed) return RunCommand(command, others);
   }
-  return RefuseToStart(absl::InvalidArgumentError(
-      absl::StrCat("unknown command '", typed,
-                   "'; use demo, sidecar, run, check, explain, status, failures, why and so on: "
-                   "tlsbridge --help")));
+  return RefuseToStart(absl::InvalidArgumentError(absl::StrCat(
+      "unknown command '", typed,
+      "'; use demo, sidecar, run, check, doctor, explain, status, failures, why and so on: "
+      "tlsbridge --help")));
 }
 
 }  // namespace

@@ -6,9 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "router/live/route_tls.h"
 
 namespace tlsbridge {
 namespace {
@@ -62,6 +63,7 @@ FileFindings JudgeNamedFiles(const ParsedConfig& parsed, const Clock& clock) {
     for (const RouteFinding& warning : findings.warnings) {
       all.warnings.push_back(At(parsed, route + warning.part, warning.message));
     }
+    all.tls.push_back(std::move(findings.tls));
   }
   SortByPosition(&all.problems);
   SortByPosition(&all.warnings);

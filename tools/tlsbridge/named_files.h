@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bridge/event/clock.h"
+#include "router/live/route_tls.h"
 #include "router/yaml/parse_config.h"
 
 namespace tlsbridge {
@@ -15,6 +16,7 @@ namespace tlsbridge {
 struct FileFindings {
   std::vector<Problem> problems;  // what keeps a route from being served
   std::vector<Problem> warnings;  // what `run` would log
+  std::vector<RouteTls> tls;      // of each route, what could be read
 };
 
 // Of every part of a route that is sound, whatever is wrong elsewhere in the file.

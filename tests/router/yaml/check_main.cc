@@ -2,6 +2,7 @@
 
 #include "absl/types/span.h"
 #include "tools/tlsbridge/check.h"
+#include "tools/tlsbridge/command.h"
 
 int main(int argc, char** argv) {
   return tlsbridge::RunCommand(tlsbridge::CheckCommand(),
