@@ -54,7 +54,7 @@ def names_made():
 class SchemaTest(unittest.TestCase):
     def test_every_manifest_is_taken(self):
         self.assertEqual(set(pods.BASES),
-                         {"cert-manager", "gateway", "job", "kernel", "sidecar", "trust-manager"})
+                         {"cert-manager", "gateway", "job", "kernel", "monitoring", "sidecar", "trust-manager"})
         for base, document in every_document():
             self.assertEqual(complaints(document), [], f"{base}: {document['kind']} {document['metadata']['name']}")
 
