@@ -64,13 +64,24 @@ void AddWatched(const std::vector<std::string>& files, SandboxNeeds* needs) {
   }
 }
 
-void AddSystem(SandboxNeeds* needs) {
+// Whether names are looked up at the system's name servers.
+bool AsksTheSystem(const Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(), [](const Route& route) {
+    return route.dns.servers.empty() &&
+           std::any_of(route.backends.begin(), route.backends.end(), [](const Backend& backend) {
+             return backend.address.kind != BackendAddress::Kind::kSocket;
+           });
+  });
+}
+
+void AddSystem(const Config& config, SandboxNeeds* needs) {
   for (const char* file :
        {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/dev/urandom"}) {
     needs->files.emplace_back(file);
   }
   const std::string resolver = FolderOf(RealPath("/etc/resolv.conf"));
-  if (!IsAtTheTop(resolver)) needs->folders.push_back(resolver);
+  // Where a DHCP client puts a new one in its place, only its folder finds that.
+  if (!IsAtTheTop(resolver) || AsksTheSystem(config)) needs->folders.push_back(resolver);
   // What 'system' means; replaced as a whole.
   for (const char* folder :
        {"/etc/ssl/certs", "/etc/pki/tls/certs", "/proc/self", "/sys/fs/cgroup"}) {
@@ -124,7 +135,7 @@ SandboxNeeds NeedsOf(const LiveConfig& live, const std::vector<std::string>& sou
   needs.restricted = confinement.sandbox && config.sandbox.enabled;
   needs.user = confinement.user;
   AddWatched(FilesOf(live, source_files), &needs);
-  AddSystem(&needs);
+  AddSystem(config, &needs);
   AddListeners(config, &needs);
   needs.folders.insert(needs.folders.end(), config.sandbox.read.begin(), config.sandbox.read.end());
   needs.kept.firewall = UsesFirewall(config);
