@@ -135,7 +135,7 @@ Service Answers::Describe() {
                      .log_level = LogLevelName(CurrentLogLevel())};
   service.generation = parts_.generations->number();
   for (const auto& before : parts_.generations->draining()) {
-    service.draining.push_back({before.number, before.pid});
+    service.draining.emplace_back(before.number, before.pid);
   }
   for (const auto& worker : parts_.workers) {
     service.workers.push_back({worker->load(), worker->loop()->lag().Take()});

@@ -179,19 +179,36 @@ TEST_P(SlowPeer, WhenTheSlowPeerResetsWhatItsKernelHadNotTakenIsNotWaitedFor) {
   EXPECT_EQ(live_connections(), 0u);
 }
 
-TEST_P(SlowPeer, OneThatTakesNothingIsWaitedForNoLongerThanAHalfClosedConnectionMay) {
+TEST_P(SlowPeer, OneThatTakesNothingOfAWholeStreamIsWaitedForAsLongAsAHalfClosedConnection) {
+  route_.timeouts.half_close = absl::Seconds(60);
+  ConnectToStalledBackend();
+  while (QueuedToBackend() == 0) Upload(10'000);
+  client_->SendCloseNotify();
+  Settle();
+  ASSERT_TRUE(ClientDelivered());
+  client_->socket().Reset();
+  Settle();
+  Advance(absl::Seconds(30));
+  EXPECT_EQ(live_connections(), 1u);
+  for (int round = 0; round < 5 && live_connections() > 0; ++round) {
+    Advance(absl::Seconds(61));  // its kernel may still take a little at its own pace, which counts
+    Advance(route_.bridge.grace);
+  }
+  ASSERT_TRUE(AllEnded());
+  EXPECT_EQ(Ended(Reason::kHalfCloseTimeout), 1u);
+}
+
+TEST_P(SlowPeer, OneThatTakesNothingOfARequestThatAResetHasCutIsWaitedForTwoSeconds) {
   route_.timeouts.half_close = absl::Seconds(60);
   ConnectToStalledBackend();
   while (QueuedToBackend() == 0) Upload(10'000);
   ASSERT_TRUE(ClientDelivered());
   client_->socket().Reset();
   Settle();
-  for (int round = 0; round < 5 && live_connections() > 0; ++round) {
-    Advance(absl::Seconds(61));  // its kernel may still take a little at its own pace, which counts
-    Advance(route_.bridge.grace);
-  }
-  ExpectEnd({Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, Reason::kHalfCloseTimeout, "",
-             "", /*dropped=*/true});
+  EXPECT_EQ(live_connections(), 1u);
+  for (int i = 0; i < 50 && live_connections() > 0; ++i) Advance(absl::Milliseconds(100));
+  ExpectEnd({Reason::kEconnreset, Reason::kEconnreset, Reason::kEconnreset, "ECONNRESET", "",
+             /*dropped=*/true});
 }
 
 // ---- The backend answers early and is gone, while the client goes on uploading.

@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/config/backend_address.h"
 
 namespace tlsbridge {
 namespace {

@@ -21,7 +21,7 @@ constexpr Remedy kRemedies[] = {
     {"Permission denied",
      "namei -l FILE; run tlsbridge as a user who may read it, or chown or chmod it"},
     {"Is a directory", "name the file in it: ls -l FILE"},
-    {"anybody on this machine may read", "chmod o-r FILE"},
+    {"world-readable", "chmod o-r FILE"},
     {"does not belong to the certificate",
      "openssl x509 -noout -pubkey -in OTHER; openssl pkey -pubout -in FILE; they must be the "
      "same: name the key that the certificate was requested with"},
@@ -35,7 +35,7 @@ constexpr Remedy kRemedies[] = {
     {"the chain breaks there",
      "append the issuers of the first certificate, and nothing else: openssl crl2pkcs7 -nocrl "
      "-certfile FILE | openssl pkcs7 -print_certs -noout"},
-    {"nothing can follow it",
+    {"nothing may follow it",
      "leave out what follows: openssl crl2pkcs7 -nocrl -certfile FILE | openssl pkcs7 "
      "-print_certs -noout"},
     {"its nextUpdate has passed",
