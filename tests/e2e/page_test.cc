@@ -59,6 +59,8 @@ TEST_F(PageTest, ShowsTheVerdictAndAFailureThatHasJustHappened) {
   EXPECT_THAT(page, AllOf(ContainsRegex("id=\"verdict\"[^>]*>ready<"), HasSubstr(">sidecar<"),
                           HasSubstr(backend_.address()), HasSubstr(">tls handshake failed<"),
                           HasSubstr(">plain_http<"), HasSubstr("<polyline points=")));
+  EXPECT_THAT(page, AllOf(HasSubstr("TLS handshakes: "), HasSubstr("failures by reason"),
+                          ContainsRegex("tls handshake failed: [0-9.]+/s</li>")));
   ExpectNoComplaint();
 }
 
