@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -27,7 +28,7 @@ class HandoverFailures : public HandoverFixture {
  protected:
   void SetUp() override {
     HandoverFixture::SetUp();
-    original_ = realpath(std::getenv("TLSBRIDGE_BINARY"), nullptr);
+    original_ = std::filesystem::canonical(std::getenv("TLSBRIDGE_BINARY"));
     program_ = dir().PathOf("tlsbridge");
     Copy();
     setenv("TLSBRIDGE_BINARY", program_.c_str(), 1);

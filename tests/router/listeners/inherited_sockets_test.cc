@@ -35,7 +35,9 @@ Bound Listening(const std::string& text = "127.0.0.1:0", int type = SOCK_STREAM)
   const SocketAddress wanted = At(text);
   const int fd = socket(wanted.family(), type, 0);
   EXPECT_EQ(bind(fd, wanted.get(), wanted.length()), 0);
-  if (type == SOCK_STREAM) EXPECT_EQ(listen(fd, 8), 0);
+  if (type == SOCK_STREAM) {
+    EXPECT_EQ(listen(fd, 8), 0);
+  }
   return {fd, SocketAddress::LocalOf(fd)};
 }
 
