@@ -4,17 +4,13 @@
 // A set-up is a file of doctor/, with the addresses of what runs here by name: $DEAD. With
 // TLSBRIDGE_WRITE_EXPECTED=FOLDER in the environment, what is said is written there instead.
 
-#include <ctype.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <regex>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -33,28 +29,16 @@
 #include "tests/e2e/support/nginx.h"
 #include "tests/e2e/support/openssl.h"
 #include "tests/e2e/support/run_program.h"
+#include "tests/support/expected_files.h"
 
 namespace tlsbridge::e2e {
 namespace {
 
 using ::testing::HasSubstr;
 
+using tlsbridge::testing::ContentOf;
+
 constexpr char kFolder[] = "tests/e2e/doctor";
-
-std::string ContentOf(const std::filesystem::path& path) {
-  std::ostringstream content;
-  content << std::ifstream(path, std::ios::binary).rdbuf();
-  return content.str();
-}
-
-std::vector<std::string> Names() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
-    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 // Files and services for all of them.
 class World {
@@ -155,28 +139,25 @@ class DoctorTest : public ::testing::TestWithParam<std::string> {
 World* DoctorTest::world_ = nullptr;
 
 TEST_P(DoctorTest, SaysWhatIsWrongAndWhatMendsIt) {
-  const std::filesystem::path folder = kFolder;
-  const std::string file = world_->Write(ContentOf(folder / (GetParam() + ".yaml")));
+  const std::string path = absl::StrCat(kFolder, "/", GetParam());
+  const std::string file = world_->Write(ContentOf(path + ".yaml"));
   const ProgramResult result = RunProgram({"doctor", "--config", file});
   EXPECT_EQ(result.errors, "");
   const std::string said = world_->Constant(result.output);
-  if (const char* target = getenv("TLSBRIDGE_WRITE_EXPECTED"); target != nullptr) {
-    std::ofstream(std::filesystem::path(target) / (GetParam() + ".expected")) << said;
-    return;
-  }
-  EXPECT_EQ(said, ContentOf(folder / (GetParam() + ".expected")));
+  if (tlsbridge::testing::WritesExpected(GetParam(), said)) return;
+  EXPECT_EQ(said, ContentOf(path + ".expected"));
   const bool fails = absl::StrContains("\n" + said, "\nfail ");
   EXPECT_TRUE(fails || absl::StrContains("\n" + said, "\nwarn ")) << "nothing is broken";
   EXPECT_EQ(result.exit_code, fails ? 1 : 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Broken, DoctorTest, ::testing::ValuesIn(Names()), [](const auto& info) {
-  std::string name;
-  for (const char c : info.param) name += isalnum(c) != 0 ? c : 'X';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Broken, DoctorTest,
+                         ::testing::ValuesIn(tlsbridge::testing::NamesOfInputs(kFolder)),
+                         tlsbridge::testing::TestNameOf);
 
-TEST(Doctor, KnowsMoreThanTwentySetUps) { EXPECT_GT(Names().size(), 20u); }
+TEST(Doctor, KnowsMoreThanTwentySetUps) {
+  EXPECT_GT(tlsbridge::testing::NamesOfInputs(kFolder).size(), 20u);
+}
 
 class DoctorOfARunningTest : public TlsbridgeTest {};
 

@@ -45,6 +45,13 @@ bssl::UniquePtr<SSL_CTX> MemoryServer::Context(uint16_t version, X509* certifica
   return ctx;
 }
 
+void OfferProtocols(SSL_CTX* ctx, size_t count) {
+  std::string wire;
+  for (size_t i = 0; i < count; ++i) wire += "\x01\x61";
+  SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const uint8_t*>(wire.data()),
+                          static_cast<unsigned>(wire.size()));
+}
+
 MemoryServer::MemoryServer(SSL_CTX* ctx) : MemoryPeer(bssl::UpRef(ctx)) {
   Open();
   SSL_set_accept_state(ssl_.get());

@@ -252,10 +252,7 @@ class WithClientCertificate : public WorstCaseTest {
       EXPECT_EQ(SSL_CTX_use_certificate(ctx, shown_.certificate.get()), 1);
       EXPECT_EQ(SSL_CTX_use_PrivateKey(ctx, shown_.key.get()), 1);
       SSL_CTX_set_max_send_fragment(ctx, fragment);
-      std::string wire;
-      for (size_t i = 0; i < names; ++i) wire += "\x01\x61";
-      SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const uint8_t*>(wire.data()),
-                              static_cast<unsigned>(wire.size()));
+      testing::OfferProtocols(ctx, names);
     });
   }
   // The client's second flight is the next of its output.

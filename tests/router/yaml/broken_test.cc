@@ -2,65 +2,39 @@
 //
 // With TLSBRIDGE_WRITE_EXPECTED=FOLDER in the environment, what is said is written there instead.
 
-#include <ctype.h>
-#include <stdlib.h>
-
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
-#include <vector>
 
 #include "gtest/gtest.h"
 #include "router/yaml/parse_config.h"
+#include "tests/support/expected_files.h"
 
 namespace tlsbridge {
 namespace {
 
+using testing::ContentOf;
+
 constexpr char kFolder[] = "tests/router/yaml/broken";
-
-std::string ContentOf(const std::filesystem::path& path) {
-  std::ostringstream content;
-  content << std::ifstream(path, std::ios::binary).rdbuf();
-  return content.str();
-}
-
-std::vector<std::string> Names() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
-    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 std::optional<std::string> Nothing(absl::string_view /*name*/) { return std::nullopt; }
 
 class BrokenFile : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(BrokenFile, IsToldWithPositionsAndWhatIsAllowed) {
-  const std::filesystem::path folder = kFolder;
   const std::string name = GetParam() + ".yaml";
-  const ParsedConfig parsed = ParseConfig(ContentOf(folder / name), name, Nothing);
+  const std::string path = std::string(kFolder) + "/" + GetParam();
+  const ParsedConfig parsed = ParseConfig(ContentOf(path + ".yaml"), name, Nothing);
   std::string told;
   for (const Problem& problem : parsed.problems) told += problem.ToString() + "\n";
-  if (const char* target = getenv("TLSBRIDGE_WRITE_EXPECTED"); target != nullptr) {
-    std::ofstream(std::filesystem::path(target) / (GetParam() + ".expected")) << told;
-    return;
-  }
+  if (testing::WritesExpected(GetParam(), told)) return;
   EXPECT_FALSE(parsed.problems.empty());
-  EXPECT_EQ(told, ContentOf(folder / (GetParam() + ".expected")));
+  EXPECT_EQ(told, ContentOf(path + ".expected"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Config, BrokenFile, ::testing::ValuesIn(Names()), [](const auto& info) {
-  std::string name;
-  for (const char c : info.param) name += isalnum(c) != 0 ? c : 'X';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Config, BrokenFile, ::testing::ValuesIn(testing::NamesOfInputs(kFolder)),
+                         testing::TestNameOf);
 
-TEST(BrokenFiles, AreAHundredOrSo) { EXPECT_GE(Names().size(), 100U); }
+TEST(BrokenFiles, AreAHundredOrSo) { EXPECT_GE(testing::NamesOfInputs(kFolder).size(), 100U); }
 
 }  // namespace
 }  // namespace tlsbridge

@@ -1,8 +1,6 @@
 // Files without mistakes, and what becomes of them, member by member.
 
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -10,17 +8,13 @@
 #include "gtest/gtest.h"
 #include "router/yaml/describe.h"
 #include "router/yaml/parse_config.h"
+#include "tests/support/expected_files.h"
 
 namespace tlsbridge {
 namespace {
 
+using testing::ContentOf;
 using ::testing::ElementsAre;
-
-std::string ContentOf(const std::string& path) {
-  std::ostringstream content;
-  content << std::ifstream(path).rdbuf();
-  return content.str();
-}
 
 std::optional<std::string> Variables(absl::string_view name) {
   if (name == "OCSP") return "/var/ocsp";

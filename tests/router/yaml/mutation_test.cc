@@ -1,17 +1,15 @@
 // The corpus, mangled at random: whatever a file holds, it is read to the end or refused.
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <random>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "router/yaml/parse_config.h"
+#include "tests/support/expected_files.h"
 
 namespace tlsbridge {
 namespace {
@@ -19,19 +17,11 @@ namespace {
 constexpr int kRounds = 4000;
 
 std::vector<std::string> Corpus() {
-  std::vector<std::filesystem::path> paths;
-  for (const char* folder : {"broken", "good"}) {
-    const std::string path = std::string("tests/router/yaml/") + folder;
-    for (const auto& entry : std::filesystem::directory_iterator(path)) {
-      if (entry.path().extension() == ".yaml") paths.push_back(entry.path());
-    }
-  }
-  std::sort(paths.begin(), paths.end());
   std::vector<std::string> texts;
-  for (const auto& path : paths) {
-    std::ostringstream content;
-    content << std::ifstream(path, std::ios::binary).rdbuf();
-    texts.push_back(content.str());
+  for (const char* folder : {"tests/router/yaml/broken", "tests/router/yaml/good"}) {
+    for (const std::string& name : testing::NamesOfInputs(folder)) {
+      texts.push_back(testing::ContentOf(std::string(folder) + "/" + name + ".yaml"));
+    }
   }
   return texts;
 }

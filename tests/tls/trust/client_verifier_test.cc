@@ -63,9 +63,7 @@ class ClientVerifierTest : public ::testing::TestWithParam<uint16_t> {
             last_session_.reset(session);
             return 1;
           });
-          std::string names;
-          for (size_t i = 0; i < names_; ++i) names += "\x01\x61";
-          SSL_CTX_set_alpn_protos(ctx, Bytes(names).data(), static_cast<unsigned>(names.size()));
+          ::tlsbridge::testing::OfferProtocols(ctx, names_);
           if (algorithm_ != 0) SSL_CTX_set_signing_algorithm_prefs(ctx, &algorithm_, 1);
           if (certificate == nullptr) return;
           SSL_CTX_use_certificate(ctx, certificate->certificate.get());
