@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/host/descriptor_message.h"
 
 namespace tlsbridge {
 namespace {
@@ -31,58 +32,34 @@ absl::Status ErrorOf(int error) {
 Channel::~Channel() { close(fd_); }
 
 absl::Status Channel::Send(const Packet& packet, absl::Span<const int> descriptors) {
-  SecretBytes bytes = EncodePacket(packet);
-  iovec data = {bytes.data(), bytes.size()};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  const size_t size = descriptors.size() * sizeof(int);
-  std::vector<char> control(CMSG_SPACE(size));
-  if (!descriptors.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(header), descriptors.data(), size);
+  const SecretBytes bytes = EncodePacket(packet);
+  const auto* const data = reinterpret_cast<const char*>(bytes.span().data());
+  if (SendWithDescriptors(fd_, {data, bytes.size()}, descriptors, MSG_DONTWAIT) < 0) {
+    return ErrorOf(errno);
   }
-  if (sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return ErrorOf(errno);
   return absl::OkStatus();
 }
 
 absl::StatusOr<Channel::Received> Channel::Receive() {
-  iovec data = {buffer_.data(), buffer_.size()};
-  std::vector<char> control(CMSG_SPACE(kMostDescriptors * sizeof(int)));
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t size = recvmsg(fd_, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (size < 0) return ErrorOf(errno);
+  ReceivedMessage message =
+      ReceiveWithDescriptors(fd_, {reinterpret_cast<char*>(buffer_.data()), buffer_.size()},
+                             kMostDescriptors, MSG_DONTWAIT);
+  if (message.size < 0) return ErrorOf(errno);
   Received received;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    const size_t before = received.descriptors.size();
-    received.descriptors.resize(before + count);
-    memcpy(received.descriptors.data() + before, CMSG_DATA(header), count * sizeof(int));
-  }
+  received.descriptors = std::move(message.descriptors);
   const auto fail = [&received](absl::Status status) {
     for (const int fd : received.descriptors) close(fd);
     return status;
   };
-  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+  if ((message.flags & MSG_CTRUNC) != 0) {
     return fail(absl::ResourceExhaustedError(
         "not all descriptors can be taken over: raise the limit of open files"));
   }
-  if (size == 0) return fail(ErrorOf(EPIPE));
-  if ((message.msg_flags & MSG_TRUNC) != 0) {
+  if (message.size == 0) return fail(ErrorOf(EPIPE));
+  if ((message.flags & MSG_TRUNC) != 0) {
     return fail(absl::InvalidArgumentError("the hand-over is malformed: a piece is too long"));
   }
-  auto packet = ParsePacket(buffer_.span().first(static_cast<size_t>(size)));
+  auto packet = ParsePacket(buffer_.span().first(static_cast<size_t>(message.size)));
   if (!packet.ok()) return fail(packet.status());
   received.packet = *std::move(packet);
   return received;

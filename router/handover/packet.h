@@ -25,9 +25,7 @@
 namespace tlsbridge {
 
 inline constexpr uint16_t kHandoverVersion = 1;
-// In a datagram; the kernel allows no more descriptors (SCM_MAX_FD).
-inline constexpr size_t kMostDescriptors = 253;
-inline constexpr size_t kMostBytes = 32 * 1024;
+inline constexpr size_t kMostBytes = 32 * 1024;  // in a datagram
 // In all.
 inline constexpr size_t kMostStateBytes = 64 * 1024 * 1024;
 inline constexpr size_t kMostStateDescriptors = 65536;

@@ -11,12 +11,12 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "router/host/descriptor_message.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
 namespace {
 
-constexpr size_t kMostDescriptors = 253;  // SCM_MAX_FD
 // What waits for a manager that takes nothing: it is short, unless something is wrong.
 constexpr size_t kMostUntold = 4096;
 
@@ -127,24 +127,8 @@ bool ServiceManager::Send(absl::string_view text, absl::Span<const int> descript
     errno = E2BIG;
     return false;
   }
-  iovec data = {const_cast<char*>(text.data()), text.size()};
-  msghdr message = {};
-  message.msg_name = const_cast<sockaddr_un*>(&address_);
-  message.msg_namelen = length_;
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  const size_t bytes = descriptors.size() * sizeof(int);
-  std::vector<char> control(CMSG_SPACE(bytes));
-  if (!descriptors.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(bytes);
-    memcpy(CMSG_DATA(header), descriptors.data(), bytes);
-  }
-  return sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+  const MessageAddress to = {reinterpret_cast<const sockaddr*>(&address_), length_};
+  return SendWithDescriptors(fd_, text, descriptors, MSG_DONTWAIT, to) >= 0;
 }
 
 }  // namespace tlsbridge

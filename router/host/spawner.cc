@@ -17,6 +17,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/types/span.h"
+#include "router/host/descriptor_message.h"
 
 namespace tlsbridge {
 namespace {
@@ -30,45 +32,23 @@ constexpr char kReap = 'R';
 
 constexpr int kIgnored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
 
-bool SendWith(int socket, const void* data, size_t size, int fd) {
-  iovec part = {const_cast<void*>(data), size};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  }
-  return sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(size);
+// `fd` goes along unless it is -1.
+bool Send(int socket, absl::Span<const char> bytes, int fd = -1) {
+  const auto fds = absl::MakeConstSpan(&fd, fd < 0 ? 0 : 1);
+  return SendWithDescriptors(socket, bytes, fds, 0) == static_cast<ssize_t>(bytes.size());
 }
 
 // Empty at the end. `fd` gets a descriptor that came along, or -1.
 std::string Receive(int socket, int* fd) {
   std::string text(kMostBytes, '\0');
-  iovec part = {text.data(), text.size()};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  ssize_t length;
+  ReceivedMessage message;
   do {
-    length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (length < 0 && errno == EINTR);
-  *fd = -1;
-  if (length <= 0) return "";
-  if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
-      header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-    memcpy(fd, CMSG_DATA(header), sizeof(*fd));
-  }
-  text.resize(static_cast<size_t>(length));
+    message = ReceiveWithDescriptors(socket, absl::MakeSpan(&text[0], text.size()),
+                                     /*most_descriptors=*/1, 0);
+  } while (message.size < 0 && errno == EINTR);
+  *fd = message.descriptors.empty() ? -1 : message.descriptors.front();
+  if (message.size <= 0) return "";
+  text.resize(static_cast<size_t>(message.size));
   return text;
 }
 
@@ -90,7 +70,7 @@ class Helper {
         answer[0] = Look(question, &answer[1]);
       }
       if (fd >= 0) close(fd);
-      if (!SendWith(socket_, answer, sizeof(answer), -1)) _exit(0);
+      if (!Send(socket_, {reinterpret_cast<const char*>(answer), sizeof(answer)})) _exit(0);
     }
   }
 
@@ -200,7 +180,7 @@ std::optional<int> Spawner::Reap(pid_t child) {
 }
 
 Spawner::Answer Spawner::Ask(const std::string& question, int fd) {
-  if (!SendWith(fd_, question.data(), question.size(), fd)) return {.error = errno};
+  if (!Send(fd_, question, fd)) return {.error = errno};
   pollfd readable = {fd_, POLLIN, 0};
   if (poll(&readable, 1, kPatienceMilliseconds) != 1) return {.error = ETIMEDOUT};
   int answer[2];
