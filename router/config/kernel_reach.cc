@@ -1,5 +1,7 @@
 #include "router/config/kernel_reach.h"
 
+#include <algorithm>
+
 namespace tlsbridge {
 
 absl::string_view WhyKernelCannotServe(const Listener& listener) {
@@ -20,6 +22,12 @@ absl::string_view WhyKernelCannotForwardTo(const SocketAddress& backend) {
   if (backend.is_wildcard()) return "is not the address of a single machine";
   if (backend.has_zone()) return "is an address of one link only";
   return "";
+}
+
+bool KernelForwardsAny(const Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(), [](const Route& route) {
+    return route.forwarding_engine == ForwardingEngine::kNftables;
+  });
 }
 
 }  // namespace tlsbridge

@@ -15,6 +15,9 @@ namespace tlsbridge {
 absl::string_view WhyKernelCannotServe(const Listener& listener);
 absl::string_view WhyKernelCannotForwardTo(const SocketAddress& backend);
 
+// Whether the kernel forwards any route of it.
+bool KernelForwardsAny(const Config& config);
+
 // The kernel counts in ticks of a millisecond at the finest, in 32 bits. It also stands for "none".
 inline constexpr absl::Duration kLongestKernelTimeout = absl::Seconds(4'000'000);
 

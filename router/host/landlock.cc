@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -97,7 +96,6 @@ int Landlock::Allow(const std::string& path, Use use) const {
 }
 
 int Landlock::Restrict() const {
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
   return syscall(SYS_landlock_restrict_self, fd_, 0) == 0 ? 0 : errno;
 }
 

@@ -41,7 +41,8 @@ class Landlock {
   // 0, or an errno: the path is not there, for example.
   int Allow(const std::string& path, Use use) const;
 
-  // The thread that calls this obeys from now on. An errno; for signal handlers.
+  // The thread that calls this obeys from now on. An errno; for signal handlers. REQUIRES: it has
+  // no_new_privs.
   int Restrict() const;
 
  private:

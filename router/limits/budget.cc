@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "router/config/kernel_reach.h"
 #include "router/limits/control_groups.h"
 
 namespace tlsbridge {
@@ -53,9 +54,7 @@ int64_t OtherDescriptors(const Config& config, int workers) {
   // Its clients; those of the admin address are in what is reserved.
   if (config.metrics.has_value()) others += kOfMetrics;
   std::set<std::vector<std::string>> asked;  // lookups at the same servers share their sockets
-  bool by_kernel = false;
   for (const Route& route : config.routes) {
-    by_kernel = by_kernel || route.forwarding_engine == ForwardingEngine::kNftables;
     for (const Backend& backend : route.backends) {
       const bool named = backend.address.kind != BackendAddress::Kind::kSocket;
       // Both families of a name may be tried at once.
@@ -66,7 +65,7 @@ int64_t OtherDescriptors(const Config& config, int workers) {
       asked.insert(std::move(servers));
     }
   }
-  if (by_kernel) others += kOfKernel;
+  if (KernelForwardsAny(config)) others += kOfKernel;
   if (!asked.empty()) others += kOfLoop + kOfFile;
   for (const auto& servers : asked) {
     others += kOfServer * static_cast<int64_t>(servers.empty() ? kServers : servers.size());

@@ -15,18 +15,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "router/config/kernel_reach.h"
 #include "router/live/renewal/watch_plan.h"
 #include "router/live/route_files.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
 namespace {
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return path.substr(0, std::max<size_t>(slash, 1));
-}
 
 // Of an absolute path without "." and "..".
 bool IsAtTheTop(const std::string& folder) {
@@ -108,12 +103,6 @@ std::string FolderOfDumps() {
   return absl::StartsWith(pattern, "/") ? FolderOf(pattern) : ".";
 }
 
-bool UsesFirewall(const Config& config) {
-  return std::any_of(config.routes.begin(), config.routes.end(), [](const Route& route) {
-    return route.forwarding_engine == ForwardingEngine::kNftables;
-  });
-}
-
 absl::Status CheckReadable(const LiveConfig& live, const std::vector<std::string>& source_files,
                            const User& user) {
   for (const std::string& file : FilesOf(live, source_files)) {
@@ -138,7 +127,7 @@ SandboxNeeds NeedsOf(const LiveConfig& live, const std::vector<std::string>& sou
   AddSystem(config, &needs);
   AddListeners(config, &needs);
   needs.folders.insert(needs.folders.end(), config.sandbox.read.begin(), config.sandbox.read.end());
-  needs.kept.firewall = UsesFirewall(config);
+  needs.kept.firewall = KernelForwardsAny(config);
   // Rules of the kernel's forwarding may come with a reload; it turns accounting on then.
   (needs.kept.firewall ? needs.settings : needs.folders).emplace_back("/proc/sys/net");
   if (const std::string folder = FolderOfDumps(); confinement.core_dumps && !folder.empty()) {

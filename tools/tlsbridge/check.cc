@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "bridge/event/clock.h"
+#include "router/config/kernel_reach.h"
 #include "router/kernel/config_rules.h"
 #include "router/yaml/describe.h"
 #include "tools/tlsbridge/config_file.h"
@@ -32,11 +32,7 @@ std::string Counted(size_t count, absl::string_view thing) {
 }
 
 int PrintKernelRules(const ParsedConfig& parsed) {
-  const std::vector<Route>& routes = parsed.config.routes;
-  const bool any = std::any_of(routes.begin(), routes.end(), [](const Route& route) {
-    return route.forwarding_engine == ForwardingEngine::kNftables;
-  });
-  if (!any) {
+  if (!KernelForwardsAny(parsed.config)) {
     return Refuse(absl::StrCat(parsed.file,
                                ": no route has forwarding_engine: nftables, so that "
                                "the kernel gets no rules"));

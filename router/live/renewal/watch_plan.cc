@@ -23,11 +23,6 @@ std::string Join(const std::string& folder, const std::string& name) {
   return absl::StrCat(folder == "/" ? "" : folder, "/", name);
 }
 
-std::string ParentOf(const std::string& folder) {
-  const size_t slash = folder.rfind('/');
-  return folder.substr(0, std::max<size_t>(slash, 1));
-}
-
 std::optional<std::string> LinkTarget(const std::string& path) {
   char target[PATH_MAX];
   const ssize_t length = readlink(path.c_str(), target, sizeof(target));
@@ -50,7 +45,7 @@ void AddPath(const std::string& path, const std::string& working_folder, WatchPl
     rest.pop_front();
     if (name == ".") continue;
     if (name == "..") {
-      folder = ParentOf(folder);
+      folder = FolderOf(folder);
       continue;
     }
     const auto target = LinkTarget(Join(folder, name));
@@ -67,6 +62,12 @@ void AddPath(const std::string& path, const std::string& working_folder, WatchPl
 }
 
 }  // namespace
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return path.substr(0, std::max<size_t>(slash, 1));
+}
 
 WatchPlan PlanWatches(absl::Span<const std::string> paths) {
   const std::string working_folder = WorkingFolder();

@@ -16,6 +16,9 @@ namespace tlsbridge {
 // Absolute folders, each with the names in it that matter.
 using WatchPlan = std::map<std::string, std::set<std::string>>;
 
+// That a file, or another folder, is in: "." of a name alone, "/" of what is at the top.
+std::string FolderOf(const std::string& path);
+
 WatchPlan PlanWatches(absl::Span<const std::string> paths);
 
 }  // namespace tlsbridge

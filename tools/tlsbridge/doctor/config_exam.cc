@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "router/live/renewal/watch_plan.h"
 #include "tools/tlsbridge/doctor/exams.h"
 
 namespace tlsbridge {
@@ -30,8 +31,7 @@ constexpr Remedy kRemedies[] = {
      "issue another"},
     {"wrong order",
      "put the leaf first, then each one's issuer: openssl crl2pkcs7 -nocrl -certfile FILE | "
-     "openssl "
-     "pkcs7 -print_certs -noout"},
+     "openssl pkcs7 -print_certs -noout"},
     {"the chain breaks there",
      "append the issuers of the first certificate, and nothing else: openssl crl2pkcs7 -nocrl "
      "-certfile FILE | openssl pkcs7 -print_certs -noout"},
@@ -50,12 +50,6 @@ constexpr Remedy kRemedies[] = {
     {"a shared secret of", "openssl rand -base64 48 > FILE, once, and copy it to all replicas"},
     {"overlaps", "give one of them another port"},
 };
-
-std::string FolderOf(const std::string& file) {
-  const size_t slash = file.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : file.substr(0, slash);
-}
 
 // The file that a problem is about: what is named where it is, or what its message begins with;
 // and the certificate of a key.

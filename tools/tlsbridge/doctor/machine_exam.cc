@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/config/kernel_reach.h"
 #include "router/kernel/config_rules.h"
 #include "router/kernel/obstacles.h"
 #include "router/limits/budget.h"
@@ -32,10 +33,7 @@ void ExamineKernel(const Config& config, Diagnosis* diagnosis) {
   utsname name = {};
   uname(&name);
   diagnosis->Ok(kArea, absl::StrCat(name.sysname, " ", name.release));
-  const bool by_kernel = std::any_of(
-      config.routes.begin(), config.routes.end(),
-      [](const Route& route) { return route.forwarding_engine == ForwardingEngine::kNftables; });
-  if (!by_kernel) return;
+  if (!KernelForwardsAny(config)) return;
   const bool keep = config.kernel.on_exit == KernelOnExit::kKeep;
   // The program does its work itself where it may.
   const bool stands_in = config.kernel.unavailable == KernelUnavailable::kProxy;
