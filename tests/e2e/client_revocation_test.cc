@@ -177,7 +177,7 @@ TEST_F(ExplainTest, OfSeveralRoutesItChoosesTheOneThatAsksForCertificates) {
       "}], client_auth: {mode: optional, ca: ", clients_.authority_certificate(), "}}\n");
   const ProgramResult result = Explain(good_.certificate, third);
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.errors, HasSubstr("--route is missing; there are orders, open, more"));
+  EXPECT_THAT(result.errors, HasSubstr("--route is missing; the routes are orders, open, more"));
 }
 
 TEST_F(ExplainTest, ExitsWith2WhenItCannotTell) {

@@ -134,9 +134,9 @@ TEST_F(CommandsTest, FailuresAreFollowedUntilTheProcessEnds) {
   EXPECT_EQ(lines(), 2u);
   EXPECT_EQ(tlsbridge().Stop(), 0);
   EXPECT_EQ((*follower)->WaitForExit(), 2);
-  EXPECT_THAT((*follower)->StderrText(), AnyOf(HasSubstr("no tlsbridge answers there"),
-                                               HasSubstr("has ended while it was asked"),
-                                               HasSubstr("is not the admin address")));
+  EXPECT_THAT((*follower)->StderrText(), AnyOf(HasSubstr("no tlsbridge is listening there"),
+                                               HasSubstr("closed the connection without an answer"),
+                                               HasSubstr("not the admin interface")));
 }
 
 TEST_F(CommandsTest, TheLevelOfTheLogCanBeChanged) {
@@ -179,9 +179,8 @@ TEST_F(CommandsTest, TopFillsATerminal) {
 TEST(CommandErrorsTest, SayWhatToDo) {
   const ProgramResult nobody = RunProgram({"status", "--admin", "unix:/nonexistent/admin"});
   EXPECT_EQ(nobody.exit_code, 2);
-  EXPECT_THAT(nobody.errors,
-              HasSubstr("unix:/nonexistent/admin: no tlsbridge answers there; start it with "
-                        "--admin-listen unix:/nonexistent/admin"));
+  EXPECT_THAT(nobody.errors, HasSubstr("unix:/nonexistent/admin: no tlsbridge is listening there; "
+                                       "start it with --admin-listen unix:/nonexistent/admin"));
   EXPECT_THAT(RunProgram({"status"}).errors, HasSubstr("unix:/run/tlsbridge/admin"));
   EXPECT_THAT(RunProgram({"status"}, {{"TLSBRIDGE_ADMIN", "unix:/other"}}).errors,
               HasSubstr("unix:/other: "));
@@ -195,7 +194,7 @@ TEST(CommandErrorsTest, SayWhatToDo) {
   });
   const ProgramResult ssh = RunProgram({"status", "--admin", other.address()});
   EXPECT_EQ(ssh.exit_code, 2);
-  EXPECT_THAT(ssh.errors, HasSubstr("what answers there is not the admin address of a tlsbridge"));
+  EXPECT_THAT(ssh.errors, HasSubstr("not the admin interface of a tlsbridge"));
 }
 
 TEST(CommandErrorsTest, HelpTellsExitCodes) {

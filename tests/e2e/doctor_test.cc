@@ -173,9 +173,10 @@ TEST_F(DoctorOfARunningTest, AddressesThatItHoldsAreNoMistakeAndAllIsWell) {
   const ProgramResult result = RunProgram({"doctor", "--config", dir().PathOf("tlsbridge.yaml")});
   EXPECT_EQ(result.exit_code, 0) << result.output;
   EXPECT_THAT(result.output, HasSubstr(absl::StrCat("listener ", listen,
-                                                    " is held by a tlsbridge that runs, process ",
+                                                    " is in use by a running tlsbridge, process ",
                                                     tlsbridge().process().pid())));
-  EXPECT_THAT(result.output, HasSubstr(absl::StrCat("admin address ", admin, " is held by a tls")));
+  EXPECT_THAT(result.output,
+              HasSubstr(absl::StrCat("admin address ", admin, " is in use by a running tls")));
 }
 
 TEST_F(DoctorOfARunningTest, FlagsAndJsonSayTheSame) {
@@ -195,7 +196,7 @@ TEST_F(DoctorOfARunningTest, FlagsAndJsonSayTheSame) {
   }
   EXPECT_THAT(failures, HasSubstr("--balance: 'fast'"));
   EXPECT_THAT(failures, HasSubstr("--cert: "));
-  EXPECT_THAT(failures, HasSubstr("does not take connections"));
+  EXPECT_THAT(failures, HasSubstr("does not accept connections"));
 }
 
 TEST_F(DoctorOfARunningTest, BadFlagsAreRefused) {

@@ -113,10 +113,10 @@ TEST(LifeTextTest, OfOneThatIsOpen) {
             "      1.1 ms  backend 127.0.0.1:8080 connected, after 117 us\n"
             "     21.6 ms  the backend's first byte\n"
             "  12500.0 ms  now: 83 bytes from the client, 271 to it\n"
-            "              the last byte went 3.0 s ago\n"
+            "              the last byte was moved 3.0 s ago\n"
             "              66k bytes wait for the client to take them\n"
             "              nothing is read from the backend until the other side takes more\n"
-            "              if nothing happens it ends in 4 h: inactivity\n");
+            "              unless something happens it is closed in 4 h: inactivity\n");
 }
 
 TEST(LifeTextTest, OfOneThatHasFailed) {
@@ -156,9 +156,10 @@ TEST(AdminTextTest, NumbersAndSpansAreShort) {
 TEST(AdminTextTest, EveryReasonHasItsWords) {
   for (size_t i = 0; i < kTerminationReasons; ++i) {
     const absl::string_view name = TerminationReasonName(static_cast<TerminationReason>(i));
-    EXPECT_THAT(std::string(ReasonInWords(name)), Not(HasSubstr("not a reason"))) << name;
+    EXPECT_THAT(std::string(ReasonInWords(name)), Not(HasSubstr("unknown to this version")))
+        << name;
   }
-  EXPECT_THAT(std::string(ReasonInWords("new")), HasSubstr("not a reason"));
+  EXPECT_THAT(std::string(ReasonInWords("new")), HasSubstr("unknown to this version"));
 }
 
 TEST(AdminTextTest, AnEmptyListSaysSo) {

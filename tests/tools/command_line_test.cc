@@ -67,8 +67,9 @@ TEST(CommandLine, AValueMayContainEqualsSignsAndDashes) {
 // It comes of a variable that is not set. Taken for "not given", --allow-uri would let in
 // everybody.
 TEST(CommandLine, RefusesAnEmptyValue) {
-  EXPECT_EQ(Refusal({"--listen-address="}), "--listen-address needs a value; it was empty");
-  EXPECT_EQ(Refusal({"--allow-uri", ""}), "--allow-uri needs a value; it was empty");
+  EXPECT_EQ(Refusal({"--listen-address="}),
+            "--listen-address needs a value; the one given is empty");
+  EXPECT_EQ(Refusal({"--allow-uri", ""}), "--allow-uri needs a value; the one given is empty");
 }
 
 TEST(CommandLine, TheLastOfSeveralWinsUnlessTheFlagIsAList) {
@@ -88,11 +89,11 @@ TEST(CommandLine, ASwitchIsSetByItsNameAndUnsetByNo) {
 
 TEST(CommandLine, ASwitchDoesNotSwallowTheNextArgument) {
   EXPECT_EQ(Refusal({"--unsafe-backend", "false"}),
-            "unexpected argument 'false': flags begin with --");
+            "unexpected argument 'false': flags start with --");
 }
 
 TEST(CommandLine, SaysWhatIsNoFlag) {
-  EXPECT_EQ(Refusal({"start"}), "unexpected argument 'start': flags begin with --");
+  EXPECT_EQ(Refusal({"start"}), "unexpected argument 'start': flags start with --");
   EXPECT_THAT(Refusal({"-v"}), HasSubstr("unexpected argument '-v'"));
 }
 
@@ -120,7 +121,7 @@ TEST(CommandLine, ASwitchIsTrueOrFalse) {
 
 TEST(CommandLine, OnlySwitchesCanBeNegated) {
   EXPECT_EQ(Refusal({"--no-max-connections"}),
-            "--no-max-connections is not a flag: --max-connections takes a value");
+            "--no-max-connections is not valid: --max-connections takes a value");
   EXPECT_THAT(Refusal({"--no-tickets=true"}), HasSubstr("unknown flag --no-tickets"));
 }
 

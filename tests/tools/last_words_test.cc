@@ -29,13 +29,13 @@ TEST(LastWords, OneThreadSpeaksWhereAllCannotGoOn) {
   // Without its order, two in three go wrong.
   for (int i = 0; i < 20; ++i) {
     EXPECT_EXIT(all_at_once(), testing::ExitedWithCode(kExitCannotGoOn),
-                testing::StrEq("tlsbridge: cannot go on: out of memory\n"));
+                testing::StrEq("tlsbridge: fatal: out of memory\n"));
   }
 }
 
 TEST(LastWords, ALongReasonIsCut) {
   EXPECT_EXIT(CannotGoOn(std::string(5000, 'x')), testing::ExitedWithCode(kExitCannotGoOn),
-              testing::StrEq("tlsbridge: cannot go on: " + std::string(200, 'x') + "\n"));
+              testing::StrEq("tlsbridge: fatal: " + std::string(200, 'x') + "\n"));
 }
 
 }  // namespace

@@ -335,8 +335,8 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
        "--backend: 127.0.0.1:1 is --listen of this program, whose clients this route takes: each "
        "connection would lead to itself; name the service's own address"},
       {{"--forwarding-engine=nftables"},
-       "--forwarding-engine: nftables needs tlsbridge run and a route that leaves TLS to its "
-       "backend, since the kernel speaks no TLS; or use proxy"},
+       "--forwarding-engine: nftables needs tlsbridge run and a route that passes TLS through, "
+       "since the kernel speaks no TLS; or use proxy"},
       {{"--health-check-interval=1s"},
        "--health-check-interval needs --health-check-kind=tcp, tls or send-expect"},
       {{"--dns-ttl-floor=10m"}, "--dns-ttl-floor: 10m is more than --dns-ttl-ceiling, which is 5m"},

@@ -27,12 +27,13 @@ std::string WhyNot(const std::string& address, int error) {
   switch (error) {
     case ENOENT:
     case ECONNREFUSED:
-      return absl::StrCat(address, ": no tlsbridge answers there; start it with --admin-listen ",
-                          address, " (admin: {address: \"", address,
-                          "\"}), or say where it does: --admin ADDRESS");
+      return absl::StrCat(
+          address, ": no tlsbridge is listening there; start it with --admin-listen ", address,
+          " (admin: {address: \"", address, "\"}), or give its address with --admin ADDRESS");
     case ECONNRESET:
     case EPIPE:
-      return absl::StrCat(address, ": the tlsbridge there has ended while it was asked");
+      return absl::StrCat(
+          address, ": tlsbridge closed the connection without an answer; it may have exited");
     case EACCES:
     case EPERM:
       return absl::StrCat(address,
@@ -55,8 +56,8 @@ bool Await(int fd, short events, absl::Time until) {
 absl::Status AdminClient::NoTlsbridge() const {
   return absl::FailedPreconditionError(
       absl::StrCat(address_,
-                   ": what answers there is not the admin address of a tlsbridge, or of another "
-                   "version; say --admin ADDRESS"));
+                   ": not the admin interface of a tlsbridge, or one of another version; give the "
+                   "right address with --admin ADDRESS"));
 }
 
 absl::StatusOr<AdminAnswer> AdminClient::Ask(absl::string_view method, const std::string& target,
@@ -69,9 +70,9 @@ absl::StatusOr<AdminAnswer> AdminClient::Ask(absl::string_view method, const std
   const absl::Time until = absl::Now() + patience;
   const absl::Status late = absl::DeadlineExceededError(
       absl::StrCat(address_, ": no answer within ", absl::FormatDuration(patience),
-                   "; is the process stopped?"));
+                   "; the process may be stopped (SIGSTOP) or overloaded"));
   const int fd = socket(parsed->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return absl::InternalError(absl::StrCat("cannot make a socket: ", strerror(errno)));
+  if (fd < 0) return absl::InternalError(absl::StrCat("cannot create a socket: ", strerror(errno)));
   const absl::Cleanup close_fd = [fd] { close(fd); };
   if (connect(fd, parsed->get(), parsed->length()) != 0 && errno != EINPROGRESS) {
     // A UNIX socket whose queue is full says so at once.

@@ -19,13 +19,13 @@ constexpr char kVariable[] = "TLSBRIDGE_ADMIN";
 std::vector<FlagGroup> FlagsOf(const AdminCommand& command) {
   std::vector<FlagGroup> groups;
   if (!command.flags.empty()) {
-    groups.push_back({absl::StrCat("Of ", command.name), command.flags});
+    groups.push_back({absl::StrCat("Flags of ", command.name), command.flags});
   }
-  groups.push_back({"Of every command that asks a running process",
+  groups.push_back({"Flags of every command that queries a running process",
                     {{"admin",
-                      absl::StrCat("Where it answers: what it was given as --admin-listen or "
-                                   "admin.address. The variable ",
-                                   kVariable, " says so for all commands."),
+                      absl::StrCat("Its admin address, as set by --admin-listen or admin.address. "
+                                   "The environment variable ",
+                                   kVariable, " sets it for all commands."),
                       kDefaultAddress},
                      {"json", "Print JSON.", "", Flag::Kind::kSwitch}}});
   return groups;

@@ -19,9 +19,9 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Tells every mistake in a configuration file, and in the certificates, keys and other files "
-    "that\n"
-    "it names, with its position; and what is odd about them. Nothing is started.\n"
+    "Reports every error in a configuration file, and in the certificates, keys and other files "
+    "that it\n"
+    "names, with its position; and warns of what looks wrong. Nothing is started.\n"
     "\n"
     "  tlsbridge check --config tlsbridge.yaml\n";
 
@@ -33,9 +33,9 @@ std::string Counted(size_t count, absl::string_view thing) {
 
 int PrintKernelRules(const ParsedConfig& parsed) {
   if (!KernelForwardsAny(parsed.config)) {
-    return Refuse(absl::StrCat(parsed.file,
-                               ": no route has forwarding_engine: nftables, so that "
-                               "the kernel gets no rules"));
+    return Refuse(absl::StrCat(
+        parsed.file,
+        ": no route has forwarding_engine: nftables, so there are no kernel rules to print"));
   }
   fputs(kernel::ConfigRulesText(parsed.config).c_str(), stdout);
   return kExitOk;
@@ -84,17 +84,18 @@ int Run(const Command::Given& given) {
 Command CheckCommand() {
   return {
       "check",
-      "lists every mistake in a configuration file; prints its reference",
+      "reports every error in a configuration file; prints its reference",
       "",
       kUsage,
       {{"Check",
         {ConfigFlag(),
          {"kernel-rules",
-          "With --config: print the rules that the kernel gets for routes with "
-          "forwarding_engine nftables, as nft -c -f - takes them.",
+          "With --config: print the kernel's rules for routes with forwarding_engine: nftables, as "
+          "nft -c -f - accepts them.",
           "", Flag::Kind::kSwitch},
          {"json-schema", "Print a JSON Schema of the file, for editors.", "", Flag::Kind::kSwitch},
-         {"reference", "Print a page with every key of the file, its type and default.", "",
+         {"reference",
+          "Print a reference of the file in Markdown: every key, its type and default.", "",
           Flag::Kind::kSwitch}}}},
       &Run};
 }

@@ -21,7 +21,7 @@ int RunCommand(const Command& command, absl::Span<char* const> arguments) {
   if (!flags.ok()) return RefuseToStart(flags.status());
   if (!command.argument.empty() && others.size() != 1) {
     return RefuseToStart(absl::InvalidArgumentError(
-        absl::StrCat("use tlsbridge ", command.name, " ", command.argument)));
+        absl::StrCat("usage: tlsbridge ", command.name, " ", command.argument)));
   }
   return command.run({*std::move(flags), others.empty() ? "" : others.front()});
 }

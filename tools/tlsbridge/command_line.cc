@@ -95,7 +95,7 @@ absl::StatusOr<GivenFlags> ParseFlags(absl::Span<char* const> arguments,
         continue;
       }
       return absl::InvalidArgumentError(
-          absl::StrCat("unexpected argument '", argument, "': flags begin with --"));
+          absl::StrCat("unexpected argument '", argument, "': flags start with --"));
     }
     const std::pair<absl::string_view, absl::string_view> parts =
         absl::StrSplit(argument, absl::MaxSplits('=', 1));
@@ -110,7 +110,7 @@ absl::StatusOr<GivenFlags> ParseFlags(absl::Span<char* const> arguments,
     }
     const bool is_switch = flag->kind == Flag::Kind::kSwitch;
     if (negated && !is_switch)
-      return Wrong(parts.first, absl::StrCat("is not a flag: --", typed, " takes a value"));
+      return Wrong(parts.first, absl::StrCat("is not valid: --", typed, " takes a value"));
     std::string value(parts.second);
     if (!has_value && is_switch) {
       value = negated ? "false" : "true";
@@ -120,7 +120,7 @@ absl::StatusOr<GivenFlags> ParseFlags(absl::Span<char* const> arguments,
     }
     // Mostly a variable of a script that is not set. To take it for "not given" would leave off
     // what was asked for, such as whom to let in.
-    if (value.empty()) return Wrong(typed, "needs a value; it was empty");
+    if (value.empty()) return Wrong(typed, "needs a value; the one given is empty");
     if (is_switch && value != "true" && value != "false") {
       return absl::InvalidArgumentError(
           absl::StrCat("--", typed, ": '", value, "' is not allowed; use true or false"));

@@ -11,7 +11,7 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Prints a script that completes commands, flags and their values in a shell.\n"
+    "Prints a shell completion script for commands, flags and their values.\n"
     "\n"
     "  bash: source <(tlsbridge completion bash)\n"
     "  zsh:  tlsbridge completion zsh > \"${fpath[1]}/_tlsbridge\"\n"
@@ -212,7 +212,7 @@ Command CompletionCommand(std::vector<Command> (*commands)()) {
     return kExitOk;
   };
   return {"completion",
-          "prints a script that completes commands and flags in a shell",
+          "prints a shell completion script",
           "bash|zsh|fish",
           kUsage,
           {},

@@ -13,8 +13,8 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Lists the connections that are open in a running process.\n"
-    "Exits with 0, or with 2 if it could not be asked.\n"
+    "Lists the open connections of a running process.\n"
+    "Exits with 0, or with 2 if it cannot be reached.\n"
     "\n"
     "  tlsbridge connections --route orders --peer 10.0.0.0/8\n";
 
@@ -31,26 +31,27 @@ int Run(const AdminRequest& request) {
   }
   Print(ConnectionsText(*connections));
   const std::string next = TextOf(*connections, "next");
-  if (next != "-") Print(absl::StrCat("there are more: --after ", next, "\n"));
+  if (next != "-") Print(absl::StrCat("there are more: continue with --after ", next, "\n"));
   return kExitOk;
 }
 
 }  // namespace
 
 AdminCommand ConnectionsCommand() {
-  return {"connections",
-          "those that are open, by route, peer, state",
-          nullptr,
-          kUsage,
-          {{"route", "Only those of this route."},
-           {"peer", "Only those of this client: an address, a block of them, IP:PORT, or unix:."},
-           {"state",
-            "Only those in this state: peeking, handshaking, routing, connecting, bridging, "
-            "half-closed or draining."},
-           {"reason", "Only those whose end is decided, for this reason."},
-           {"limit", "As many at most.", "10000"},
-           {"after", "Those with greater ids: what the list before has told."}},
-          &Run};
+  return {
+      "connections",
+      "open connections, by route, peer or state",
+      nullptr,
+      kUsage,
+      {{"route", "Only connections of this route."},
+       {"peer", "Only connections of this client: an address, a CIDR block, IP:PORT, or unix:."},
+       {"state",
+        "Only connections in this state: peeking, handshaking, routing, connecting, bridging, "
+        "half-closed or draining."},
+       {"reason", "Only connections that are closing, for this reason."},
+       {"limit", "Maximum number of connections to list.", "10000"},
+       {"after", "Only connections with greater ids, to continue a list."}},
+      &Run};
 }
 
 }  // namespace tlsbridge

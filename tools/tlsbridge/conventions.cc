@@ -37,11 +37,13 @@ void Append(absl::string_view title, const std::vector<Convention>& table, std::
 
 const std::vector<Convention>& ExitCodes() {
   static const auto* const codes = new std::vector<Convention>{
-      {"0", "Stopped as told, or all is well."},
-      {"1", "The answer of a command is no, or there are problems; each --help says when."},
-      {"2", "Bad flags, files or addresses, and nothing was started; or nobody answers."},
+      {"0", "Stopped on request, or success."},
+      {"1", "A command's answer is no, or it found problems; its --help says when."},
+      {"2",
+       "Invalid flags, files or addresses, and nothing was started; or a running process cannot be "
+       "reached."},
       {"3",
-       "Out of memory, or a library cannot go on; one line on standard error says which. From "
+       "Out of memory, or a fatal error in a library; one line on standard error says which. From "
        "status: not ready."},
   };
   return *codes;
@@ -50,17 +52,18 @@ const std::vector<Convention>& ExitCodes() {
 const std::vector<Convention>& SignalMeanings() {
   static const auto* const signals = new std::vector<Convention>{
       {"SIGTERM, SIGINT",
-       "Goes on accepting for the drain delay, closes the listeners, ends connections as they fall "
-       "idle, and what is left after the drain timeout. A second one, or one of each, ends all "
-       "within a "
-       "second. Before it is ready the first one ends it at once."},
+       "Stops gracefully: accepts for the drain delay, closes the listeners, closes connections as "
+       "they become idle, and the remaining ones after the drain timeout. A second signal closes "
+       "all connections within a second. Before the process is ready, the first one stops it "
+       "immediately."},
       {"SIGHUP",
-       "Reads the configuration and every file that it names again, as happens when one changes."},
+       "Reloads the configuration and every file that it names, as happens when one of them "
+       "changes."},
       {"SIGUSR1", "Logs every live connection."},
       {"SIGUSR2",
-       "Starts the program again, as it lies there now, which takes over once it is ready; as "
-       "tlsbridge upgrade."},
-      {"SIGPIPE", "Is ignored."},
+       "Hot restart: starts the program file as it is now, which takes over once it is ready; the "
+       "same as tlsbridge upgrade."},
+      {"SIGPIPE", "Ignored."},
   };
   return *signals;
 }
@@ -68,17 +71,21 @@ const std::vector<Convention>& SignalMeanings() {
 const std::vector<Convention>& EnvironmentVariables() {
   static const auto* const variables = new std::vector<Convention>{
       {"TLSBRIDGE_ADMIN",
-       "Where the commands that ask a running process find it, unless --admin says so."},
-      {"NAME", "Whatever a value of the configuration file names as ${NAME}."},
+       "Admin address of the running process, for the commands that query it; --admin overrides "
+       "it."},
+      {"NAME", "Every variable that the configuration file names as ${NAME}."},
       {"NOTIFY_SOCKET",
-       "Where a service manager hears that it is ready, reloads or stops; sd_notify(3)."},
+       "Socket on which the service manager is notified of readiness, reloads and stops; "
+       "sd_notify(3)."},
       {"LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES",
-       "Listening sockets that a service manager has opened; sd_listen_fds(3)."},
-      {"TLSBRIDGE_HANDOVER", "How a process finds the one whose place it takes; set by that one."},
+       "Listening sockets passed by the service manager; sd_listen_fds(3)."},
+      {"TLSBRIDGE_HANDOVER",
+       "Set by a process for the one that replaces it in a hot restart: the socket to it."},
       {"WATCHDOG_USEC, WATCHDOG_PID",
-       "How often a service manager wants to hear that every worker turns."},
-      {"LOCALDOMAIN, RES_OPTIONS", "How names of backends are looked up; resolv.conf(5)."},
-      {"TMPDIR", "Where demo puts the file with its CA."},
+       "How often the service manager's watchdog expects a notification that every worker "
+       "responds."},
+      {"LOCALDOMAIN, RES_OPTIONS", "Resolver options for backend names; resolv.conf(5)."},
+      {"TMPDIR", "Folder in which demo creates the file with its CA."},
   };
   return *variables;
 }
@@ -88,12 +95,12 @@ const std::vector<Convention>& UsualFiles() {
       {"/etc/tlsbridge/tlsbridge.yaml",
        "The configuration of the packaged service; see tlsbridge.yaml(5)."},
       {"/run/tlsbridge/admin",
-       "The socket where a running process answers operators, if its configuration says so; the "
-       "commands look for it there."},
+       "The admin socket of a running process, if its configuration has it there; the default of "
+       "--admin."},
       {"/etc/resolv.conf, /etc/hosts, /etc/nsswitch.conf, /etc/host.conf",
-       "How names of backends are looked up."},
-      {"/etc/ssl/certs/ca-certificates.crt", "The CAs that 'system' means."},
-      {"/proc/self/cgroup, /sys/fs/cgroup", "Limits of processor and memory."},
+       "How backend names are resolved."},
+      {"/etc/ssl/certs/ca-certificates.crt", "The system's CAs: what 'system' stands for."},
+      {"/proc/self/cgroup, /sys/fs/cgroup", "CPU and memory limits."},
   };
   return *files;
 }

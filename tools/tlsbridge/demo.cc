@@ -30,7 +30,7 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Shows tlsbridge at work: makes a development CA and a certificate for localhost in memory,\n"
+    "Demonstrates tlsbridge: creates a development CA and a certificate for localhost in memory,\n"
     "starts a small HTTP backend, and fronts it with TLS.\n"
     "\n"
     "  tlsbridge demo\n";
@@ -57,7 +57,7 @@ class CaFile {
     std::string folder = absl::StrCat(base == nullptr ? "/tmp" : base, "/tlsbridge-demo-XXXXXX");
     if (mkdtemp(folder.data()) == nullptr) {
       return absl::InvalidArgumentError(
-          absl::StrCat("cannot make a folder for the CA: ", folder, ": ", strerror(errno)));
+          absl::StrCat("cannot create a folder for the CA: ", folder, ": ", strerror(errno)));
     }
     std::unique_ptr<CaFile> file(new CaFile(folder));
     if (!(std::ofstream(file->path()) << pem)) {

@@ -38,7 +38,8 @@ const char* MethodName(evhttp_request* request) {
 
 void Answer(evhttp_request* request, void*) {
   std::string text =
-      "Hello from the backend. It speaks plain HTTP; this came to it through tlsbridge:\n\n";
+      "Hello from the backend. It speaks plain HTTP; this request came to it through tlsbridge:\n"
+      "\n";
   absl::StrAppend(&text, MethodName(request), " ", evhttp_request_get_uri(request), "\n");
   const evkeyvalq* headers = evhttp_request_get_input_headers(request);
   for (const evkeyval* header = headers->tqh_first; header != nullptr;
@@ -78,7 +79,7 @@ absl::StatusOr<std::unique_ptr<DemoBackend>> DemoBackend::Start() {
   if (!loop.ok()) return loop.status();
   server->loop = *std::move(loop);
   server->http = evhttp_new(server->loop->base());
-  if (server->http == nullptr) return absl::ResourceExhaustedError("cannot make a backend");
+  if (server->http == nullptr) return absl::ResourceExhaustedError("cannot create a backend");
   evhttp_set_max_body_size(server->http, kMaxBodyBytes);
   evhttp_set_gencb(server->http, &Answer, nullptr);
   evhttp_bound_socket* bound = evhttp_bind_socket_with_handle(server->http, "127.0.0.1", 0);

@@ -10,26 +10,28 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kDrainUsage[] =
-    "Stops a running process as SIGTERM does: it goes on accepting for --drain-delay, ends "
+    "Stops a running process gracefully, like SIGTERM: it accepts for --drain-delay, closes "
     "connections\n"
-    "as they fall idle, and what is left after --drain-timeout. Asked again, it does not hurry.\n"
-    "Exits with 0 if it drains, with 2 if it could not be asked.\n"
+    "as they become idle, and the remaining ones after --drain-timeout. A second drain does not "
+    "hurry it.\n"
+    "Exits with 0 if it drains, with 2 if it cannot be reached.\n"
     "\n"
     "  tlsbridge drain\n";
 constexpr char kUpgradeUsage[] =
-    "Starts the program again, as it lies there now, with the same arguments; once that process "
-    "is\n"
-    "ready it takes over listeners and session tickets, and no connection is lost. One that does "
+    "Hot restart: starts the program file as it is now, with the same arguments. Once the new "
+    "process is\n"
+    "ready it takes over listeners and session ticket keys, and no connection is lost. If it does "
     "not\n"
-    "become ready is ended, and the running one goes on.\n"
-    "Exits with 0 if another process serves now, with 2 if not.\n"
+    "become ready it is ended, and the running process continues to serve.\n"
+    "Exits with 0 if the new process serves, with 2 if not.\n"
     "\n"
     "  tlsbridge upgrade\n";
 // Whoever is asked has an outcome by --upgrade-timeout and a few seconds, and knows it better.
 constexpr absl::Duration kUpgradePatience = absl::Hours(1);
 constexpr char kLevelUsage[] =
-    "Sets what a running process logs, until it restarts: debug, info, warning, error or off.\n"
-    "Exits with 0 if that is so now, with 2 if not.\n"
+    "Sets the log level of a running process until it restarts: debug, info, warning, error or "
+    "off.\n"
+    "Exits with 0 if it is set, with 2 if not.\n"
     "\n"
     "  tlsbridge log-level debug\n";
 
@@ -64,15 +66,15 @@ int RunLevel(const AdminRequest& request) {
 }  // namespace
 
 AdminCommand DrainCommand() {
-  return {"drain", "stops it as SIGTERM does", nullptr, kDrainUsage, {}, &RunDrain};
+  return {"drain", "stops it gracefully, like SIGTERM", nullptr, kDrainUsage, {}, &RunDrain};
 }
 AdminCommand UpgradeCommand() {
-  return {"upgrade", "puts the program as it lies there now in its place",
+  return {"upgrade", "replaces it by the program file as it is now (hot restart)",
           nullptr,   kUpgradeUsage,
           {},        &RunUpgrade};
 }
 AdminCommand LogLevelCommand() {
-  return {"log-level", "sets what it logs, until it restarts",      "LEVEL", kLevelUsage, {},
+  return {"log-level", "sets its log level until it restarts",      "LEVEL", kLevelUsage, {},
           &RunLevel,   {"debug", "info", "warning", "error", "off"}};
 }
 

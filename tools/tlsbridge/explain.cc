@@ -23,7 +23,7 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Tells whether a client with a certificate would be let in, by which rule, or why not.\n"
+    "Shows whether a client with a certificate would be accepted, by which rule, or why not.\n"
     "Exits with 0 if it would, with 1 if not.\n"
     "\n"
     "  tlsbridge explain --config tlsbridge.yaml --route orders --peer client.pem\n"
@@ -45,8 +45,8 @@ absl::StatusOr<const Route*> RouteOf(const Config& config, const std::string& na
   const std::string names = absl::StrJoin(
       config.routes, ", ", [](std::string* out, const Route& route) { out->append(route.name); });
   return absl::InvalidArgumentError(
-      name.empty() ? absl::StrCat("--route is missing; there are ", names)
-                   : absl::StrCat("--route: there is no route '", name, "'; there are ", names));
+      name.empty() ? absl::StrCat("--route is missing; the routes are ", names)
+                   : absl::StrCat("--route: unknown route '", name, "'; the routes are ", names));
 }
 
 absl::StatusOr<tls::ClientExplanation> Explain(const Config& config, const GivenFlags& given) {
@@ -56,7 +56,7 @@ absl::StatusOr<tls::ClientExplanation> Explain(const Config& config, const Given
   if (!policy.ok()) return policy.status();
   if (policy->mode == tls::ClientCertificates::kOff) {
     return absl::InvalidArgumentError(
-        absl::StrCat("route ", (*route)->name, " asks its clients for no certificate"));
+        absl::StrCat("route ", (*route)->name, " does not ask clients for a certificate"));
   }
   const std::string path = given.Value("peer");
   auto pem = tls::ReadPemFile(path);
@@ -77,8 +77,8 @@ std::optional<Config> ReadConfig(const GivenFlags& given) {
   for (const FlagGroup& group : SidecarFlagGroups()) {
     for (const Flag& flag : group.flags) {
       if (!given.Has(flag.name)) continue;
-      RefuseToStart(absl::InvalidArgumentError(
-          absl::StrCat("--", flag.name, " contradicts --config, which says it all; give either")));
+      RefuseToStart(absl::InvalidArgumentError(absl::StrCat(
+          "--", flag.name, " cannot be combined with --config; use one or the other")));
       return std::nullopt;
     }
   }
@@ -97,7 +97,7 @@ int Run(const Command::Given& typed) {
   }
   if (!given.Has("config") && !given.Has("client-ca")) {
     return RefuseToStart(absl::InvalidArgumentError(
-        "--config is missing, or --client-ca and the other flags of a sidecar"));
+        "explain needs --config FILE, or --client-ca and other flags of tlsbridge sidecar"));
   }
   const std::optional<Config> config = ReadConfig(given);
   if (!config.has_value()) return kExitUsage;
@@ -113,14 +113,15 @@ Command ExplainCommand() {
   std::vector<FlagGroup> groups = {
       {"Explain",
        {ConfigFlag(),
-        {"route", "The route that the client would come to; needless if there is one."},
+        {"route", "Route that the client would use; optional if there is only one."},
         {"peer",
-         "PEM file with the client's certificate, and then those of CAs that it would send.", "",
-         Flag::Kind::kValue,
+         "PEM file with the client's certificate, followed by the CA certificates that it would "
+         "send.",
+         "", Flag::Kind::kValue,
          /*is_file=*/true}}}};
   for (FlagGroup& group : SidecarFlagGroups()) groups.push_back(std::move(group));
   return {"explain",
-          "tells whether a client's certificate would be let in, and why",
+          "shows whether a client's certificate would be accepted, and why",
           "",
           kUsage,
           std::move(groups),

@@ -13,10 +13,10 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Prints the last connections that failed (200 are kept), as the log has them, also those that "
-    "it\n"
-    "has folded. With --follow it goes on with those that come.\n"
-    "Exits with 0, or with 2 if the process could not be asked.\n"
+    "Prints the last failed connections (200 are kept) as the log does, including those that it "
+    "only\n"
+    "counted. With --follow it continues with new ones.\n"
+    "Exits with 0, or with 2 if the process cannot be reached.\n"
     "\n"
     "  tlsbridge failures --route orders --follow\n";
 
@@ -52,13 +52,13 @@ int Run(const AdminRequest& request) {
 AdminCommand FailuresCommand() {
   return {
       "failures",
-      "the last that failed, with their lines; --follow",
+      "the last failed connections, as in the log; --follow",
       nullptr,
       kUsage,
-      {{"route", "Only those of this route."},
-       {"reason", "Only those that ended for this reason."},
-       {"limit", "As many of the last at most.", "200"},
-       {"follow", "Go on with those that come, until the process ends.", "", Flag::Kind::kSwitch}},
+      {{"route", "Only failures of this route."},
+       {"reason", "Only failures for this reason."},
+       {"limit", "Maximum number of past failures to print.", "200"},
+       {"follow", "Continue with new failures, until the process ends.", "", Flag::Kind::kSwitch}},
       &Run};
 }
 

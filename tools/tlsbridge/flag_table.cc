@@ -95,17 +95,19 @@ const std::map<absl::string_view, absl::string_view>& OwnHelp() {
   static const auto* const help = new std::map<absl::string_view, absl::string_view>{
       {"client-ca", "PEM file with the CAs of client certificates. Clients must then present one."},
       {"client-cert",
-       "With --client-ca: required (the default), or optional to let clients without one in."},
+       "With --client-ca: required (the default), or optional to accept clients without a "
+       "certificate."},
       {"backend-ca",
-       "Speak TLS to the backend, too, and trust the CAs in this PEM file ('system': the "
-       "system's)."},
+       "Use TLS to the backend too, and trust the CAs in this PEM file ('system': the system's)."},
       {"backend-insecure",
-       "Speak TLS to the backend without verifying it: whoever answers gets all."},
+       "Use TLS to the backend without verifying its certificate: an impostor can read and change "
+       "everything."},
       {"forwarding-engine",
-       "Who moves the bytes: proxy. The kernel (nftables) ends no TLS and is for tlsbridge run."},
+       "What forwards the bytes: proxy. The kernel (nftables) does not terminate TLS; it is for "
+       "tlsbridge run."},
       {"unsafe-backend",
-       "Allow a backend that is neither on loopback nor a UNIX socket. What goes to it crosses the "
-       "network in the clear."},
+       "Allow a backend that is neither on loopback nor a UNIX socket. Traffic to it crosses the "
+       "network unencrypted."},
   };
   return *help;
 }
@@ -125,17 +127,17 @@ std::vector<KeyFlag> ServiceOnly() {
        "repeated.",
        "", Kind::kList},
       {"listen-name",
-       "FileDescriptorName= of the systemd socket that is this listener's; one with just its "
-       "address needs none. May be repeated, once for each --listen.",
+       "FileDescriptorName= of the systemd socket for this listener; not needed if the socket has "
+       "its address. May be repeated, once for each --listen.",
        "", Kind::kList},
       {"proxy-from",
-       "Peers that must begin with a PROXY protocol header: an address, a block such as "
+       "Peers that must send a PROXY protocol header first: an address, a block such as "
        "10.0.0.0/8, or unix. May be repeated.",
        "", Kind::kList},
       {"backend",
-       "Address of the service behind: HOST:PORT, [IPV6]:PORT, unix:/PATH, unix:@NAME, "
-       "dns:NAME:PORT or srv:_SERVICE._tcp.NAME. May be repeated: they take turns, and the next "
-       "one stands in for one that cannot be reached.",
+       "Address of the backend: HOST:PORT, [IPV6]:PORT, unix:/PATH, unix:@NAME, dns:NAME:PORT or "
+       "srv:_SERVICE._tcp.NAME. May be repeated: they take turns, and the next one is tried if one "
+       "cannot be reached.",
        "", Kind::kList},
   });
 }
@@ -143,15 +145,15 @@ std::vector<KeyFlag> ServiceOnly() {
 std::vector<KeyFlag> CertificatesOnly() {
   return Only({
       {"cert",
-       "PEM file with a certificate, and then its chain. May be repeated: the client's SNI and "
-       "what it can verify choose; the first is for all other names.",
+       "PEM file with a certificate, followed by its chain. May be repeated: the client's SNI and "
+       "signature algorithms decide which one is presented; the first is the default.",
        "", Kind::kList, /*is_file=*/true},
       {"key", "PEM file with its private key, unencrypted. One for each --cert, in the same order.",
        "", Kind::kList, /*is_file=*/true},
-      {"ocsp", "File with an OCSP response (DER) to staple; for the first --cert, the second, ...",
-       "", Kind::kList, /*is_file=*/true},
+      {"ocsp", "File with an OCSP response (DER) to staple; in the order of --cert.", "",
+       Kind::kList, /*is_file=*/true},
       {"tickets",
-       "Keys of session tickets: auto (random, replaced every 12 h), file:PATH (a base64 secret a "
+       "Session ticket keys: auto (random, rotated every 12 h), file:PATH (one base64 secret per "
        "line; the first encrypts), shared:PATH (derived from one secret and the clock, so that "
        "replicas agree) or off.",
        "auto",
@@ -163,13 +165,13 @@ std::vector<KeyFlag> CertificatesOnly() {
 
 std::vector<KeyFlag> AllowOnly() {
   return Only({
-      {"allow-cn", "Let in clients with this common name, compared whole.", "", Kind::kList},
+      {"allow-cn", "Allow clients with this common name (exact match).", "", Kind::kList},
       {"allow-ou", "... with this organizational unit.", "", Kind::kList},
-      {"allow-dns", "... with this DNS name; *.NAME is one label.", "", Kind::kList},
+      {"allow-dns", "... with this DNS name; *.NAME matches one label.", "", Kind::kList},
       {"allow-ip", "... with this IP address in their certificate.", "", Kind::kList},
       {"allow-uri",
-       "... with this URI, such as spiffe://prod/ns/*/sa/api: * is within a segment, a last /** "
-       "everything below.",
+       "... with this URI, such as spiffe://prod/ns/*/sa/api: * matches within a segment, a "
+       "trailing /** everything below.",
        "", Kind::kList},
       {"allow-spki",
        "... with this public key (base64 of its SHA-256). Any rule of any kind suffices.", "",
@@ -253,10 +255,10 @@ std::vector<KeyFlagGroup> MakeGroups() {
       {"Clients (each --allow may be repeated)", false,
        Joined(KeysBelow({"routes[].tls.client_auth."}), AllowOnly())},
       {"TLS to the backend", false, KeysBelow({"routes[].backend_tls."})},
-      {"Choice of backends", false,
+      {"Load balancing", false,
        KeysBelow({"routes[].balance", "routes[].slow_start", "routes[].health_check.",
                   "routes[].ejection.", "routes[].dns."})},
-      {"Timeouts (30s, 5m, 4h; 0 switches off where it says so)", true,
+      {"Timeouts (30s, 5m, 4h; 0 disables where noted)", true,
        KeysBelow({"routes[].timeouts.", "routes[].keep_alive.", "routes[].tcp."})},
       {"Limits", true, KeysBelow({"limits."})},
       {"Shutdown", true, KeysBelow({"shutdown."})},
@@ -332,9 +334,8 @@ std::string FlagOfPath(absl::string_view path) {
 
 std::string FlagNaming(absl::string_view path, absl::string_view value) {
   if (KeyOf(path) == "routes[].tls.mode") {
-    if (value == "passthrough") return "tlsbridge run and a route that leaves TLS to its backend";
-    return value == "terminate" ? "backends that get plaintext"
-                                : "--backend-ca or --backend-insecure";
+    if (value == "passthrough") return "tlsbridge run and a route that passes TLS through";
+    return value == "terminate" ? "plaintext backends" : "--backend-ca or --backend-insecure";
   }
   const std::string flag = FlagOfPath(path);
   if (flag.empty()) return absl::StrCat(path, value.empty() ? "" : ": ", value);

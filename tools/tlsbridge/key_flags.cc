@@ -73,7 +73,7 @@ class Settings {
     const std::vector<std::string> names = given_.Values("listen-name");
     if (names.size() > addresses.size()) {
       Wrong("listen-name", absl::StrCat(": ", names.size(), " for ", addresses.size(),
-                                        " of --listen; each has its own"));
+                                        " --listen; at most one for each"));
     }
     std::vector<std::string> peers = given_.Values("proxy-from");
     const auto ip_end = std::stable_partition(peers.begin(), peers.end(),
@@ -106,7 +106,7 @@ class Settings {
     const size_t staples = given_.Values("ocsp").size();
     if (certs > 0 && keys > 0 && keys != certs) {
       Wrong("key",
-            absl::StrCat(": ", keys, " for ", certs, " of --cert; each certificate has its own"));
+            absl::StrCat(": ", keys, " for ", certs, " --cert; give one for each certificate"));
     }
     if (staples > certs) Wrong("ocsp", absl::StrCat(": ", staples, " for ", certs, " of --cert"));
     // What is missing is told.

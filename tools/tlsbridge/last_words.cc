@@ -42,7 +42,7 @@ void CannotGoOn(absl::string_view why) {
   while (spoken.exchange(true)) pause();
   // Without memory, in one call, so that no other line comes in between.
   char line[256];
-  const int length = snprintf(line, sizeof(line), "tlsbridge: cannot go on: %.*s\n",
+  const int length = snprintf(line, sizeof(line), "tlsbridge: fatal: %.*s\n",
                               static_cast<int>(std::min<size_t>(why.size(), 200)), why.data());
   [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, line, static_cast<size_t>(length));
   _exit(kExitCannotGoOn);

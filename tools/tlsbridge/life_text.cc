@@ -24,7 +24,8 @@ double Begin(const AdminJson& json, Life* life) {
   double at = 0;
   life->At(0, absl::StrCat("accepted on ", TextOf(json, "listener")));
   if (Has(json, "proxied_by")) {
-    life->Then(absl::StrCat("by way of ", TextOf(json, "proxied_by"), ", which named the client"));
+    life->Then(
+        absl::StrCat("via ", TextOf(json, "proxied_by"), ", whose PROXY header named the client"));
   }
   const std::string sni = TextOf(json, "sni");
   if (sni != "-" && !sni.empty()) life->Then(absl::StrCat("asked for ", sni));
@@ -42,7 +43,7 @@ double Begin(const AdminJson& json, Life* life) {
     life->Then(absl::StrCat("client certificate of ", TextOf(json, "client")));
   }
   if (Has(json, "refused_client")) {
-    life->Then(absl::StrCat("its certificate says ", TextOf(json, "refused_client")));
+    life->Then(absl::StrCat("its certificate: ", TextOf(json, "refused_client")));
   }
   if (Has(json, "connect_ms")) {
     at += NumberOf(json, "connect_ms");
@@ -75,8 +76,8 @@ std::string LifeText(const AdminJson& connection) {
   Begin(connection, &life);
   life.At(age * 1000, absl::StrCat("now: ", Bytes(connection)));
   if (Has(connection, "idle_seconds")) {
-    life.Then(
-        absl::StrCat("the last byte went ", Span(NumberOf(connection, "idle_seconds")), " ago"));
+    life.Then(absl::StrCat("the last byte was moved ", Span(NumberOf(connection, "idle_seconds")),
+                           " ago"));
   }
   const auto queue = [&](const char* key, const char* whose) {
     const double bytes = NumberOf(connection, key);
@@ -94,17 +95,17 @@ std::string LifeText(const AdminJson& connection) {
       } else if (cause == "stream_ended") {
         life.Then(absl::StrCat("the ", side, " has ended its stream"));
       } else if (cause == "awaits_turn") {
-        life.Then("its handshake waits for its turn");
+        life.Then("its handshake is queued");
       }
     }
   }
   if (Has(connection, "reason")) {
     const std::string reason = TextOf(connection, "reason");
-    life.Then(absl::StrCat("its end is decided: ", reason, ": ", ReasonInWords(reason)));
+    life.Then(absl::StrCat("closing: ", reason, ": ", ReasonInWords(reason)));
   }
   for (const AdminJson& timer : MemberOf(connection, "timers")) {
-    life.Then(absl::StrCat("if nothing happens it ends in ", Span(NumberOf(timer, "in_seconds")),
-                           ": ", TextOf(timer, "reason")));
+    life.Then(absl::StrCat("unless something happens it is closed in ",
+                           Span(NumberOf(timer, "in_seconds")), ": ", TextOf(timer, "reason")));
   }
   return life.text;
 }

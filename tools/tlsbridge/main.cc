@@ -40,13 +40,13 @@ constexpr char kHelp[] =
     "\n"
     "Commands:\n";
 constexpr char kAskingCommands[] =
-    "\nCommands that ask a running process, at --admin (what it was given as --admin-listen):\n";
+    "\nCommands that query a running process, at --admin (its --admin-listen):\n";
 
 constexpr char kMoreHelp[] =
-    "\n"
-    "  tlsbridge COMMAND --help lists the flags of a command.\n"
-    "  tlsbridge --version tells the program's version; with --verbose also the compiler, and the\n"
-    "  version of every library that is linked in; with --sbom as SPDX.\n";
+    "\n  tlsbridge COMMAND --help lists the flags of a command.\n"
+    "  tlsbridge --version prints the version; with --verbose also the compiler and the version "
+    "of\n"
+    "  every linked library; with --sbom as SPDX.\n";
 
 // In the order of --help.
 std::vector<Command> Commands() {
@@ -82,10 +82,10 @@ int Main(absl::Span<char* const> arguments) {
   for (const Command& command : commands) {
     if (command.name == typed) return RunCommand(command, others);
   }
-  return RefuseToStart(absl::InvalidArgumentError(absl::StrCat(
-      "unknown command '", typed,
-      "'; use demo, sidecar, run, check, doctor, explain, status, failures, why and so on: "
-      "tlsbridge --help")));
+  return RefuseToStart(absl::InvalidArgumentError(
+      absl::StrCat("unknown command '", typed,
+                   "'; tlsbridge --help lists all: demo, sidecar, run, check, doctor, explain, "
+                   "status, failures, why ...")));
 }
 
 }  // namespace

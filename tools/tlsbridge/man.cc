@@ -132,7 +132,7 @@ Command ManCommand(std::vector<Command> (*commands)()) {
   const auto run = [commands](const Command::Given& given) {
     if (given.argument != "1" && given.argument != "5") {
       return RefuseToStart(absl::InvalidArgumentError(
-          absl::StrCat("man: there is no page '", given.argument, "'; use 1 or 5")));
+          absl::StrCat("man: unknown page '", given.argument, "'; use 1 or 5")));
     }
     const std::string page = given.argument == "1" ? ProgramPage(commands()) : ConfigurationPage();
     fputs(page.c_str(), stdout);

@@ -12,12 +12,12 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kReadyUsage[] =
-    "Tells whether a running process serves every route, or why not.\n"
-    "Exits with 0 if it does, with 1 if not, with 2 if it could not be asked.\n"
+    "Reports whether a running process serves every route, or why not.\n"
+    "Exits with 0 if it does, with 1 if not, with 2 if it cannot be reached.\n"
     "\n"
     "  tlsbridge ready\n";
 constexpr char kLiveUsage[] =
-    "Tells whether a process runs and answers.\n"
+    "Reports whether a process runs and answers.\n"
     "Exits with 0 if it does, with 2 if not.\n"
     "\n"
     "  tlsbridge live\n";
@@ -28,7 +28,8 @@ int Probe(const AdminRequest& request, const char* target, const char* name) {
   const bool good = answer->code == 200;
   if (!good && answer->code != 503) {
     return CannotAsk(absl::FailedPreconditionError(
-        request.client.address() + ": what answers there is no tlsbridge; say --admin ADDRESS"));
+        request.client.address() +
+        ": not the admin interface of a tlsbridge; give the right address with --admin ADDRESS"));
   }
   if (request.json) {
     nlohmann::ordered_json json = {{name, good}};
@@ -46,10 +47,11 @@ int RunLive(const AdminRequest& request) { return Probe(request, "/live", "live"
 }  // namespace
 
 AdminCommand ReadyCommand() {
-  return {"ready", "whether it serves every route: a probe", nullptr, kReadyUsage, {}, &RunReady};
+  return {"ready",  "readiness probe: whether it serves every route", nullptr, kReadyUsage, {},
+          &RunReady};
 }
 AdminCommand LiveCommand() {
-  return {"live", "whether it runs: a probe", nullptr, kLiveUsage, {}, &RunLive};
+  return {"live", "liveness probe: whether it runs", nullptr, kLiveUsage, {}, &RunLive};
 }
 
 }  // namespace tlsbridge

@@ -10,20 +10,20 @@ FlagGroup ProcessFlagGroup() {
   return {
       "Process",
       {{"watch-files",
-        "Read certificates, keys, CAs, CRLs, OCSP responses, ticket secrets and the "
-        "configuration file again when they change; else on SIGHUP only.",
+        "Reload certificates, keys, CAs, CRLs, OCSP responses, ticket secrets and the "
+        "configuration file when they change; otherwise only on SIGHUP.",
         "true", Flag::Kind::kSwitch},
        {"upgrade-timeout",
-        "How long a process that is to take this one's place (SIGUSR2, tlsbridge upgrade) may take "
-        "to become ready, from 1s to 1h; one that takes longer is ended.",
+        "How long the new process of a hot restart (SIGUSR2, tlsbridge upgrade) may take to become "
+        "ready, from 1s to 1h; then it is ended.",
         "30s"},
        {"sandbox",
-        "Give up, once it serves, all files and system calls that it does not need (Landlock, "
+        "Once serving, drop access to all files and system calls that are not needed (Landlock, "
         "seccomp, no new privileges).",
         "true", Flag::Kind::kSwitch},
        {"user",
-        "Go on as this user, NAME or NAME:GROUP, once the listeners are open. Needs root; of its "
-        "rights, ports below 1024 and nftables are kept where the configuration has them.",
+        "Switch to this user, NAME or NAME:GROUP, once the listeners are open. Needs root; the "
+        "capabilities for ports below 1024 and nftables are kept if the configuration needs them.",
         ""},
        {"core-dumps",
         "Leave a core dump after a crash, as far as the system's limits allow. It holds private "
@@ -40,7 +40,7 @@ absl::StatusOr<absl::Duration> UpgradeTimeout(const GivenFlags& given) {
     return timeout;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("--upgrade-timeout: '", text, "' is no duration from 1s to 1h"));
+      absl::StrCat("--upgrade-timeout: '", text, "' is not a duration from 1s to 1h"));
 }
 
 ProcessSettings ProcessSettingsOf(const GivenFlags& given) {

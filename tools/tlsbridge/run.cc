@@ -23,9 +23,8 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Fronts services as a configuration file says. When that file or one that it names changes, "
-    "it\n"
-    "is read again, as on SIGHUP.\n"
+    "Fronts services as configured by a file. When that file or one that it names changes, it is\n"
+    "reloaded, as on SIGHUP.\n"
     "\n"
     "  tlsbridge run --config tlsbridge.yaml\n";
 
@@ -59,8 +58,8 @@ Reloader::Source SourceOnce(const std::string& path, ParsedConfig parsed) {
     if (previous == nullptr) return Load(parsed, previous, clock);
     return absl::FailedPreconditionError(
         absl::StrCat(path,
-                     ": came through a pipe and cannot be read again; what it said at the "
-                     "start stays until a restart"));
+                     ": is a pipe and cannot be read again; the configuration from the start stays "
+                     "in use until a restart"));
   };
 }
 

@@ -9,12 +9,12 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Tells how a running process is: a verdict, its problems with since when and what to do, "
-    "routes,\n"
-    "backends, certificates and limits.\n"
+    "Shows the state of a running process: a verdict, its problems with since when and what to "
+    "do,\n"
+    "routes, backends, certificates and limits.\n"
     "Exits with 0 if it is ready and has no problem, with 1 if it is ready and has some, with 3 if "
     "it\n"
-    "is not ready, with 2 if it could not be asked.\n"
+    "is not ready, with 2 if it cannot be reached.\n"
     "\n"
     "  tlsbridge status\n";
 
@@ -33,7 +33,7 @@ int Run(const AdminRequest& request) {
 }  // namespace
 
 AdminCommand StatusCommand() {
-  return {"status", "how a running process is, with its problems and what to do",
+  return {"status", "state of a running process, with its problems and what to do",
           nullptr,  kUsage,
           {},       &Run};
 }

@@ -110,7 +110,7 @@ std::string StatusText(const AdminJson& status) {
   absl::StrAppend(&text, "\nconnections ", Pair(limits, "connections"), ", handshakes waiting ",
                   Pair(limits, "handshakes_waiting"), ", descriptors ", Pair(limits, "descriptors"),
                   ", memory ", Pair(limits, "memory_bytes"), " bytes\n");
-  absl::StrAppend(&text, "reloads taken ", TextOf(reloads, "taken"), ", refused ",
+  absl::StrAppend(&text, "reloads accepted ", TextOf(reloads, "taken"), ", refused ",
                   TextOf(reloads, "refused"), "; files renewed ", TextOf(renewals, "taken"),
                   ", refused ", TextOf(renewals, "refused"), "; log level ", TextOf(log, "level"),
                   ", lines lost ", TextOf(log, "lines_lost"), ", folded ",

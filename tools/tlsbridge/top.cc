@@ -16,10 +16,9 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Shows what the routes of a running process do now, the busiest first, every two seconds until "
-    "it\n"
-    "is interrupted. Rates are those since the picture before.\n"
-    "Exits with 0 after --count pictures, with 2 if the process could not be asked.\n"
+    "Shows the activity of a running process by route, the busiest first, every two seconds until\n"
+    "interrupted. Rates are since the previous update.\n"
+    "Exits with 0 after --count updates, with 2 if the process cannot be reached.\n"
     "\n"
     "  tlsbridge top\n";
 
@@ -72,10 +71,10 @@ int Run(const AdminRequest& request) {
 
 AdminCommand TopCommand() {
   return {"top",
-          "routes with what they do now, on a terminal",
+          "live activity by route, on a terminal",
           nullptr,
           kUsage,
-          {{"count", "As many pictures, then it ends; without an end by default."}},
+          {{"count", "Number of updates, then it exits; by default it runs until interrupted."}},
           &Run};
 }
 

@@ -88,7 +88,8 @@ int Run(const Command::Given& given) {
   const bool sbom = given.flags.IsOn("sbom", false);
   const bool verbose = given.flags.IsOn("verbose", false);
   if (sbom && verbose) {
-    return RefuseToStart(absl::InvalidArgumentError("--sbom contradicts --verbose; give either"));
+    return RefuseToStart(absl::InvalidArgumentError(
+        "--sbom cannot be combined with --verbose; use one or the other"));
   }
   if (sbom) {
     fputs(BillOfMaterials(CreationTime()).c_str(), stdout);
@@ -132,18 +133,18 @@ std::string BillOfMaterials(absl::Time created) {
 }
 
 Command VersionCommand() {
-  return {"version",
-          "what --version tells, too; --verbose, --sbom",
-          "",
-          kUsage,
-          {{"Version",
-            {{"verbose", "Also the compiler, and every library that is linked in.", "",
-              Flag::Kind::kSwitch},
-             {"sbom",
-              "Print a software bill of materials of what is linked in (SPDX 2.3, JSON), made at "
-              "SOURCE_DATE_EPOCH if that is set.",
-              "", Flag::Kind::kSwitch}}}},
-          &Run};
+  return {
+      "version",
+      "prints the version, like --version; --verbose, --sbom",
+      "",
+      kUsage,
+      {{"Version",
+        {{"verbose", "Also print the compiler and every linked library.", "", Flag::Kind::kSwitch},
+         {"sbom",
+          "Print a software bill of materials of all that is linked (SPDX 2.3, JSON), dated "
+          "SOURCE_DATE_EPOCH if that is set.",
+          "", Flag::Kind::kSwitch}}}},
+      &Run};
 }
 
 }  // namespace tlsbridge

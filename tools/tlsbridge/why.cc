@@ -15,12 +15,12 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Tells what happened on a connection, and when: by its id in the log, or all of a client's by "
+    "Shows what happened on a connection, and when: by its id in the log, or all of a client's by "
     "its\n"
-    "address (10.0.0.7, or 10.0.0.7:51234). It knows those that are open and the last 200 that "
-    "failed;\n"
-    "one that ended in order has a line in the log.\n"
-    "Exits with 0 if it knows one, with 1 if not, with 2 if the process could not be asked.\n"
+    "address (10.0.0.7, or 10.0.0.7:51234). It knows open connections and the last 200 failed "
+    "ones; one\n"
+    "that ended normally has a line in the log.\n"
+    "Exits with 0 if it knows one, with 1 if not, with 2 if the process cannot be reached.\n"
     "\n"
     "  tlsbridge why 4711\n";
 
@@ -66,9 +66,10 @@ int Run(const AdminRequest& request) {
   if (request.json) {
     PrintJson(lives);
   } else if (text.empty()) {
-    Print(absl::StrCat("no open connection and none of the last failures is ", request.argument,
-                       "; if it ended in order, the log has its line: connection_end ",
-                       by_id ? "id=" : "peer=", request.argument, "\n"));
+    Print(
+        absl::StrCat("neither an open connection nor one of the last failures: ", request.argument,
+                     "; if it ended normally, the log has its line: connection_end ",
+                     by_id ? "id=" : "peer=", request.argument, "\n"));
   } else {
     Print(text);
   }

@@ -57,11 +57,11 @@ std::string RemedyOf(const SocketAddress& address, int error) {
     case ENOENT:
       return absl::StrCat("mkdir -p ", folder, " (systemd: RuntimeDirectory=)");
     case EEXIST:
-      return absl::StrCat("ls -l ", path,
-                          "; it is no socket, so that it is left alone: remove it or "
-                          "name another path");
+      return absl::StrCat(
+          "ls -l ", path,
+          "; it is not a socket, so it is not replaced: remove it or use another path");
     default:
-      return "name another address";
+      return "use another address";
   }
 }
 
@@ -77,17 +77,16 @@ void ExamineAddress(const SocketAddress& address, absl::string_view what, Diagno
   const PortHolder holder = HolderOf(address);
   if (holder.name == "tlsbridge") {
     return diagnosis->Ok(
-        kArea, absl::StrCat(where, " is held by a tlsbridge that runs, process ", holder.pid));
+        kArea, absl::StrCat(where, " is in use by a running tlsbridge, process ", holder.pid));
   }
   if (holder.pid == 0) {
-    return diagnosis->Fail(kArea, where + " is in use, by a process that this user may not see",
+    return diagnosis->Fail(kArea, where + " is in use by a process that this user cannot see",
                            absl::StrCat("sudo ss -ltnp 'sport = :", address.port(),
-                                        "' names it; stop it, or name "
-                                        "another address"));
+                                        "' shows it; stop it, or use another address"));
   }
   diagnosis->Fail(kArea,
                   absl::StrCat(where, " is in use by ", holder.name, ", process ", holder.pid),
-                  absl::StrCat("stop it (ps -fp ", holder.pid, "), or name another address"));
+                  absl::StrCat("stop it (ps -fp ", holder.pid, "), or use another address"));
 }
 
 }  // namespace
@@ -105,8 +104,8 @@ void ExamineAddresses(const Patient& patient, Diagnosis* diagnosis) {
                   absl::StrCat("listener ", listener.address.ToString(),
                                " expects a PROXY "
                                "header from ",
-                               peers == 0 ? "everybody" : absl::StrCat(peers, " blocks of peers"),
-                               ", and from nobody else"));
+                               peers == 0 ? "every peer" : absl::StrCat(peers, " blocks of peers"),
+                               ", and from no other peer"));
   }
   if (config.admin.has_value()) ExamineAddress(*config.admin, "admin address", diagnosis);
   if (config.metrics.has_value()) ExamineAddress(*config.metrics, "metrics address", diagnosis);

@@ -41,10 +41,10 @@ class Displeasure final : public ProbeTalk {
     if (!absl::StartsWith(text, "HTTP/1.") || !absl::StrContains(text.substr(0, 13), " 4")) {
       return {ProbeStep::Judgement::kPassed};
     }
-    return {ProbeStep::Judgement::kFailed, "", "answers it like a bad request"};
+    return {ProbeStep::Judgement::kFailed, "", "answers it as a bad request"};
   }
   ProbeStep ReceiveEnd() override {
-    return {ProbeStep::Judgement::kFailed, "", "ends the connection when it gets one"};
+    return {ProbeStep::Judgement::kFailed, "", "closes the connection when it receives one"};
   }
 };
 
@@ -100,7 +100,8 @@ class BackendExam {
   void OnServices(absl::StatusOr<SrvAnswer> answer) {
     if (!answer.ok()) return CannotLookUp(answer.status(), "SRV");
     if (answer->records.empty()) {
-      return Finish(Health::kFail, "is a service that says it has no server", Dig("SRV"));
+      return Finish(Health::kFail, "has an SRV record that says it has no server (target '.')",
+                    Dig("SRV"));
     }
     // The one that is asked first.
     const SrvRecord first =
@@ -122,11 +123,11 @@ class BackendExam {
       std::erase_if(addresses_, [](const SocketAddress& one) { return !one.is_loopback(); });
     }
     if (addresses_.empty()) {
-      return Finish(Health::kFail,
-                    "is on another machine, and not used: what goes to it would cross the network "
-                    "in the clear",
-                    "let it speak TLS (tls.mode: terminate-and-reencrypt, --backend-ca), or allow "
-                    "it: unsafe_backend (--unsafe-backend)");
+      return Finish(
+          Health::kFail,
+          "is on another machine, and not used: traffic to it would cross the network unencrypted",
+          "use TLS to the backend (tls.mode: terminate-and-reencrypt, --backend-ca), or allow "
+          "plaintext: unsafe_backend (--unsafe-backend)");
     }
     Dial();
   }
@@ -142,8 +143,8 @@ class BackendExam {
     return absl::StrCat("dig ", server, backend_.address.name, " ", type);
   }
   void CannotLookUp(const absl::Status& status, absl::string_view type) {
-    Finish(Health::kFail, absl::StrCat("cannot be looked up: ", std::string(status.message())),
-           absl::StrCat(Dig(type), "; correct the name, or the name server"));
+    Finish(Health::kFail, absl::StrCat("cannot be resolved: ", std::string(status.message())),
+           absl::StrCat(Dig(type), "; correct the name or the name server"));
   }
 
   // First as a connection of the route would.
@@ -184,8 +185,8 @@ class BackendExam {
         return Finish(
             Health::kFail,
             absl::StrCat("does not expect a PROXY header: it ", std::string(status.message())),
-            "leave send_proxy_protocol (--send-proxy) out, or let the service take the "
-            "header: nginx listen ... proxy_protocol, haproxy bind ... accept-proxy");
+            "remove send_proxy_protocol (--send-proxy), or let the service accept the header: "
+            "nginx listen ... proxy_protocol, haproxy bind ... accept-proxy");
       }
       return Unreachable(status);
     }
@@ -197,9 +198,10 @@ class BackendExam {
             [this, status, sends](const absl::Status& other) {
               if (!other.ok()) return BadHandshake(status);
               Finish(Health::kFail,
-                     sends ? "does not expect a PROXY header: without one it shakes hands"
-                           : "expects a PROXY header: with one it shakes hands",
-                     sends ? "leave send_proxy_protocol (--send-proxy) out"
+                     sends
+                         ? "does not expect a PROXY header: without one the TLS handshake succeeds"
+                         : "expects a PROXY header: with one the TLS handshake succeeds",
+                     sends ? "remove send_proxy_protocol (--send-proxy)"
                            : "send_proxy_protocol: v2 (--send-proxy=v2)");
             });
     });
@@ -209,28 +211,29 @@ class BackendExam {
     const std::string path = addresses_.front().unix_path();
     std::string remedy;
     if (!path.empty()) {
-      remedy =
-          absl::StrCat("ls -l ", path, "; start the service, or correct the path or its rights");
+      remedy = absl::StrCat("ls -l ", path,
+                            "; start the service, or correct the path or its permissions");
     } else if (absl::StrContains(status.message(), "refused")) {
       remedy = absl::StrCat("start the service, or correct the address: ss -ltn 'sport = :",
-                            addresses_.front().port(), "' tells whether it listens");
+                            addresses_.front().port(), "' shows whether it listens");
     } else {
-      remedy = absl::StrCat("see whether a firewall or a route is in the way: curl -v telnet://",
-                            address);
+      remedy = absl::StrCat(
+          "check whether a firewall or the network's routing blocks it: curl -v telnet://",
+          address);
     }
     Finish(Health::kFail,
-           absl::StrCat("does not take connections: ", std::string(status.message())),
+           absl::StrCat("does not accept connections: ", std::string(status.message())),
            std::move(remedy));
   }
   void BadHandshake(const absl::Status& status) {
-    Finish(Health::kFail,
-           absl::StrCat("takes connections, but not TLS: ", std::string(status.message())),
-           absl::StrCat(
-               "openssl s_client -connect ", addresses_.front().ToString(),
-               context_->server_name().empty() ? "" : " -servername ", context_->server_name(),
-               route_.backend_tls.ca.empty() ? "" : " -CAfile ", route_.backend_tls.ca,
-               " shows what it says; backend_tls (--backend-ca, --backend-name) is what is "
-               "asked of it"));
+    Finish(
+        Health::kFail,
+        absl::StrCat("accepts connections, but not TLS: ", std::string(status.message())),
+        absl::StrCat(
+            "openssl s_client -connect ", addresses_.front().ToString(),
+            context_->server_name().empty() ? "" : " -servername ", context_->server_name(),
+            route_.backend_tls.ca.empty() ? "" : " -CAfile ", route_.backend_tls.ca,
+            " shows its answer; backend_tls (--backend-ca, --backend-name) says what it must be"));
   }
   void BadCertificate(const absl::Status& status) {
     const absl::string_view message = status.message();
@@ -250,17 +253,17 @@ class BackendExam {
                             "backend_tls.verify_name (--backend-name) must be one of them");
     }
     Finish(Health::kFail,
-           absl::StrCat("shows a certificate that is not accepted: ", std::string(why)),
+           absl::StrCat("presents a certificate that is not accepted: ", std::string(why)),
            std::move(remedy));
   }
   std::string Praise() const {
     if (context_ == nullptr) {
-      return route_.send_proxy == ProxyProtocol::kNone ? "takes connections"
-                                                       : "takes connections and the PROXY header";
+      return route_.send_proxy == ProxyProtocol::kNone ? "accepts connections"
+                                                       : "accepts connections and the PROXY header";
     }
-    return context_->verifies()
-               ? absl::StrCat("shakes hands, and is ", route_.backend_tls.verify_name)
-               : "shakes hands; who it is nobody verifies";
+    return context_->verifies() ? absl::StrCat("completes the TLS handshake, verified as ",
+                                               route_.backend_tls.verify_name)
+                                : "completes the TLS handshake; its certificate is not verified";
   }
 
   Tools* const tools_;  // Not owned.

@@ -35,22 +35,22 @@ void ExamineDates(const Route& route, const DatedFile& file, absl::Time now, Dia
   const std::string what = absl::StrCat(route.name, ": ", InWords(file.kind), " ",
                                         file.name.empty() ? "of the system" : file.name);
   const std::string renew = absl::StrCat(
-      "renew it, and see why that has not happened by itself; whoever renews it must replace ",
+      "renew it, and check why it was not renewed automatically; the renewal must replace ",
       file.name);
   if (file.until <= now) {
     diagnosis->Warn(kArea, absl::StrCat(what, " expired on ", tls::FormatUtc(file.until)), renew);
   } else if (now >= ExpiryWatch::SoonFor(file)) {
     diagnosis->Warn(kArea,
-                    absl::StrCat(what, " ends in ", DaysOf(file.until - now), ", on ",
+                    absl::StrCat(what, " expires in ", DaysOf(file.until - now), ", on ",
                                  tls::FormatUtc(file.until)),
                     renew);
   } else if (file.from > now) {
     diagnosis->Warn(kArea,
-                    absl::StrCat(what, " begins on ", tls::FormatUtc(file.from),
-                                 ", which this machine's clock has not reached"),
+                    absl::StrCat(what, " is not valid before ", tls::FormatUtc(file.from),
+                                 ", which is in the future by this machine's clock"),
                     "timedatectl: is the clock right?");
   } else if (file.until < absl::InfiniteFuture()) {
-    diagnosis->Ok(kArea, absl::StrCat(what, " is good for ", DaysOf(file.until - now)));
+    diagnosis->Ok(kArea, absl::StrCat(what, " is valid for ", DaysOf(file.until - now)));
   }
 }
 
@@ -62,26 +62,28 @@ void ExamineChain(const Route& route, const tls::Credential& held,
   if (!end.leaf_has_names || held.server_names.empty()) {
     diagnosis->Warn(
         kArea,
-        absl::StrCat(what, " names no server in subjectAltName, and clients look nowhere else"),
-        "request one with -addext subjectAltName=DNS:NAME");
+        absl::StrCat(what,
+                     " has no server name in subjectAltName, the only place that clients check"),
+        "request a certificate with -addext subjectAltName=DNS:NAME");
   } else {
     constexpr size_t kMost = 5;
     const auto shown =
         absl::MakeSpan(held.server_names).subspan(0, std::min(kMost, held.server_names.size()));
-    diagnosis->Ok(kArea, absl::StrCat(what, " is for ", absl::StrJoin(shown, ", "),
+    diagnosis->Ok(kArea, absl::StrCat(what, " covers ", absl::StrJoin(shown, ", "),
                                       held.server_names.size() > kMost ? " and others" : ""));
   }
   if (end.self_signed && end.certificates == 1) {
-    diagnosis->Ok(kArea, absl::StrCat(what, " is self-signed: clients must trust itself"));
+    diagnosis->Ok(kArea,
+                  absl::StrCat(what, " is self-signed: clients must trust the certificate itself"));
   } else if (end.certificates == 1 && !end.issuer_is_known && !end.issuer_url.empty()) {
     diagnosis->Warn(
         kArea,
-        absl::StrCat(what, " comes alone, but its issuer ", end.issuer,
+        absl::StrCat(what, " is sent alone, but its issuer ", end.issuer,
                      " is an intermediate CA that clients do not have"),
         absl::StrCat("curl -s ", end.issuer_url, " | openssl x509 -inform der >> ", held.name));
   } else {
-    diagnosis->Ok(kArea, absl::StrCat(what, " leads to ", end.issuer,
-                                      end.issuer_is_known ? ", which this system trusts, too"
+    diagnosis->Ok(kArea, absl::StrCat(what, " chains to ", end.issuer,
+                                      end.issuer_is_known ? ", which this system trusts"
                                                           : ", which clients must trust"));
   }
 }

@@ -18,14 +18,14 @@ struct Remedy {
   const char* remedy;
 };
 constexpr Remedy kRemedies[] = {
-    {"No such file or directory", "ls -l FOLDER; put the file there, or name the right one"},
+    {"No such file or directory", "ls -l FOLDER; create the file, or correct its name"},
     {"Permission denied",
-     "namei -l FILE; run tlsbridge as a user who may read it, or chown or chmod it"},
+     "namei -l FILE; run tlsbridge as a user who can read it, or chown or chmod it"},
     {"Is a directory", "name the file in it: ls -l FILE"},
     {"world-readable", "chmod o-r FILE"},
     {"does not belong to the certificate",
-     "openssl x509 -noout -pubkey -in OTHER; openssl pkey -pubout -in FILE; they must be the "
-     "same: name the key that the certificate was requested with"},
+     "openssl x509 -noout -pubkey -in OTHER; openssl pkey -pubout -in FILE; the two must match: "
+     "use the key that the certificate was requested with"},
     {"is not valid before",
      "timedatectl (is the clock right?); else openssl x509 -noout -dates -in FILE, and wait or "
      "issue another"},
@@ -39,8 +39,8 @@ constexpr Remedy kRemedies[] = {
      "leave out what follows: openssl crl2pkcs7 -nocrl -certfile FILE | openssl pkcs7 "
      "-print_certs -noout"},
     {"its nextUpdate has passed",
-     "fetch the CRL again: openssl crl -noout -nextupdate -in FILE tells until when it is good"},
-    {"expired", "renew it: openssl x509 -noout -dates -in FILE tells until when it is good"},
+     "fetch the CRL again: openssl crl -noout -nextupdate -in FILE shows when it expires"},
+    {"expired", "renew it: openssl x509 -noout -dates -in FILE shows when it expired"},
     {"no certificate on this route covers",
      "issue a certificate for that name, or correct match.domains: openssl x509 -noout -ext "
      "subjectAltName -in FILE"},
@@ -89,16 +89,16 @@ std::string RemedyOf(const Patient& patient, const Problem& problem) {
         row->remedy,
         {{"FILE", about.file}, {"OTHER", about.other}, {"FOLDER", FolderOf(about.file)}});
   }
-  if (patient.config_file.empty()) return "tlsbridge sidecar --help tells what each flag takes";
+  if (patient.config_file.empty()) return "tlsbridge sidecar --help describes every flag";
   return absl::StrCat("edit ", patient.config_file,
-                      "; tlsbridge check --reference tells what each key takes");
+                      "; tlsbridge check --reference describes every key");
 }
 
 }  // namespace
 
 void ExamineConfig(const Patient& patient, Diagnosis* diagnosis) {
   for (const std::string& mistake : patient.of_flags) {
-    diagnosis->Fail(kArea, mistake, "tlsbridge sidecar --help tells what each flag takes");
+    diagnosis->Fail(kArea, mistake, "tlsbridge sidecar --help describes every flag");
   }
   const auto problems = patient.config_file.empty() ? patient.files.problems
                                                     : AllProblems(patient.parsed, patient.files);

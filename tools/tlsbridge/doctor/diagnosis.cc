@@ -40,7 +40,7 @@ Health Diagnosis::worst() const {
 std::string Diagnosis::Sum() const {
   int64_t counts[3] = {};
   for (const Finding& finding : findings_) ++counts[static_cast<size_t>(finding.health)];
-  if (worst() == Health::kOk) return "all is well";
+  if (worst() == Health::kOk) return "no problems found";
   return absl::StrCat(Counted(counts[2], "failure", "failures"), ", ",
                       Counted(counts[1], "warning", "warnings"));
 }

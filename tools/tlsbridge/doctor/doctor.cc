@@ -19,14 +19,13 @@ namespace tlsbridge {
 namespace {
 
 constexpr char kUsage[] =
-    "Looks for whatever keeps a configuration from being served: mistakes in it and in the files "
-    "that\n"
-    "it names, certificates, addresses that are taken, backends that do not answer, and the "
-    "machine.\n"
-    "Each line is ok, warn or fail, with what mends it. Backends are dialled as for a client, and "
-    "sent\n"
-    "nothing but a TLS handshake or a PROXY header where those are due. Nothing is changed.\n"
-    "Exits with 0 if nothing fails, whatever it warns of, with 1 if something does.\n"
+    "Checks what can keep a configuration from being served: errors in it and in the files that "
+    "it\n"
+    "names, certificates, addresses in use, backends that do not answer, and the machine. Each "
+    "line is\n"
+    "ok, warn or fail, with what to do. Backends are dialled as for a client, and sent only a TLS\n"
+    "handshake or a PROXY header, where the configuration has those. Nothing is changed.\n"
+    "Exits with 0 if nothing fails, even with warnings, with 1 if something does.\n"
     "\n"
     "  tlsbridge doctor --config tlsbridge.yaml\n"
     "  tlsbridge doctor --listen 0.0.0.0:8443 --backend 127.0.0.1:8080 --cert tls.crt --key "
@@ -77,7 +76,7 @@ int RunDoctor(const Command::Given& typed) {
       any = true;
       if (!given.Has("config")) continue;
       return Refuse(
-          absl::StrCat("--", flag.name, " contradicts --config, which says it all; give either"));
+          absl::StrCat("--", flag.name, " cannot be combined with --config; use one or the other"));
     }
   }
   if (!any && !given.Has("config")) {
@@ -98,7 +97,7 @@ Command DoctorCommand() {
   std::vector<FlagGroup> groups = {
       {"Doctor", {ConfigFlag(), {"json", "Print JSON.", "", Flag::Kind::kSwitch}}}};
   for (FlagGroup& group : SidecarFlagGroups()) groups.push_back(std::move(group));
-  return {"doctor", "tells what keeps a configuration from being served, and what mends it",
+  return {"doctor", "checks what keeps a configuration from being served, and how to fix it",
           "",       kUsage,
           groups,   &RunDoctor};
 }

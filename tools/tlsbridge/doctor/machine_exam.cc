@@ -44,12 +44,13 @@ void ExamineKernel(const Config& config, Diagnosis* diagnosis) {
                     absl::StrCat("forwarding by the kernel: ", obstacle.what), obstacle.remedy});
   }
   for (const std::string& chain : kernel::FindForwardDrops(config.kernel.table)) {
-    diagnosis->Warn(kArea,
-                    absl::StrCat("forwarding by the kernel: ", chain,
-                                 " drops what its rules do not let pass, maybe ours"),
-                    "nft list ruleset; accept there what has ct status dnat");
+    diagnosis->Warn(
+        kArea,
+        absl::StrCat("forwarding by the kernel: ", chain,
+                     " drops what its rules do not accept, possibly what this table forwards"),
+        "nft list ruleset; add a rule there: ct status dnat accept");
   }
-  if (obstacles.empty()) diagnosis->Ok(kArea, "forwarding by the kernel: it can");
+  if (obstacles.empty()) diagnosis->Ok(kArea, "forwarding by the kernel: available");
 }
 
 void ExamineCapacity(const Config& config, Diagnosis* diagnosis) {
@@ -59,12 +60,12 @@ void ExamineCapacity(const Config& config, Diagnosis* diagnosis) {
   const int64_t wanted = config.limits.connections;
   const std::string room =
       absl::StrCat(budget.descriptors, " descriptors and ", MiB(budget.memory_bytes),
-                   " of memory are room for ", budget.connections, " connections");
+                   " of memory allow ", budget.connections, " connections");
   if (AreFew(budget.connections, wanted)) {
     diagnosis->Warn(kArea,
                     wanted > 0 ? absl::StrCat(room, ", but limits.connections is ", wanted) : room,
-                    "raise the hard limit of open files (ulimit -Hn, LimitNOFILE=), two for each "
-                    "connection, and memory, a quarter of a MiB for each");
+                    "raise the hard open-file limit (ulimit -Hn, LimitNOFILE=), 2 per connection, "
+                    "or memory, a quarter of a MiB per connection");
   } else {
     diagnosis->Ok(kArea, room);
   }
@@ -74,14 +75,14 @@ void ExamineCapacity(const Config& config, Diagnosis* diagnosis) {
     diagnosis->Ok(kArea, absl::StrCat("the control group allows ", MiB(group.memory_bytes)));
   }
   if (group.cores > 0) {
-    diagnosis->Ok(kArea, absl::StrCat("the control group allows the time of ", group.cores,
+    diagnosis->Ok(kArea, absl::StrCat("the control group allows ", group.cores,
                                       group.cores == 1 ? " core" : " cores"));
   }
   if (config.workers > cores) {
     diagnosis->Warn(kArea,
                     absl::StrCat(config.workers, " workers share ", cores,
                                  cores == 1 ? " core" : " cores", " that this process may use"),
-                    "leave workers out: it is one for each core then");
+                    "remove workers: the default is one per core");
   }
   const int64_t watches = ReadNumber("/proc/sys/fs/epoll/max_user_watches");
   const int64_t most = wanted > 0 ? std::min(wanted, budget.connections) : budget.connections;
@@ -96,17 +97,16 @@ void ExamineCapacity(const Config& config, Diagnosis* diagnosis) {
   if (queue >= 0 && queue < kShort) {
     diagnosis->Warn(
         kArea,
-        absl::StrCat("net.core.somaxconn is ", queue, ": more clients at once must try again"),
+        absl::StrCat("net.core.somaxconn is ", queue, ": larger bursts of clients must retry"),
         "sysctl -w net.core.somaxconn=4096");
   }
 }
 
 void ExamineUser(const Config& config, Diagnosis* diagnosis) {
   if (geteuid() != 0 || config.routes.empty()) return;
-  diagnosis->Ok(
-      kArea,
-      "this is root, who may read every file; to know what another user may, be that user: "
-      "sudo -u USER tlsbridge doctor");
+  diagnosis->Ok(kArea,
+                "running as root, which can read every file; to check as another user: sudo -u "
+                "USER tlsbridge doctor");
 }
 
 void ExamineClock(const Clock& clock, Diagnosis* diagnosis) {
@@ -116,12 +116,11 @@ void ExamineClock(const Clock& clock, Diagnosis* diagnosis) {
   if (result == TIME_ERROR || (state.status & STA_UNSYNC) != 0) {
     diagnosis->Warn(
         kArea,
-        absl::StrCat("the clock says ", now,
-                     ", and nothing keeps it right, so that "
-                     "certificates may seem to have expired"),
-        "timedatectl set-ntp true; nothing, where the host of a virtual machine keeps it");
+        absl::StrCat("the clock reads ", now,
+                     " and is not synchronised, so certificates may seem to have expired"),
+        "timedatectl set-ntp true; not needed in a virtual machine whose host sets the clock");
   } else {
-    diagnosis->Ok(kArea, absl::StrCat("the clock says ", now, ", and is kept right"));
+    diagnosis->Ok(kArea, absl::StrCat("the clock reads ", now, " and is synchronised"));
   }
 }
 
