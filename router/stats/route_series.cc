@@ -121,7 +121,7 @@ void WriteHandshakes(const std::vector<Series>& all, Exposition* out) {
     }
   }
   out->Begin("tlsbridge_handshake_failures", Type::kCounter,
-             "TLS handshakes that failed, by detail; the README lists the details.");
+             "TLS handshakes that failed, by detail; TROUBLESHOOTING.md lists the details.");
   for (const Series& series : all) {
     for (size_t i = 1; i < tls::kFailureDetails; ++i) {
       const uint64_t failed = series.totals.failed[i];

@@ -54,6 +54,13 @@ for folder in bridge router tests/bridge tests/router; do
   quiet "$folder/a.cc" '#include <event2/event.h>'
 done
 
+fires guarantee README.md '## Guarantees\n\n| it works | `NoTest.ShowsIt` |'
+quiet README.md '## Guarantees\n\n| it works | by hope |\n\n## Others\n\n`NoTest.ShowsIt`'
+fires dead-link a/b.md '[gone](c.md)'
+fires dead-link b.md '# One\n\n[two](b.md#two)'
+fires dead-link b.md '# One\n\n[two](#two)'
+quiet b.md '# One, and `two`\n\n[one](#one-and-two), [elsewhere](https://example.com/a.md), [it](b.md)'
+
 # Put together here, so that this file is clean itself.
 for word in up down; do
   fires vocabulary bridge/a.cc "int ${word}stream_fd = 0;"
