@@ -70,7 +70,8 @@ class ManTest(unittest.TestCase):
         self.assertGreater(len(keys), 60)
         for key in keys:
             self.assertRegex(text, rf"(?m)^ +{key}\b")
-        self.assertRegex(text, r"(?m)^ +drain_timeout\n +duration, 0 or more; default 25s$")
+        self.assertRegex(text, r"(?m)^ +drain_timeout\n +duration, 0 or more; default 25s; for example 50s$")
+        self.assertRegex(text, r"(?m)^ +listeners: \[\{address: \"0\.0\.0\.0:993\"\}\]$")
         self.assertNotIn("**", re.sub(r"/\*\*", "", text))
 
     def test_there_are_two_pages(self):

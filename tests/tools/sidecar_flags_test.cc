@@ -10,6 +10,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
@@ -371,6 +372,42 @@ TEST(SidecarFlags, EveryMistakeIsToldAtOnce) {
     flags.push_back(problem.substr(0, problem.find_first_of(" :")));
   EXPECT_THAT(flags, ::testing::UnorderedElementsAre("--backend", "--cert", "--key", "--listen",
                                                      "--max-lifetime", "--log-level"));
+}
+
+// The reference's list of keys without a flag, with the reason for each, is whole and true.
+TEST(FlagsAndKeys, TheReferenceSaysWhichKeysAreNoFlags) {
+  const std::string reference = ConfigReference();
+  const size_t begin = reference.find("## Flags and keys");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string part = reference.substr(begin, reference.find("\n## ", begin) - begin);
+  const auto listed = [&part](absl::string_view path) {
+    return absl::StrContains(part, absl::StrCat("`", path, "`"));
+  };
+  // Said by --listen, --cert, --tickets and the like, or by a switch of every command.
+  const std::set<std::string> by_other_flags = {
+      "listeners[].address",
+      "listeners[].name",
+      "listeners[].proxy_protocol_from",
+      "listeners[].proxy_protocol_from_unix",
+      "routes[].backends[].address",
+      "routes[].tls.certificates[].cert",
+      "routes[].tls.certificates[].key",
+      "routes[].tls.certificates[].ocsp",
+      "routes[].tls.client_auth.allow",
+      "routes[].tls.tickets.file",
+      "routes[].tls.tickets.mode",
+      "sandbox.enabled",
+  };
+  std::set<std::string> flags;
+  for (const KeyFlagGroup& group : KeyFlagGroups()) {
+    for (const KeyFlag& flag : group.flags) flags.insert(flag.key);
+  }
+  for (const KeyFacts& key : ConfigKeyFacts()) {
+    if (key.has_keys) continue;
+    const std::string parent = key.path.substr(0, key.path.rfind('.'));
+    const bool is_flag = flags.count(key.path) + by_other_flags.count(key.path) > 0;
+    EXPECT_NE(listed(key.path) || listed(parent), is_flag) << key.path;
+  }
 }
 
 }  // namespace

@@ -42,18 +42,23 @@ std::vector<std::string> Cells(absl::string_view row) {
   return cells;
 }
 
-// | `key` | type | default | what it is for |
+// | `key` | type | default | example | what it is for |, or | `keys` | what is said of them |
 void AppendEntry(absl::string_view row, std::string* out) {
   const std::vector<std::string> cells = Cells(row);
-  if (cells.size() < 6 || !absl::StartsWith(cells[1], "`")) return;  // the table's head
+  if (cells.size() < 4 || !absl::StartsWith(cells[1], "`")) return;  // the table's head
+  if (cells.size() < 7) {
+    absl::StrAppend(out, ".TP\n", Inline(cells[1]), "\n", Inline(cells[2]), "\n");
+    return;
+  }
   std::string facts = cells[2];
   if (!cells[3].empty()) {
     absl::StrAppend(&facts, facts.empty() ? "" : "; ",
                     absl::StartsWith(cells[3], "(") ? "" : "default ", cells[3]);
   }
+  if (!cells[4].empty()) absl::StrAppend(&facts, "; for example ", cells[4]);
   absl::StrAppend(out, ".TP\n", Inline(cells[1]), "\n");
   if (!facts.empty()) absl::StrAppend(out, Inline(facts), "\n.br\n");
-  absl::StrAppend(out, Inline(cells[4]), "\n");
+  absl::StrAppend(out, Inline(cells[5]), "\n");
 }
 
 }  // namespace
@@ -69,8 +74,15 @@ std::string RoffText(absl::string_view text) {
 std::string RoffOfMarkdown(absl::string_view markdown) {
   std::string out;
   bool in_text = false;
+  bool in_example = false;
   for (absl::string_view line : absl::StrSplit(markdown, '\n')) {
-    if (absl::ConsumePrefix(&line, "# ") || line.empty()) {
+    if (absl::StartsWith(line, "```")) {
+      absl::StrAppend(&out, in_example ? ".EE\n" : ".PP\n.EX\n");
+      in_example = !in_example;
+      in_text = false;
+    } else if (in_example) {
+      absl::StrAppend(&out, RoffText(line), "\n");
+    } else if (absl::ConsumePrefix(&line, "# ") || line.empty()) {
       in_text = false;
     } else if (absl::ConsumePrefix(&line, "## ")) {
       absl::StrAppend(&out, ".SS ", Inline(absl::StrReplaceAll(line, {{"`", ""}})), "\n");

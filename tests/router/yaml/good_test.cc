@@ -4,9 +4,14 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/yaml/describe.h"
+#include "router/yaml/key_examples.h"
 #include "router/yaml/parse_config.h"
 #include "tests/support/expected_files.h"
 
@@ -222,6 +227,42 @@ TEST(SharedParts, AreTakenOverAndWhatIsGivenWins) {
 TEST(Reference, IsFresh) {
   EXPECT_EQ(ContentOf("router/yaml/reference.md"), ConfigReference())
       << "run: bazel run //:tlsbridge -- check --reference >router/yaml/reference.md";
+}
+
+// "routes[].tls.mode" and "x" -> "{routes: [{tls: {mode: x}}]}"
+std::string FileWith(absl::string_view path, absl::string_view value) {
+  std::string text;
+  std::string end;
+  for (absl::string_view key : absl::StrSplit(path, '.')) {
+    const bool is_list = absl::ConsumeSuffix(&key, "[]");
+    absl::StrAppend(&text, "{", key, ": ", is_list ? "[" : "");
+    end.insert(0, is_list ? "]}" : "}");
+  }
+  return absl::StrCat(text, value, end);
+}
+
+TEST(Reference, HasAnExampleOfEveryKeyThatTheKeyTakes) {
+  for (const KeyFacts& key : ConfigKeyFacts()) {
+    const absl::string_view example = yaml::ExampleOf(key.path);
+    EXPECT_EQ(example.empty(), key.has_keys) << key.path;
+    if (key.has_keys) continue;
+    EXPECT_NE(example, key.standard) << key.path << ": an example of what it is anyway";
+    const ParsedConfig parsed = ParseConfig(FileWith(key.path, example), "it", Variables);
+    const std::string path = absl::StrReplaceAll(key.path, {{"[]", "[0]"}});
+    for (const Problem& problem : parsed.problems) {
+      // What else such a file needs is another matter.
+      const bool of_value = absl::StartsWith(problem.path, path) &&
+                            !absl::StrContains(problem.message, "needs ") &&
+                            !absl::StartsWith(problem.message, "contradicts ");
+      EXPECT_FALSE(of_value) << problem.ToString();
+    }
+  }
+}
+
+TEST(Reference, HasNoExampleOfAKeyThatIsNotThere) {
+  for (const KeyFacts& key : ConfigKeyFacts()) {
+    EXPECT_LT(yaml::PlaceOf(key.path), ConfigKeyFacts().size()) << key.path;
+  }
 }
 
 }  // namespace
