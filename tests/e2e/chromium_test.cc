@@ -23,7 +23,7 @@ class ChromiumTest : public TlsbridgeTest {
   // The page as the browser has it.
   std::string Visit() {
     const std::string url = absl::StrCat("https://localhost:", tlsbridge().Port(), "/hello");
-    return VisitWithChromium(dir(), url, {"--ignore-certificate-errors", "--dump-dom"}).output;
+    return VisitWithChromium(dir(), url, {"--ignore-certificate-errors", "--dump-dom"});
   }
 
   HttpBackend backend_;

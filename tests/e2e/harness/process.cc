@@ -75,6 +75,9 @@ absl::Status Process::Spawn() {
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out->write_end.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err->write_end.get(), STDERR_FILENO);
+  for (const auto& [theirs, ours] : options_.descriptors) {
+    posix_spawn_file_actions_adddup2(&actions, ours, theirs);
+  }
 
   // The child starts with no signal ignored or blocked, whatever the test program did.
   posix_spawnattr_t attributes;

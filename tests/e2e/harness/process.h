@@ -31,6 +31,8 @@ struct ProcessOptions {
   std::vector<std::string> argv;
   // Added to our own environment.
   std::map<std::string, std::string> environment;
+  // Descriptors of ours that it has under these numbers. Ours are greater than all of them.
+  std::map<int, int> descriptors = {};
   // Both optional, and called on the reading thread: every whole line of stderr, and its end.
   std::function<void(absl::string_view line)> on_stderr_line;
   std::function<void()> on_output_end;

@@ -10,13 +10,11 @@ namespace tlsbridge::e2e {
 
 bool HasChromium();
 
-struct ChromiumVisit {
-  std::string output;  // what the flags ask for
-  std::string errors;  // with --enable-logging=stderr what the console says, too
-};
+// The program with the flags that a test needs. `dir` becomes its home, and has its profile.
+std::vector<std::string> ChromiumCommand(const TempDir& dir);
 
-// Fails the test if it fails. `dir` becomes its home, and has its profile.
-ChromiumVisit VisitWithChromium(const TempDir& dir, const std::string& url,
-                                const std::vector<std::string>& flags);
+// What it prints at the end of one visit. Fails the test if it fails.
+std::string VisitWithChromium(const TempDir& dir, const std::string& url,
+                              const std::vector<std::string>& flags);
 
 }  // namespace tlsbridge::e2e
