@@ -64,7 +64,7 @@ void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connect
       std::find_if(kResources.begin(), kResources.end(),
                    [&](const Resource& known) { return request.path == known.path && Has(known); });
   if (resource == kResources.end()) {
-    return connection.Answer({404, kText, absl::StrCat("there is:\n", List())});
+    return connection.Answer({404, kText, absl::StrCat("not found; there is:\n", List())});
   }
   const bool changes = resource->method == Method::kPost;
   if (request.post != changes) {
@@ -73,13 +73,14 @@ void AdminServer::OnRequest(const HttpRequest& request, AdminConnection& connect
   }
   if (changes && (request.from_page || !connection.is_local())) {
     return connection.Answer(
-        {403, kText, "this is for commands on this machine, not for pages in a browser\n"});
+        {403, kText, "only commands on this machine may do this, not pages in a browser\n"});
   }
   if (changes && !request.command) {
-    return connection.Answer({403, kText,
-                              absl::StrCat("send the field ", kCommandField,
-                                           ": 1, which no page can; or use the program's own "
-                                           "commands: tlsbridge --help\n")});
+    return connection.Answer(
+        {403, kText,
+         absl::StrCat(
+             "send the header ", kCommandField,
+             ": 1, which pages cannot; or use the program's commands: tlsbridge --help\n")});
   }
   (this->*resource->answer)(request, connection);
 }
@@ -93,7 +94,7 @@ std::string AdminServer::List() const {
                     resource.about, "\n");
   }
   if (serves_ == Serves::kMetrics) {
-    absl::StrAppend(&list, "all else is on the admin address of this process, if it has one\n");
+    absl::StrAppend(&list, "everything else is on the admin address, if one is configured\n");
   }
   return list;
 }
@@ -163,7 +164,7 @@ void AdminServer::Metrics(const HttpRequest& request, AdminConnection& connectio
 }
 
 void AdminServer::Drain(const HttpRequest& /*request*/, AdminConnection& connection) {
-  connection.Answer({200, kText, source_->Drain() ? "draining\n" : "it is draining already\n"});
+  connection.Answer({200, kText, source_->Drain() ? "draining\n" : "already draining\n"});
 }
 
 // It has its own time, within which it has an outcome: longer than an answer may take to be had.

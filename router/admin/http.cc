@@ -221,17 +221,16 @@ HttpAnswer Unless(const HttpRequest& request, HttpAnswer answer) {
 HttpAnswer Refusal(HttpRequest::Outcome outcome) {
   switch (outcome) {
     case Outcome::kTooLarge:
-      return {431, "text/plain", "the head of a request is 8 KiB at most\n"};
+      return {431, "text/plain", "request header too large (limit 8 KiB)\n"};
     case Outcome::kMisdirected:
-      return {421, "text/plain",
-              "this server answers to an IP address or to localhost, not to that Host\n"};
+      return {421, "text/plain", "invalid Host: use an IP address or localhost\n"};
     case Outcome::kMethodNotAllowed:
       return {405, "text/plain", "use GET, or POST for what changes something\n",
               "GET, HEAD, POST"};
     case Outcome::kVersionNotSupported:
       return {505, "text/plain", "use HTTP/1.1\n"};
     default:
-      return {400, "text/plain", "that is no HTTP request\n"};
+      return {400, "text/plain", "malformed HTTP request\n"};
   }
 }
 

@@ -136,8 +136,8 @@ absl::StatusOr<QueryParameters> ParseQuery(absl::string_view query) {
     auto name = Decode(parts.first);
     auto value = Decode(parts.second);
     if (!name || !value) {
-      return absl::InvalidArgumentError(absl::StrCat("'", absl::CHexEscape(parameter),
-                                                     "': behind % come two hexadecimal digits"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "'", absl::CHexEscape(parameter), "': % must be followed by two hexadecimal digits"));
     }
     if (!known.insert(*name).second) {
       return absl::InvalidArgumentError(absl::StrCat(absl::CHexEscape(*name), ": is given twice"));

@@ -40,7 +40,7 @@ class SendExpect final : public ProbeTalk {
   }
 
   ProbeStep ReceiveEnd() override {
-    return {Judgement::kFailed, "", "closes before the answer is whole"};
+    return {Judgement::kFailed, "", "closes before the answer is complete"};
   }
 
  private:

@@ -89,8 +89,7 @@ void RouteResolver::KeepLoopback(const std::string& name, std::vector<ResolvedEn
       .Text("name", name)
       .Text("addresses", told)
       .Number("count", static_cast<int64_t>(count))
-      .Text("message",
-            "not on this machine, and what goes there would cross the network in the clear")
+      .Text("message", "not on this machine, and traffic to it would cross the network unencrypted")
       .Text("hint", "encrypt it (terminate-and-reencrypt), or allow it with unsafe_backend");
 }
 

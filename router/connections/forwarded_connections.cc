@@ -198,8 +198,8 @@ void ForwardedConnections::CountLateBytes(const FlowEvent& event) {
       .Number("ip_bytes_received", event.late_from_client)
       .Number("ip_bytes_sent", event.late_from_backend)
       .Text("message",
-            "its connection_end came early: one side had ended its stream only, and sent its end "
-            "twice");
+            "its connection_end was logged too early: only one side had ended its stream, and sent "
+            "its FIN twice");
 }
 
 void ForwardedConnections::CountBytes(const kernel::FlowTable& flows) {

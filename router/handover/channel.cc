@@ -53,7 +53,7 @@ absl::StatusOr<Channel::Received> Channel::Receive() {
   };
   if ((message.flags & MSG_CTRUNC) != 0) {
     return fail(absl::ResourceExhaustedError(
-        "not all descriptors can be taken over: raise the limit of open files"));
+        "out of file descriptors for what is taken over: raise LimitNOFILE= (ulimit -n)"));
   }
   if (message.size == 0) return fail(ErrorOf(EPIPE));
   if ((message.flags & MSG_TRUNC) != 0) {

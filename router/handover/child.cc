@@ -23,7 +23,7 @@ class SpawnedChild final : public Child {
     if (!status.has_value()) return std::nullopt;
     reaped_ = true;
     if (WIFEXITED(*status)) return absl::StrCat("it ended with exit code ", WEXITSTATUS(*status));
-    return absl::StrCat("it was ended by SIG", sigabbrev_np(WTERMSIG(*status)));
+    return absl::StrCat("it was killed by SIG", sigabbrev_np(WTERMSIG(*status)));
   }
 
  private:

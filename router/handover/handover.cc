@@ -43,7 +43,7 @@ void Handover::Begin(absl::Duration timeout, OnOutcome on_outcome) {
   if (step_ == HandoverStep::kDone) {
     return on_outcome({Refused("this process has handed over already")});
   }
-  if (under_way()) return on_outcome({Refused("another hand-over is under way")});
+  if (under_way()) return on_outcome({Refused("another hand-over is in progress")});
   timeout_ = timeout;
   if (absl::Status status = Start(); !status.ok()) return on_outcome({status});
   on_outcome_ = std::move(on_outcome);
@@ -57,7 +57,7 @@ void Handover::Begin(absl::Duration timeout, OnOutcome on_outcome) {
 absl::Status Handover::Start() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-    return Refused(absl::StrCat("no socket for the hand-over: ", strerror(errno)));
+    return Refused(absl::StrCat("cannot create the socket of the hand-over: ", strerror(errno)));
   }
   auto channel = std::make_unique<Channel>(ends[0]);
   const Channel other_end(ends[1]);  // ours; the child has its own
@@ -82,7 +82,7 @@ absl::Status Handover::Start() {
 void Handover::SendState() {
   absl::Status status = sender_->Send(channel_.get());
   if (absl::IsUnavailable(status)) {
-    if (writable_->Enable() != 0) Fail(Refused("the system watches no more sockets"), {});
+    if (writable_->Enable() != 0) Fail(Refused("cannot watch the socket of the hand-over"), {});
     return;
   }
   writable_->Disable();
@@ -112,12 +112,12 @@ void Handover::OnPacket(const Packet& packet) {
   if (packet.kind == Packet::Kind::kServing && step == HandoverStep::kConfirming) {
     return OnServing();
   }
-  Fail(Refused("the new process said what it may not say now"), {});
+  Fail(Refused("the new process sent an unexpected message"), {});
 }
 
 void Handover::OnReady(const Packet& packet) {
   if (packet.taken.size() != sockets_) {
-    return Fail(Refused("the new process says of other sockets that it takes them"), {});
+    return Fail(Refused("the new process answered for other sockets than it was offered"), {});
   }
   taken_ = packet.taken;
   Enter(HandoverStep::kYielding);
@@ -128,7 +128,7 @@ void Handover::OnReady(const Packet& packet) {
 void Handover::OnYielded(uint64_t attempt) {
   if (attempt != attempt_ || step_ != HandoverStep::kYielding) return;
   const absl::Status status = channel_->Send({.kind = Packet::Kind::kGo});
-  if (!status.ok()) return Fail(Refused("the new process does not listen"), kLastWordsTime);
+  if (!status.ok()) return Fail(Refused("the new process closed the connection"), kLastWordsTime);
   Enter(HandoverStep::kConfirming);
   timer_.ArmAfter(kConfirmTime);
 }
@@ -156,7 +156,7 @@ void Handover::OnPoll() {
     // Of what it said before only the reason matters.
     if (step_ != HandoverStep::kFailing) Fail(Refused(LastReason()), {});
     const absl::string_view said = failure_.message();
-    Outcome outcome = {Refused(said.empty() ? absl::StrCat("the new process has gone: ", *end)
+    Outcome outcome = {Refused(said.empty() ? absl::StrCat("the new process exited: ", *end)
                                             : absl::StrCat(said, " (", *end, ")"))};
     Enter(HandoverStep::kIdle);
     poll_.Cancel();

@@ -28,13 +28,13 @@ absl::StatusOr<ListenFds> ParseListenFds(absl::string_view pid, absl::string_vie
   int for_pid = 0;
   if (pid.empty() || fds.empty()) return found;
   if (!absl::SimpleAtoi(pid, &for_pid)) {
-    return absl::InvalidArgumentError(absl::StrCat("LISTEN_PID=", pid, " is no process"));
+    return absl::InvalidArgumentError(absl::StrCat("LISTEN_PID=", pid, " is not a process id"));
   }
   if (for_pid != own_pid) return found;
   int count = 0;
   if (!absl::SimpleAtoi(fds, &count) || count < 0 || count > kMost) {
     return absl::InvalidArgumentError(
-        absl::StrCat("LISTEN_FDS=", fds, " is no number of descriptors up to ", kMost));
+        absl::StrCat("LISTEN_FDS=", fds, " is not a number of descriptors up to ", kMost));
   }
   if (!names.empty()) found.names = absl::StrSplit(names, ':');
   if (!names.empty() && found.names.size() != static_cast<size_t>(count)) {

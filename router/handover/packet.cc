@@ -68,7 +68,7 @@ SecretBytes EncodePacket(const Packet& packet) {
 
 absl::StatusOr<Packet> ParsePacket(absl::Span<const uint8_t> datagram) {
   if (datagram.size() < kHeadBytes || memcmp(datagram.data(), kMagic, sizeof(kMagic)) != 0) {
-    return Malformed("it is none of ours");
+    return Malformed("it is not a hand-over of tlsbridge");
   }
   const uint32_t version = Number(datagram.subspan(sizeof(kMagic), 2));
   Packet packet;
@@ -80,9 +80,9 @@ absl::StatusOr<Packet> ParsePacket(absl::Span<const uint8_t> datagram) {
     return packet;
   }
   if (version != kHandoverVersion) {
-    return absl::UnimplementedError(
-        absl::StrCat("the other process hands over by version ", version, ", this one by version ",
-                     kHandoverVersion, "; stop the running one and start the other instead"));
+    return absl::UnimplementedError(absl::StrCat(
+        "the other process uses version ", version, " of the hand-over, this one version ",
+        kHandoverVersion, "; stop the running one and start the other instead"));
   }
   switch (packet.kind) {
     case Packet::Kind::kBegin:
@@ -106,12 +106,12 @@ absl::StatusOr<Packet> ParsePacket(absl::Span<const uint8_t> datagram) {
       return packet;
     case Packet::Kind::kGo:
     case Packet::Kind::kServing:
-      if (!body.empty()) return Malformed("too long a word");
+      if (!body.empty()) return Malformed("a message is too long");
       return packet;
     case Packet::Kind::kRefused:
       break;
   }
-  return Malformed(absl::StrCat("nobody knows what ", static_cast<int>(packet.kind), " is"));
+  return Malformed(absl::StrCat("unknown message ", static_cast<int>(packet.kind)));
 }
 
 }  // namespace tlsbridge

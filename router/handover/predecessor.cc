@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<Predecessor>> Predecessor::FromEnvironment(
   if (!absl::SimpleAtoi(text, &fd) || !IsChannel(fd) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(kHandoverVariable, "=", text,
-                     " is no socket of a process that hands over; unset the variable"));
+                     " is not the socket of a process that hands over; unset the variable"));
   }
   std::unique_ptr<Predecessor> predecessor(new Predecessor(fd));
   if (absl::Status status = predecessor->Receive(sockets); !status.ok()) {
@@ -58,7 +58,7 @@ absl::Status Predecessor::Receive(InheritedSockets* sockets) {
   for (bool whole = false; !whole;) {
     pollfd readable = {channel_->fd(), POLLIN, 0};
     if (poll(&readable, 1, kSilenceMilliseconds) == 0) {
-      return absl::DeadlineExceededError("the process that hands over says nothing");
+      return absl::DeadlineExceededError("no answer from the process that hands over");
     }
     auto received = channel_->Receive();
     if (absl::IsUnavailable(received.status())) continue;

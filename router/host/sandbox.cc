@@ -28,7 +28,8 @@ namespace {
 constexpr bool kSanitized = TLSBRIDGE_SANITIZED;
 
 absl::StatusOr<std::unique_ptr<Landlock>> MakeRules(const SandboxNeeds& needs) {
-  if (Landlock::KernelVersion() == 0) return absl::UnimplementedError("this kernel has it not");
+  if (Landlock::KernelVersion() == 0)
+    return absl::UnimplementedError("not available in this kernel");
   absl::StatusOr<std::unique_ptr<Landlock>> rules = Landlock::Create();
   if (!rules.ok()) return rules;
   const auto allow = [&rules](const std::vector<std::string>& paths, Landlock::Use use) {
@@ -73,8 +74,8 @@ absl::StatusOr<SandboxResult> EnterSandbox(const SandboxNeeds& needs) {
   if (needs.user.has_value()) {
     if (const int error = InEveryThread(&BecomeUser, &steps); error != 0) {
       return absl::PermissionDeniedError(
-          absl::StrCat("--user: cannot become ", needs.user->text, ": ", strerror(error),
-                       "; only root can, or one with CAP_SETUID and CAP_SETGID"));
+          absl::StrCat("--user: cannot switch to ", needs.user->text, ": ", strerror(error),
+                       "; it needs root, or CAP_SETUID and CAP_SETGID"));
     }
     note("user", 0);
   }

@@ -56,7 +56,7 @@ ServiceManager ServiceManager::FromEnvironment() {
   }
   manager.fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (manager.fd_ < 0) {
-    manager.trouble_ = absl::StrCat("no socket to reach it: ", strerror(errno));
+    manager.trouble_ = absl::StrCat("cannot create a socket to it: ", strerror(errno));
     return manager;
   }
   int64_t number = 0;
@@ -119,7 +119,7 @@ void ServiceManager::WarnOnce(absl::string_view message) {
   LogEvent(LogLevel::kWarning, "service_manager_unreachable")
       .Text("address", path_)
       .Text("message", message)
-      .Text("hint", "it may take the service for one that has failed, and end it");
+      .Text("hint", "the service manager may consider the service failed, and stop it");
 }
 
 bool ServiceManager::Send(absl::string_view text, absl::Span<const int> descriptors) const {

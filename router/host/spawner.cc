@@ -133,7 +133,8 @@ class Helper {
 absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Fork(What what) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return absl::ErrnoToStatus(errno, "no socket for the helper that starts successors");
+    return absl::ErrnoToStatus(errno,
+                               "cannot create a socket for the helper that starts successors");
   }
   const pid_t helper = fork();
   if (helper < 0) {
@@ -165,9 +166,10 @@ absl::StatusOr<pid_t> Spawner::Start(const std::vector<std::string>& variables,
   for (const std::string& variable : variables) {
     absl::StrAppend(&question, std::string(1, '\0'), variable);
   }
-  if (question.size() > kMostBytes) return absl::InvalidArgumentError("too long an environment");
+  if (question.size() > kMostBytes)
+    return absl::InvalidArgumentError("the environment is too long");
   const Answer answer = Ask(question, fd);
-  if (answer.error != 0) return absl::ErrnoToStatus(answer.error, "cannot start the program anew");
+  if (answer.error != 0) return absl::ErrnoToStatus(answer.error, "cannot start the new process");
   return answer.value;
 }
 

@@ -24,7 +24,7 @@ absl::StatusOr<gid_t> FindGroup(const std::string& name) {
   if (absl::SimpleAtoi(name, &number)) return number;
   const group* const entry = getgrnam(name.c_str());
   if (entry != nullptr) return entry->gr_gid;
-  return absl::InvalidArgumentError(absl::StrCat("there is no group '", name, "'"));
+  return absl::InvalidArgumentError(absl::StrCat("unknown group '", name, "'"));
 }
 
 std::vector<gid_t> GroupsOf(const char* user, gid_t group) {
@@ -55,12 +55,12 @@ absl::StatusOr<User> User::Find(absl::string_view text) {
   if (entry == nullptr && absl::SimpleAtoi(parts.first, &number)) {
     entry = getpwuid(number);
     if (entry == nullptr && parts.second.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("--user: nobody has the number ", number,
-                                                     "; name a group, too: ", number, ":GROUP"));
+      return absl::InvalidArgumentError(absl::StrCat("--user: no user has the id ", number,
+                                                     "; give a group too: ", number, ":GROUP"));
     }
     found.user = number;
   } else if (entry == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("--user: there is no user '", parts.first, "'"));
+    return absl::InvalidArgumentError(absl::StrCat("--user: unknown user '", parts.first, "'"));
   }
   if (entry != nullptr) {
     found.user = entry->pw_uid;
@@ -75,7 +75,7 @@ absl::StatusOr<User> User::Find(absl::string_view text) {
     found.group = *group;
     found.groups = {*group};
   }
-  if (found.user == 0) return absl::InvalidArgumentError("--user: root is nobody to change to");
+  if (found.user == 0) return absl::InvalidArgumentError("--user: cannot be root");
   return found;
 }
 

@@ -67,26 +67,26 @@ struct NeedOf {
   Need operator()(const IsTcp&) const { return {"tests of a packet's protocol", "NF_TABLES_INET"}; }
   Need operator()(const IsSyn&) const { return {"tests of TCP flags", "NF_TABLES"}; }
   Need operator()(const IsInvalid&) const { return {"connection tracking", "NFT_CT"}; }
-  Need operator()(const IsToThisMachine&) const { return {"routing questions", "NFT_FIB_INET"}; }
+  Need operator()(const IsToThisMachine&) const { return {"route lookups", "NFT_FIB_INET"}; }
   Need operator()(const IsForwarded&) const { return {"connection tracking", "NFT_CT"}; }
   Need operator()(const IsIn&) const { return {"sets", "NF_TABLES"}; }
   Need operator()(const IsTurn&) const { return {"round robin", "NFT_NUMGEN"}; }
-  Need operator()(const IsOverCount&) const { return {"limits of connections", "NFT_CONNLIMIT"}; }
+  Need operator()(const IsOverCount&) const { return {"connection limits", "NFT_CONNLIMIT"}; }
   Need operator()(const IsClientOverCount&) const {
-    return {"limits of connections by client", "NFT_CONNLIMIT"};
+    return {"connection limits per client", "NFT_CONNLIMIT"};
   }
-  Need operator()(const IsClientOverRate&) const { return {"limits of rates", "NFT_LIMIT"}; }
+  Need operator()(const IsClientOverRate&) const { return {"rate limits", "NFT_LIMIT"}; }
   Need operator()(const GoWhere&) const { return {"maps", "NF_TABLES"}; }
-  Need operator()(const ForwardTo&) const { return {"translation of addresses", "NFT_NAT"}; }
+  Need operator()(const ForwardTo&) const { return {"address translation (NAT)", "NFT_NAT"}; }
   Need operator()(const ForwardWhere& s) const {
     if (s.key.fields == std::vector<Field>{Field::kSourceSlot}) {
       return {"balancing by the client's address", "NFT_HASH"};
     }
-    return {"translation of addresses by maps", "NFT_NAT"};
+    return {"address translation (NAT) by maps", "NFT_NAT"};
   }
   Need operator()(const Masquerade&) const { return {"masquerading", "NFT_MASQ"}; }
   Need operator()(const UseTimeouts&) const {
-    return {"timeouts of connections", "NF_CONNTRACK_TIMEOUT"};
+    return {"connection timeouts", "NF_CONNTRACK_TIMEOUT"};
   }
   Need operator()(const LimitEvents&) const { return {"connection events", "NF_CONNTRACK_EVENTS"}; }
   Need operator()(const Verdict&) const { return {"verdicts", "NF_TABLES"}; }

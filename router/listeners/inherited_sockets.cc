@@ -28,13 +28,13 @@ int OptionOf(int fd, int option) {
 std::string Fault(int fd) {
   if (fcntl(fd, F_GETFD) < 0) return "is not open";
   const int type = OptionOf(fd, SO_TYPE);
-  if (type < 0) return "is no socket";
-  if (type != SOCK_STREAM) return "is no stream socket";
+  if (type < 0) return "is not a socket";
+  if (type != SOCK_STREAM) return "is not a stream socket";
   const int family = OptionOf(fd, SO_DOMAIN);
   if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) {
     return "is neither TCP nor a UNIX socket";
   }
-  if (OptionOf(fd, SO_ACCEPTCONN) != 1) return "does not listen";
+  if (OptionOf(fd, SO_ACCEPTCONN) != 1) return "is not listening";
   return "";
 }
 
@@ -92,7 +92,8 @@ absl::Status InheritedSockets::AddFromSystemd(int fd, const std::string& name) {
 absl::Status InheritedSockets::AddFromPredecessor(int fd, Use use, const SocketAddress& wanted,
                                                   bool inherits_path, bool of_unit) {
   std::string fault = Fault(fd);
-  if (fault.empty() && !wanted.IsOrBecame(SocketAddress::LocalOf(fd))) fault = "listens elsewhere";
+  if (fault.empty() && !wanted.IsOrBecame(SocketAddress::LocalOf(fd)))
+    fault = "listens on another address";
   if (!fault.empty() || !Prepare(fd)) {
     close(fd);
     return absl::InvalidArgumentError(
@@ -139,13 +140,14 @@ absl::Status InheritedSockets::Assign(const Config& config) {
   if (left == entries_.end()) return absl::OkStatus();
   const auto namesake = std::find_if(config.listeners.begin(), config.listeners.end(),
                                      [&](const Listener& l) { return l.name == left->name; });
-  std::string hint = "no listener has that address; add one, or take it out of the socket unit";
+  std::string hint =
+      "no listener has that address; add one, or remove the socket from the socket unit";
   if (!left->name.empty() && namesake != config.listeners.end()) {
-    hint = absl::StrCat("the listener of that name is told ", namesake->address.ToString(),
-                        "; both must say the same address");
+    hint = absl::StrCat("the listener of that name has the address ", namesake->address.ToString(),
+                        "; the two addresses must be equal");
   }
   return absl::InvalidArgumentError(
-      absl::StrCat(NameOf(left->fd, left->name), " fits no listener: ", hint));
+      absl::StrCat(NameOf(left->fd, left->name), " matches no listener: ", hint));
 }
 
 std::unique_ptr<ListeningSocket> InheritedSockets::Take(Use use, const SocketAddress& wanted) {

@@ -176,13 +176,13 @@ void Answers::FailuresJson(const RecentFailures::Query& query, OnText done) {
 
 bool Answers::Drain() {
   if (!accepting()) return false;
-  LogEvent(LogLevel::kInfo, "drain_asked").Text("message", "as SIGTERM would");
+  LogEvent(LogLevel::kInfo, "drain_asked").Text("message", "graceful stop, as on SIGTERM");
   parts_.lifecycle->Terminate(parts_.reloads->config().shutdown);
   return true;
 }
 
 void Answers::Upgrade(absl::AnyInvocable<void(bool ok, std::string text)> done) {
-  if (!on_upgrade_) return done(false, "this process hands over to nobody");
+  if (!on_upgrade_) return done(false, "this process cannot be replaced by a hot restart");
   on_upgrade_(std::move(done));
 }
 

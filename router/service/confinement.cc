@@ -109,8 +109,8 @@ absl::Status CheckReadable(const LiveConfig& live, const std::vector<std::string
     if (access(file.c_str(), R_OK) == 0 || errno != EACCES) continue;
     return absl::PermissionDeniedError(
         absl::StrCat("--user: ", user.text, " cannot read ", file,
-                     " again, when it is renewed; let a group of that user read it (chgrp, chmod "
-                     "g+r, and x on its folders)"));
+                     " after a renewal; give a group of that user access (chgrp, chmod g+r, and x "
+                     "on its folders)"));
   }
   return absl::OkStatus();
 }
@@ -149,15 +149,15 @@ absl::StatusOr<std::string> Confine(const LiveConfig& live,
   if (!result->missing.empty()) {
     LogEvent(LogLevel::kWarning, "sandbox_incomplete")
         .Text("message", absl::StrJoin(result->missing, "; "))
-        .Text("hint", "the rest is in force; a newer kernel, or one built with it, has all");
+        .Text("hint", "the rest is in force; use a newer kernel, or one built with it");
   }
   return result->applied.empty() ? "none" : absl::StrJoin(result->applied, ",");
 }
 
 std::string SandboxHint(const std::string& problem) {
   if (!absl::StrContains(problem, strerror(EACCES))) return "";
-  return "; the sandbox lets this process have only the folders that were named when it started: "
-         "restart it, or name more folders as sandbox.read, or start it with --no-sandbox";
+  return "; the sandbox allows only the folders named at start: restart, or add folders to "
+         "sandbox.read, or start with --no-sandbox";
 }
 
 }  // namespace tlsbridge

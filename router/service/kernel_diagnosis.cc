@@ -51,8 +51,8 @@ void KernelDiagnosis::OnFlow(const FlowEvent& event) {
       .Text("route", event.flow.route)
       .Text("backend", backend)
       .Text("message",
-            "the kernel forwards to it and no answer comes back: it is down, a firewall is in the "
-            "way, or, with kernel.source: keep, its way back does not lead through this machine");
+            "the kernel forwards to it and no answer comes back: it is down, a firewall blocks it, "
+            "or, with kernel.source: keep, its replies are not routed through this machine");
 }
 
 void KernelDiagnosis::Look(const kernel::KernelEngine& engine) {
@@ -61,8 +61,8 @@ void KernelDiagnosis::Look(const kernel::KernelEngine& engine) {
     LogEvent(LogLevel::kWarning, "kernel_events_lost")
         .Number("times", overflows_)
         .Text("message",
-              "news of flows came faster than it was read; what there is was asked for, and how "
-              "flows ended meanwhile is not known");
+              "connection tracking events came faster than they were read; the flows that exist "
+              "were read again, and how others ended meanwhile is unknown");
   }
   LookForBlocks(engine);
   for (auto& [number, port] : ports_) port.began = false;
@@ -87,8 +87,8 @@ void KernelDiagnosis::LookForBlocks(const kernel::KernelEngine& engine) {
           .Number("port", number)
           .Text("by", absl::StrJoin(blocks, ", "))
           .Text("message",
-                "clients of this port are sent on to backends, and dropped on the way; let what is "
-                "forwarded pass there (nft: ct status dnat accept)");
+                "clients of this port are forwarded to backends, and dropped by this chain; accept "
+                "what is forwarded there (nft: ct status dnat accept)");
     }
   }
 }

@@ -147,7 +147,7 @@ absl::Status KernelForwarding::Commit(std::shared_ptr<const LiveConfig> live) {
     status = engine_->Commit();
     if (config.kernel.table != settings_.table || config.kernel.on_exit != settings_.on_exit) {
       LogEvent(LogLevel::kWarning, "restart_needed")
-          .Text("message", "kernel.table and kernel.on_exit change at start only");
+          .Text("message", "kernel.table and kernel.on_exit take effect only at a restart");
     }
   } else if (wanted_) {
     status = Start(PlanNow());
@@ -177,7 +177,7 @@ absl::Status KernelForwarding::Start(const kernel::Plan& plan) {
       if (!counts) {
         LogEvent(LogLevel::kWarning, "kernel_accounting_off")
             .Text("message",
-                  "bytes and times of what the kernel forwards are not known; run: sysctl -w "
+                  "bytes and durations of what the kernel forwards are unknown; run: sysctl -w "
                   "net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1");
       }
       return status;
@@ -227,7 +227,7 @@ void KernelForwarding::OnTrouble(const absl::Status& trouble) {
   LogEvent(LogLevel::kError, "kernel_trouble")
       .Text("table", settings_.table)
       .Text("message", trouble.message())
-      .Text("hint", "the kernel goes on as before; it is tried again each second");
+      .Text("hint", "the kernel keeps its previous rules; it is tried again each second");
 }
 
 void KernelForwarding::Look() {
@@ -291,7 +291,7 @@ void KernelForwarding::Leave() {
     LogEvent(LogLevel::kInfo, "kernel_table_kept")
         .Text("table", settings_.table)
         .Number("connections", static_cast<int64_t>(connections_.size()))
-        .Text("message", "the kernel goes on forwarding by it");
+        .Text("message", "the kernel keeps forwarding by it");
   }
   connections_.Forget();
   if (engine_ != nullptr && !wanted_) RemoveTable();  // no route has it any more

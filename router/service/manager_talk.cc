@@ -55,7 +55,7 @@ void ManagerTalk::OnReload(Reloads::Asked asked) {
   // systemd compares it with its own look at the same clock.
   const absl::Time now = loop_->clock().Monotonic();
   manager_->Tell(absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", absl::ToUnixMicros(now),
-                              "\nSTATUS=reads its configuration and all files again"));
+                              "\nSTATUS=reloading the configuration and all files"));
 }
 
 void ManagerTalk::OnPhase(Phase phase) {

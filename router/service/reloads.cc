@@ -166,7 +166,7 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
     LogEvent(LogLevel::kWarning, "restart_needed")
         .Text("message",
               "the admin addresses, the number of workers, the sandbox and the log's level and "
-              "format change at start only");
+              "format take effect only at a restart");
   }
 }
 

@@ -37,7 +37,8 @@ void LogUnixBackends(const Config& config) {
       lines.Tell([&backend](LogEvent& event) {
         event.Text("backend", backend.address.socket.ToString())
             .Text("hint",
-                  "where the backend must tell a request cut short from a whole one, use TCP");
+                  "a UNIX socket cannot show the backend that a request was cut short; if that "
+                  "matters, use TCP");
       });
     }
   }

@@ -39,17 +39,17 @@ void Succession::Tell(const Handover::Outcome& outcome) {
   if (!outcome.status.ok()) {
     LogEvent(LogLevel::kError, "restart_refused")
         .Text("message", outcome.status.message())
-        .Text("hint", "this process goes on as before");
+        .Text("hint", "this process continues to serve");
     return;
   }
   LogEvent(LogLevel::kInfo, "handed_over")
       .Number("pid", outcome.pid)
       .Number("generation", static_cast<int64_t>(outcome.generation))
       .Number("connections", parts_.admission->connections())
-      .Text("message", "that process serves now; connections of this one go on until they end");
+      .Text("message", "that process serves now; connections of this one continue until they end");
 }
 
-void Succession::CallOff() { handover_.CallOff("this process was told to stop meanwhile"); }
+void Succession::CallOff() { handover_.CallOff("this process was stopped meanwhile"); }
 
 Handover::Service::Offer Succession::Collect() {
   parts_.reloads->Hold();

@@ -23,25 +23,23 @@ double Unix(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpo
 
 void WriteProgram(const Service& service, Exposition* out) {
   out->Begin("tlsbridge_build_info", Type::kGauge,
-             "The program's version; always 1. A process that has taken another's "
-             "place is of the next generation.");
+             "The program's version; always 1. The generation counts hot restarts.");
   out->Sample({{"version", kVersion}, {"generation", absl::StrCat(service.generation)}},
               uint64_t{1});
   out->Begin("tlsbridge_ready", Type::kGauge,
              "Whether clients are accepted and every route is served: what /ready says.");
   out->Sample({}, uint64_t{service.ready ? 1u : 0u});
-  out->Begin(
-      "tlsbridge_connections_limit", Type::kGauge,
-      "Connections that are accepted at a time, by configuration or by what the machine has.");
+  out->Begin("tlsbridge_connections_limit", Type::kGauge,
+             "Maximum of connections at a time, by configuration or by what the machine has.");
   out->Sample({}, static_cast<uint64_t>(std::max<int64_t>(service.admission->limit(), 0)));
   out->Begin("tlsbridge_connections_admitted", Type::kGauge,
-             "Connections that count against that limit now.");
+             "Connections that count against that maximum now.");
   out->Sample({}, static_cast<uint64_t>(service.admission->connections()));
   out->Begin("tlsbridge_handshakes_waiting", Type::kGauge,
-             "Handshakes that wait for their turn or for a signature.");
+             "Handshakes that are queued or wait for a signature.");
   out->Sample({}, static_cast<uint64_t>(service.handshake_limit->waiting()));
   out->Begin("tlsbridge_handshakes_waiting_limit", Type::kGauge,
-             "How many may: the rest end for handshake_limit.");
+             "Maximum of those: further ones are refused (handshake_limit).");
   out->Sample({}, static_cast<uint64_t>(service.handshake_limit->limit()));
   out->Begin("tlsbridge_worker_connections", Type::kGauge, "Connections of each worker.");
   for (size_t i = 0; i < service.workers.size(); ++i) {
@@ -49,12 +47,13 @@ void WriteProgram(const Service& service, Exposition* out) {
                 static_cast<uint64_t>(service.workers[i].connections));
   }
   out->Begin("tlsbridge_loop_lag_seconds", Type::kHistogram,
-             "How much later than it meant to a loop looked at the clock: what it was busy with.");
+             "Event loop lag: how much later than planned a loop came round, because it was busy.");
   for (size_t i = 0; i < service.workers.size(); ++i) {
     out->Sample({{"loop", absl::StrCat("worker ", i)}}, service.workers[i].lag);
   }
   out->Sample({{"loop", "control"}}, service.control_lag);
-  out->Begin("tlsbridge_descriptors_budget", Type::kGauge, "File descriptors that there may be.");
+  out->Begin("tlsbridge_descriptors_budget", Type::kGauge,
+             "File descriptors that the limit of connections was computed from.");
   out->Sample({}, static_cast<uint64_t>(service.descriptors));
   out->Begin("tlsbridge_memory_budget_bytes", Type::kGauge,
              "Memory that the limit of connections was computed from.");
@@ -63,16 +62,16 @@ void WriteProgram(const Service& service, Exposition* out) {
 
 void WriteReloads(const ReloadFacts& reloads, Exposition* out) {
   out->Begin("tlsbridge_config_reloads", Type::kCounter,
-             "Configurations that were read again, taken or refused.");
+             "Reloads of the configuration, taken or refused.");
   out->Sample({{"result", "taken"}}, reloads.taken);
   out->Sample({{"result", "refused"}}, reloads.refused);
   out->Begin("tlsbridge_renewals", Type::kCounter,
-             "Sets of files, such as a certificate and its key, that were read again since they "
-             "had changed: taken, or refused because they are bad.");
+             "Renewals of sets of files, such as a certificate and its key, that had changed: "
+             "taken, or refused because they are invalid.");
   out->Sample({{"result", "taken"}}, reloads.renewals.taken);
   out->Sample({{"result", "refused"}}, reloads.renewals.refused);
   out->Begin("tlsbridge_renewal_files_refused", Type::kGauge,
-             "Sets of files that are bad now; what they held before is served.");
+             "Sets of files that are invalid now; their previous content is served.");
   out->Sample({}, uint64_t{reloads.files_refused.size()});
   if (reloads.last_renewal_taken > absl::InfinitePast()) {
     out->Begin("tlsbridge_last_renewal_success_timestamp_seconds", Type::kGauge,
@@ -80,19 +79,19 @@ void WriteReloads(const ReloadFacts& reloads, Exposition* out) {
     out->Sample({}, Unix(reloads.last_renewal_taken));
   }
   out->Begin("tlsbridge_config_last_reload_successful", Type::kGauge,
-             "Whether the configuration that was read last is the one that is served.");
+             "Whether the last reload of the configuration was taken.");
   out->Sample({}, uint64_t{reloads.last_refused ? 0u : 1u});
   out->Begin("tlsbridge_config_last_reload_success_timestamp_seconds", Type::kGauge,
-             "When the configuration that is served was taken.");
+             "When the configuration that is served was loaded.");
   out->Sample({}, Unix(reloads.last_taken));
 }
 
 void WriteLog(uint64_t folded, Exposition* out) {
   out->Begin("tlsbridge_log_lines_lost", Type::kCounter,
-             "Lines of the log that nobody got: its reader is too slow, or its disk full.");
+             "Log lines lost: the reader of standard error is too slow, or its disk full.");
   out->Sample({}, LogLinesLost());
   out->Begin("tlsbridge_log_lines_folded", Type::kCounter,
-             "Failures that were not written but counted, in lines of their own.");
+             "Failures that were not logged one by one but counted in summary lines.");
   out->Sample({}, folded);
 }
 
@@ -121,13 +120,16 @@ void WriteFiles(const LiveConfig& live, absl::Time now, Exposition* out) {
       out->Sample({{"route", file.route}, {"kind", file.kind}, {"file", file.file}}, value(file));
     }
   };
-  each("tlsbridge_certificate_not_after_timestamp_seconds",
-       "When the certificate, CA, CRL or OCSP response ends, as unix time.",
-       [](const Dated& file) { return Unix(file.until); });
+  each(
+      "tlsbridge_certificate_not_after_timestamp_seconds",
+      "Expiry (notAfter or nextUpdate) of the certificate, CA, CRL or OCSP response, as unix time.",
+      [](const Dated& file) { return Unix(file.until); });
   each("tlsbridge_certificate_not_before_timestamp_seconds",
-       "When the certificate, CA, CRL or OCSP response begins, as unix time.",
+       "Start of validity (notBefore or thisUpdate) of the certificate, CA, CRL or OCSP response, "
+       "as unix time.",
        [](const Dated& file) { return Unix(file.from); });
-  each("tlsbridge_certificate_refused", "Whether what its file holds now is not served.",
+  each("tlsbridge_certificate_refused",
+       "Whether the file's current content is invalid, and its previous content is served.",
        [](const Dated& file) { return uint64_t{file.refused ? 1u : 0u}; });
 }
 
@@ -144,7 +146,7 @@ void WriteProcess(absl::Time started, Exposition* out) {
   out->Sample({}, facts.resident_bytes);
   out->Begin("process_virtual_memory_bytes", Type::kGauge, "Virtual memory.");
   out->Sample({}, facts.virtual_bytes);
-  out->Begin("process_start_time_seconds", Type::kGauge, "When the process began, as unix time.");
+  out->Begin("process_start_time_seconds", Type::kGauge, "When the process started, as unix time.");
   out->Sample({}, Unix(started));
 }
 

@@ -62,7 +62,7 @@ void WriteRefusals(const std::vector<Series>& all, Exposition* out) {
 }
 
 void WriteTraffic(const std::vector<Series>& all, Exposition* out) {
-  out->Begin("tlsbridge_connections_opened", Type::kCounter, "Connections that chose the route.");
+  out->Begin("tlsbridge_connections_opened", Type::kCounter, "Connections opened on the route.");
   for (const Series& series : all) {
     if (series.live != nullptr) out->Sample({{"route", series.route}}, series.totals.opened);
   }
@@ -73,8 +73,8 @@ void WriteTraffic(const std::vector<Series>& all, Exposition* out) {
                 static_cast<uint64_t>(series.live->state->admission.connections()));
   }
   out->Begin("tlsbridge_received_bytes", Type::kCounter,
-             "Bytes that clients and backends have sent, without TLS, as they come; the other "
-             "side gets what one side sends.");
+             "Bytes received from clients and backends, as they come, without TLS; each is sent to "
+             "the other side.");
   for (const Series& series : all) {
     if (series.live == nullptr) continue;
     out->Sample({{"route", series.route}, {"side", "client"}}, series.totals.bytes[0]);
@@ -84,8 +84,8 @@ void WriteTraffic(const std::vector<Series>& all, Exposition* out) {
 
 void WritePauses(const std::vector<Series>& all, Exposition* out) {
   out->Begin("tlsbridge_reading_pauses", Type::kCounter,
-             "Times that a peer was not read from, by cause: the other side has not taken what is "
-             "queued for it, or the client's handshake waits for its turn.");
+             "Times that reading from a peer was paused, by cause: the other side's queue is full, "
+             "or the client's handshake is queued.");
   for (const Series& series : all) {
     if (series.live == nullptr || series.live->settings->action != RouteAction::kForward) continue;
     const auto sample = [&](absl::string_view side, absl::string_view cause, uint64_t count) {
@@ -99,7 +99,8 @@ void WritePauses(const std::vector<Series>& all, Exposition* out) {
 
 void WriteHandshakes(const std::vector<Series>& all, Exposition* out) {
   out->Begin("tlsbridge_handshakes", Type::kCounter,
-             "TLS handshakes with clients that succeeded, by version, and whether they resumed.");
+             "TLS handshakes with clients that succeeded, by version and by whether the session "
+             "was resumed.");
   for (const Series& series : all) {
     if (!series.terminates()) continue;
     for (size_t version = 0; version < kTlsVersionLabels.size(); ++version) {
@@ -112,7 +113,7 @@ void WriteHandshakes(const std::vector<Series>& all, Exposition* out) {
     }
   }
   out->Begin("tlsbridge_handshake_groups", Type::kCounter,
-             "The same handshakes, by the group of their key exchange.");
+             "The same handshakes, by key exchange group.");
   for (const Series& series : all) {
     if (!series.terminates()) continue;
     for (size_t group = 0; group < kTlsGroupLabels.size(); ++group) {
@@ -149,8 +150,8 @@ void WriteDurations(const std::vector<Series>& all, Exposition* out) {
       "tlsbridge_handshake_duration_seconds",
       "From accepting a client to the end of its TLS handshake.",
       [](const Series& series) { return series.terminates(); }, &RouteTotals::handshake);
-  each("tlsbridge_connect_duration_seconds",
-       "From a client that is ready to a backend that serves it.", forwards, &RouteTotals::connect);
+  each("tlsbridge_connect_duration_seconds", "From a client that is ready to a connected backend.",
+       forwards, &RouteTotals::connect);
   each("tlsbridge_first_byte_duration_seconds", "From then to the backend's first byte.", forwards,
        &RouteTotals::first_byte);
 }
@@ -178,19 +179,20 @@ void WriteBackends(const std::vector<Series>& all, absl::Time common_now, Exposi
                   static_cast<uint64_t>(value(backend.status)));
     }
   };
-  each("tlsbridge_backend_up", Type::kGauge, "Whether its health checks pass, or it has none.",
+  each("tlsbridge_backend_up", Type::kGauge,
+       "Whether the backend's health checks pass, or it has none.",
        [](const EndpointStatus& status) { return status.healthy; });
   each("tlsbridge_backend_ejected", Type::kGauge,
-       "Whether it gets no connections for a while, since too many have failed.",
+       "Whether the backend is ejected: it gets no connections for a while, since too many failed.",
        [common_now](const EndpointStatus& status) { return status.ejected_until > common_now; });
-  each("tlsbridge_backend_draining", Type::kGauge, "Whether the configuration drains it.",
+  each("tlsbridge_backend_draining", Type::kGauge, "Whether the configuration drains the backend.",
        [](const EndpointStatus& status) { return status.drain; });
-  each("tlsbridge_backend_connections", Type::kGauge, "Connections that it has now.",
+  each("tlsbridge_backend_connections", Type::kGauge, "Connections to the backend now.",
        [](const EndpointStatus& status) { return status.connections; });
-  each("tlsbridge_backend_dials", Type::kCounter, "Times that it was dialled.",
+  each("tlsbridge_backend_dials", Type::kCounter, "Connection attempts to the backend.",
        [](const EndpointStatus& status) { return status.leases; });
   each("tlsbridge_backend_failures", Type::kCounter,
-       "Times that it could not be reached, or failed its TLS handshake.",
+       "Attempts that failed: the backend could not be reached, or failed its TLS handshake.",
        [](const EndpointStatus& status) { return status.failures; });
 }
 

@@ -46,7 +46,7 @@ constexpr LimitHint kLimits[] = {
      "if these clients are honest, raise limits.rate_per_ip_per_minute"},
     {TerminationReason::kRouteLimit, "raise limits.connections of the route"},
     {TerminationReason::kHandshakeLimit,
-     "more processor or instances; ECDSA certificates cost a tenth of RSA ones"},
+     "add CPU or instances; ECDSA certificates cost a tenth of RSA ones"},
     {TerminationReason::kIpHandshakeLimit,
      "if these clients are honest, raise limits.handshakes_per_ip"},
 };
@@ -59,14 +59,14 @@ void AddReloads(const Service& service, std::vector<Trouble>* all) {
   const ReloadFacts& reloads = service.reloads;
   if (reloads.last_refused) {
     all->push_back({kReloadRefused, "configuration", reloads.refused_since, reloads.refusal,
-                    "mend the file; it is read again when it changes, and the last good one is "
+                    "fix the file; it is reloaded when it changes, and the last valid one is "
                     "served until then"});
   }
   for (const auto& route : service.live->routes()) {
     const std::string& name = route->settings->name;
     if (!route->tls.down.empty()) {
       all->push_back({kRouteDown, name, service.started, route->tls.down,
-                      "mend its files; its clients are refused until they are good"});
+                      "fix its files; its clients are refused until they are valid"});
     }
     ForEachFileSet(route->tls.files, [&](const FileSetState& set) {
       if (set.problem.empty()) return;
@@ -75,7 +75,7 @@ void AddReloads(const Service& service, std::vector<Trouble>* all) {
       all->push_back({kRenewalRefused, absl::StrCat(name, ": ", files),
                       since == reloads.files_refused.end() ? absl::InfinitePast() : since->second,
                       std::string(set.problem),
-                      "mend the files; what they held before is served until then"});
+                      "fix the files; their previous content is served until then"});
     });
   }
 }
@@ -92,7 +92,7 @@ void AddExpiries(const Service& service, std::vector<Trouble>* all) {
           {expired ? kExpired : kExpiresSoon, absl::StrCat(file.kind, " ", file.name),
            expired ? file.until : soon,
            absl::StrCat(expired ? "expired on " : "expires on ", Date(file.until), " UTC"),
-           "renew it; it is read again when its file changes"});
+           "renew it; it is reloaded when its file changes"});
     });
   }
 }
@@ -116,20 +116,20 @@ void AddBackends(const Service& service, std::vector<Trouble>* all) {
       all->push_back(
           {endpoint.healthy ? kBackendEjected : kBackendUnhealthy,
            absl::StrCat(route->settings->name, ": ", endpoint.name), bad_since,
-           absl::StrCat(endpoint.healthy ? "gets no connections, since too many have failed"
+           absl::StrCat(endpoint.healthy ? "ejected: it gets no connections, since too many failed"
                                          : "its health checks fail",
                         last),
-           "look at the backend; it is used again once it answers"});
+           "check the backend; it is used again once it answers"});
     }
     if (wanted > 0 && bad == wanted) {
       all->push_back(
           {kNoGoodBackend, route->settings->name, since,
            absl::StrCat("all ", wanted, " backends are unhealthy or ejected"),
-           "look at the backends; clients of the route fail, or get one that looks bad"});
+           "check the backends; clients of the route fail, or are sent to an unhealthy one"});
     } else if (wanted == 0) {
       all->push_back({kNoGoodBackend, route->settings->name, absl::InfinitePast(),
-                      "there is no backend: names have no address, or all are drained",
-                      "look at the names' DNS, and at drain in the configuration"});
+                      "no backend is left: names have no address, or all are drained",
+                      "check the DNS of the names, and drain in the configuration"});
     }
   }
 }
@@ -149,8 +149,8 @@ void AddLimits(const Service& service, std::vector<Trouble>* all) {
 void AddLog(const Service& service, std::vector<Trouble>* all) {
   if (service.wall - service.lines_lost_at > kLossIsNews) return;
   all->push_back({kLogLinesLost, "log", service.lines_lost_at,
-                  absl::StrCat(LogLinesLost(), " lines were lost since the start"),
-                  "whoever reads standard error is too slow, or its disk is full"});
+                  absl::StrCat(LogLinesLost(), " lines lost since the start"),
+                  "the reader of standard error is too slow, or its disk is full"});
 }
 
 // The oldest of each kind, in the order of the kinds.
@@ -181,8 +181,8 @@ std::vector<Trouble> FindTroubles(const Service& service) {
   std::vector<Trouble> all;
   if (service.phase != "serving" && service.phase != "starting") {
     all.push_back({kDraining, "process", service.phase_since,
-                   "it was told to stop: connections end as they fall idle",
-                   "nothing, if that was meant"});
+                   "it was stopped: connections are closed as they become idle",
+                   "nothing, if that was intended"});
   }
   AddReloads(service, &all);
   AddExpiries(service, &all);

@@ -82,7 +82,7 @@ class ConfigChecks {
               " is not allowed: the admin interface has no authentication; use a loopback address, "
               "unix:/PATH or unix:@NAME, and ",
               reading_->Name("admin.metrics_address", "metrics_address", config_.admin->ToString()),
-              " for Prometheus and kubelet, who need metrics and probes alone"));
+              " for Prometheus and kubelet, which need only metrics and probes"));
     }
     if (reading_->Given("admin") && !config_.admin.has_value() && !config_.metrics.has_value()) {
       Add("admin", "needs address, metrics_address or both");
@@ -111,8 +111,8 @@ class ConfigChecks {
       }
       Add(path + ".address",
           absl::StrCat(
-              "is that of ", Indexed("listeners", other),
-              ", whose proxy_protocol_from differs: they cannot be told apart; name a port"));
+              "is also the address of ", Indexed("listeners", other),
+              ", whose proxy_protocol_from differs: they cannot be told apart; use a fixed port"));
       return;
     }
   }
@@ -148,7 +148,7 @@ class ConfigChecks {
     }
     for (const UnreachableRoute& found : FindUnreachable(routes)) {
       Add(Indexed("routes", indices[found.route]),
-          absl::StrCat("no connection ever takes this route, because ",
+          absl::StrCat("no connection can ever reach this route, because ",
                        Indexed("routes", indices[found.winner]), " (",
                        Quoted(routes[found.winner].name),
                        ") matches all that it matches and wins; give this one a higher priority, "

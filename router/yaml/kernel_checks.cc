@@ -135,11 +135,12 @@ class KernelChecks {
 
   void TellRival(size_t route, size_t rival) {
     if (!rivals_told_.insert(route).second) return;
-    Wrong(route, "forwarding_engine",
-          absl::StrCat("routes[", rival, "] (", Quoted(config_.routes[rival].name),
-                       ") is asked first about the same clients, and needs to see their "
-                       "ClientHello, which the kernel does not; give this route a port of its own "
-                       "or a higher priority, or use proxy"));
+    Wrong(
+        route, "forwarding_engine",
+        absl::StrCat(
+            "routes[", rival, "] (", Quoted(config_.routes[rival].name),
+            ") is matched first for the same clients and needs their ClientHello, which the kernel "
+            "does not see; give this route a port of its own or a higher priority, or use proxy"));
   }
 
   void CheckServed(size_t route, size_t index) {
@@ -148,10 +149,9 @@ class KernelChecks {
         absl::StrCat("listeners[", index, "] (", listener.address.ToString(), ")");
     const absl::string_view why = WhyKernelCannotServe(listener);
     if (!why.empty()) {
-      Wrong(
-          route, "forwarding_engine",
-          absl::StrCat("nftables cannot serve ", named, ", which this route takes clients of: it ",
-                       why, "; leave it out by match.ports, or use proxy"));
+      Wrong(route, "forwarding_engine",
+            absl::StrCat("nftables cannot serve ", named, ", whose clients this route takes: it ",
+                         why, "; exclude it by match.ports, or use proxy"));
       return;
     }
     const std::vector<Backend>& backends = config_.routes[route].backends;

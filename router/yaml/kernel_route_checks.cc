@@ -22,33 +22,33 @@ bool Always(const Route& /*route*/) { return true; }
 
 const Refusal kRefusals[] = {
     {"match.alpn", [](const Route& route) { return !route.match.alpn.empty(); },
-     "the kernel sees no ALPN; give the route a port of its own"},
+     "the kernel cannot see ALPN; give the route a port of its own"},
     {"match.tls_versions", [](const Route& route) { return !route.match.tls_versions.empty(); },
-     "the kernel sees no version of TLS; give the route a port of its own"},
+     "the kernel cannot see the TLS version; give the route a port of its own"},
     {"balance",
      [](const Route& route) {
        return route.balance != Balance::kRoundRobin && route.balance != Balance::kSourceHash;
      },
-     "the kernel does not count what each backend has; use round-robin or source-hash"},
+     "the kernel does not count connections per backend; use round-robin or source-hash"},
     {"slow_start", [](const Route& route) { return route.slow_start > absl::ZeroDuration(); },
-     "the kernel's shares do not grow by themselves; leave it out"},
+     "the kernel has no slow start; remove it"},
     {"send_proxy_protocol",
      [](const Route& route) { return route.send_proxy != ProxyProtocol::kNone; },
-     "the kernel writes no PROXY protocol headers; show backends the client's address by "
-     "kernel.source: keep"},
-    {"tcp", Always, "the kernel forwards packets and has no sockets for options; leave it out"},
+     "the kernel cannot send PROXY protocol headers; use kernel.source: keep to show backends the "
+     "client's address"},
+    {"tcp", Always, "the kernel forwards packets and has no sockets to set options on; remove it"},
     {"keep_alive.treatment",
      [](const Route& route) { return route.keep_alive.treatment != KeepAliveTreatment::kStandard; },
      "the kernel has one inactivity timeout and no warning before it; set timeouts.inactivity"},
-    {"timeouts.handshake", Always, "the kernel sees no handshake; leave it out"},
+    {"timeouts.handshake", Always, "the kernel cannot see handshakes; remove it"},
     {"timeouts.connect_attempts",
      [](const Route& route) { return route.timeouts.connect_attempts != 1; },
-     "the kernel tries one backend; leave it out, and let health_check and ejection take bad ones "
-     "out"},
+     "the kernel tries only one backend; remove it, and let health_check and ejection take bad "
+     "ones out"},
     {"timeouts.initial_data",
      [](const Route& route) { return route.timeouts.initial_data > absl::ZeroDuration(); },
      "the kernel has no timeout for first bytes; set timeouts.inactivity"},
-    {"timeouts.close_grace", Always, "the kernel has no sockets to end; leave it out"},
+    {"timeouts.close_grace", Always, "the kernel has no sockets to close; remove it"},
 };
 
 class KernelRouteChecks {
@@ -64,7 +64,7 @@ class KernelRouteChecks {
     if (Sound("tls.mode") && route_.tls_mode != TlsMode::kPassthrough) {
       Wrong("forwarding_engine",
             absl::StrCat("nftables needs ", Name("tls.mode", "tls.mode", "passthrough"),
-                         ", since the kernel speaks no TLS; or use proxy"));
+                         ", since the kernel does not speak TLS; or use proxy"));
       return;
     }
     CheckDomains();
@@ -103,7 +103,7 @@ class KernelRouteChecks {
       const std::string key = absl::StrCat("match.domains[", i, "]");
       if (!Sound(key) || DomainKindOf(route_.match.domains[i]) == DomainKind::kAll) continue;
       Wrong(key,
-            absl::StrCat("the kernel sees no SNI; give the route a port of its own", OrProxy()));
+            absl::StrCat("the kernel cannot see SNI; give the route a port of its own", OrProxy()));
     }
   }
 

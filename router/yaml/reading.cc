@@ -107,7 +107,7 @@ absl::StatusOr<std::string> Reading::ResolveFile(absl::string_view text) const {
     resolved += *value;
   }
   if (resolved.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(Quoted(text), " names no file"));
+    return absl::InvalidArgumentError(absl::StrCat(Quoted(text), " is an empty file name"));
   }
   if (absl::StrContains(resolved, '\0')) {
     return absl::InvalidArgumentError("a file name cannot contain a NUL byte");

@@ -9,7 +9,7 @@ Every key that `tlsbridge run --config FILE` takes. This page is made from the p
 `tlsbridge check --reference` prints it, `tlsbridge check --json-schema` prints the same for editors.
 
 - **Unknown keys, contradictions and values out of bounds are errors**, never ignored. `tlsbridge check --config FILE`
-  tells all of them at once, with their positions.
+  reports all of them, with their positions.
 - **Durations** are numbers with units, one or several: `500ms`, `30s`, `5m`, `1h30m`.
 - **Files** are relative to the folder of the configuration file. In their names, and nowhere else, `${NAME}` is
   replaced by the variable of the environment, which must be set; `${NAME:-default}` has a default.
@@ -133,7 +133,7 @@ whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `cli
 - **Backends see** this machine's address, so that each can have some 64,000 connections at a time. With
   `kernel.source: keep` they see the client's; then their route back to clients must lead through this machine, or
   connections time out.
-- **Clients that the kernel does not take** reach the listener as ever: those of this machine itself, those whom `deny_ip`,
+- **Clients that the kernel does not take** reach the listener as ever: those of this machine itself, those that `deny_ip`,
   `allow_ip` or a limit refuses, and all while no backend is good. The program forwards or refuses them, with a reason in
   the log; with `kernel.missed: refuse` it forwards none of them (`nftables_handled`). The kernel does not look
   at what is said; the program forwards only who begins with a ClientHello.

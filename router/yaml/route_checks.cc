@@ -347,9 +347,8 @@ class RouteChecks {
       if (address.kind != BackendAddress::Kind::kSocket) continue;
       if (!Given(key) || !Sound(key) || address.socket.is_loopback()) continue;
       Wrong(key, absl::StrCat(address.ToString(),
-                              " is not on this machine, and what goes to it would cross the "
-                              "network in the clear; use a "
-                              "loopback address or a UNIX socket, ",
+                              " is not on this machine, and traffic to it would cross the network "
+                              "unencrypted; use a loopback address or a UNIX socket, ",
                               Reencryption(), ", or allow it with ",
                               Name("unsafe_backend", "unsafe_backend", "true")));
     }

@@ -203,7 +203,7 @@ TEST_F(AdminTest, AnOperatorMayDrainItAndChangeTheLevelOfItsLog) {
             "200 draining\n");
   EXPECT_EQ(Get("/ready"), "503 draining\n");
   EXPECT_EQ(Get("/drain", {"--request", "POST", "--header", "Tlsbridge-Command: 1"}),
-            "200 it is draining already\n");
+            "200 already draining\n");
   EXPECT_EQ(Get("/live"), "200 live\n") << "asked twice, it does not hurry";
   EXPECT_EQ(tlsbridge().Stop(), 0);
 }

@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(
     , BadProgram,
     testing::Values(Bad{"Missing", nullptr, "No such file or directory"},
                     Bad{"Exits", "#!/bin/sh\nexit 7\n", "it ended with exit code 7"},
-                    Bad{"Crashes", "#!/bin/sh\nkill -SEGV $$\n", "it was ended by SIGSEGV"},
+                    Bad{"Crashes", "#!/bin/sh\nkill -SEGV $$\n", "it was killed by SIGSEGV"},
                     Bad{"Silent", kSilent, "was not ready within 1s"},
                     Bad{"OtherVersion",
                         "#!/usr/bin/python3\n"
@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
                         "s = socket.socket(fileno=int(os.environ['TLSBRIDGE_HANDOVER']))\n"
                         "s.send(b'TLSH\\0\\2\\5')\n"
                         "signal.pause()\n",
-                        "hands over by version 2, this one by version 1"},
+                        "uses version 2 of the hand-over, this one version 1"},
                     Bad{"ReadyAndGone",
                         "#!/usr/bin/python3\n"
                         "import os, socket\n"
@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
                         "s.recv(65536); s.recv(65536)\n"
                         "s.send(b'TLSH\\0\\1\\5\\1\\1\\1\\1')\n"
                         "s.recv(65536)\n",
-                        "the new process has gone"}),
+                        "the new process exited"}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(BadProgram, WhoServesGoesOnAndSaysWhyAndTakesTheNextGoodOne) {
@@ -153,7 +153,7 @@ TEST_F(HandoverFailures, OneAtATimeAndReloadsWait) {
   ASSERT_NO_FATAL_FAILURE(Replace(kSilent));
   kill(serving_, SIGUSR2);
   Ask({"upgrade"});
-  EXPECT_THAT(Refusal(), HasSubstr("another hand-over is under way"));
+  EXPECT_THAT(Refusal(), HasSubstr("another hand-over is in progress"));
   kill(serving_, SIGHUP);
   const auto events = tlsbridge().WaitForEvents("restart_refused", 2);
   ASSERT_EQ(events.size(), 2u);
@@ -166,7 +166,7 @@ TEST_F(HandoverFailures, AskedToDrainMeanwhileItDrainsAndTheSuccessorIsEnded) {
   ASSERT_NO_FATAL_FAILURE(Start());
   ASSERT_NO_FATAL_FAILURE(Replace(kSilent));
   kill(serving_, SIGUSR2);
-  EXPECT_THAT(Ask({"upgrade"}).errors, HasSubstr("another hand-over is under way"));
+  EXPECT_THAT(Ask({"upgrade"}).errors, HasSubstr("another hand-over is in progress"));
   EXPECT_EQ(Ask({"drain"}).output, "draining\n");
   EXPECT_EQ(tlsbridge().process().WaitForExit(), 0);
   serving_ = 0;
@@ -179,7 +179,7 @@ TEST_F(HandoverFailures, ToldToStopMeanwhileItStopsAndTheSuccessorIsEnded) {
   ASSERT_NO_FATAL_FAILURE(Start());
   ASSERT_NO_FATAL_FAILURE(Replace(kSilent));
   kill(serving_, SIGUSR2);
-  EXPECT_THAT(Ask({"upgrade"}).errors, HasSubstr("another hand-over is under way"));
+  EXPECT_THAT(Ask({"upgrade"}).errors, HasSubstr("another hand-over is in progress"));
   kill(serving_, SIGTERM);
   EXPECT_EQ(tlsbridge().process().WaitForExit(), 0);
   serving_ = 0;

@@ -95,7 +95,7 @@ TEST_F(ListenFdsTest, ASocketThatFitsNoListenerIsAnErrorThatSaysWhatToDo) {
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(std::string(refused.status().message()),
               HasSubstr("descriptor 3 of LISTEN_FDS (named 'web', " + address +
-                        ") fits no listener: no listener has that address"));
+                        ") matches no listener: no listener has that address"));
   EXPECT_EQ(greeting.get(), "connected");
 }
 

@@ -91,7 +91,7 @@ class CompletionTest(unittest.TestCase):
             offered = {re.split(r"[=\[]", line.lstrip("*"))[0] for line in self.in_zsh("tlsbridge", command, "")}
             self.assertLessEqual({"--" + flag for flag in flags(command)}, offered, command)
         offered = self.in_zsh("tlsbridge", "sidecar", "")
-        self.assertIn("--min-tls=[The oldest version of TLS]:value:(1.2 1.3)", offered)
+        self.assertIn("--min-tls=[Minimum version of TLS]:value:(1.2 1.3)", offered)
 
     def test_other_shells_are_refused(self):
         result = subprocess.run([PROGRAM, "completion", "tcsh"], capture_output=True, text=True, check=False)

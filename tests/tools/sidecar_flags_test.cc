@@ -329,15 +329,15 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
       {{"--backend-insecure", "--backend-cert=x"},
        "--backend-key is missing: the private key of --backend-cert"},
       {{"--backend=10.0.0.1:80"},
-       "--backend: 10.0.0.1:80 is not on this machine, and what goes to it would cross the network "
-       "in the clear; use a loopback address or a UNIX socket, --backend-ca or --backend-insecure, "
+       "--backend: 10.0.0.1:80 is not on this machine, and traffic to it would cross the network "
+       "unencrypted; use a loopback address or a UNIX socket, --backend-ca or --backend-insecure, "
        "or allow it with --unsafe-backend"},
       {{"--backend=127.0.0.1:1"},
        "--backend: 127.0.0.1:1 is --listen of this program, whose clients this route takes: each "
        "connection would lead to itself; name the service's own address"},
       {{"--forwarding-engine=nftables"},
        "--forwarding-engine: nftables needs tlsbridge run and a route that passes TLS through, "
-       "since the kernel speaks no TLS; or use proxy"},
+       "since the kernel does not speak TLS; or use proxy"},
       {{"--health-check-interval=1s"},
        "--health-check-interval needs --health-check-kind=tcp, tls or send-expect"},
       {{"--dns-ttl-floor=10m"}, "--dns-ttl-floor: 10m is more than --dns-ttl-ceiling, which is 5m"},
@@ -346,8 +346,8 @@ TEST(SidecarFlags, AContradictionNamesFlagsAndNotKeys) {
        "500ms, 30s, 5m or 1h30m"},
       {{"--admin-listen=0.0.0.0:9"},
        "--admin-listen: 0.0.0.0:9 is not allowed: the admin interface has no authentication; use a "
-       "loopback address, unix:/PATH or unix:@NAME, and "
-       "--metrics-listen=0.0.0.0:9 for Prometheus and kubelet, who need metrics and probes alone"},
+       "loopback address, unix:/PATH or unix:@NAME, and --metrics-listen=0.0.0.0:9 for Prometheus "
+       "and kubelet, which need only metrics and probes"},
       {{"--listen=0.0.0.0:1"}, "--listen: overlaps 0.0.0.0:1 of --listen: cannot listen on both"},
   };
   for (const auto& [arguments, expected] : cases) {

@@ -38,9 +38,9 @@ void LogRoutesDown(const LiveConfig* before, const LiveConfig& after, TellProble
     const std::string& is = route->tls.down;
     if (!is.empty() && (which == TellProblems::kAll || is != was)) {
       down.Tell(*route, "message",
-                absl::StrCat(is, "; clients of this route are refused until its files are good"));
+                absl::StrCat(is, "; clients of this route are refused until its files are valid"));
     } else if (is.empty() && !was.empty()) {
-      up.Tell(*route, "message", "its files are good; clients are served");
+      up.Tell(*route, "message", "its files are valid now; clients are served");
     }
   }
 }

@@ -247,7 +247,7 @@ TEST_F(AdminServerTest, ACommandChangesSomethingAndAPageCannot) {
   EXPECT_THAT(post("/drain", "Tlsbridge-Command: 1\r\n"),
               AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("draining\n")));
   EXPECT_EQ(drains_, 1);
-  EXPECT_THAT(post("/drain", "Tlsbridge-Command: 1\r\n"), EndsWith("draining already\n"));
+  EXPECT_THAT(post("/drain", "Tlsbridge-Command: 1\r\n"), EndsWith("already draining\n"));
   EXPECT_THAT(post("/log-level?level=debug", "Tlsbridge-Command: 1\r\n"),
               AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("log level debug")));
   EXPECT_EQ(level_, LogLevel::kDebug);

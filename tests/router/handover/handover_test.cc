@@ -213,7 +213,7 @@ TEST_F(HandoverTest, OneThatCannotBeStartedChangesNothing) {
 TEST_F(HandoverTest, ASecondOneIsRefusedAndTheFirstGoesOn) {
   Begin();
   Begin();
-  EXPECT_THAT(Outcome(), HasSubstr("another hand-over is under way"));
+  EXPECT_THAT(Outcome(), HasSubstr("another hand-over is in progress"));
   ASSERT_TRUE(Receives());
   Say(Kind::kReady);
   SayYielded();

@@ -57,12 +57,12 @@ TEST(HandoverPacket, OfAnotherVersionOnlyARefusalIsHeard) {
 }
 
 TEST(HandoverPacket, WhatIsTooLongOrUnknownIsRefused) {
-  EXPECT_THAT(WhyNot({}), HasSubstr("none of ours"));
+  EXPECT_THAT(WhyNot({}), HasSubstr("not a hand-over of tlsbridge"));
   std::vector<uint8_t> bytes = BytesOf({.kind = Kind::kGo});
   bytes.push_back(0);
   EXPECT_THAT(WhyNot(bytes), HasSubstr("too long"));
   bytes = BytesOf({.kind = static_cast<Kind>(99)});
-  EXPECT_THAT(WhyNot(bytes), HasSubstr("what 99 is"));
+  EXPECT_THAT(WhyNot(bytes), HasSubstr("unknown message 99"));
   Packet begin = {.kind = Kind::kBegin};
   begin.state_bytes = 0xFFFFFFFF;
   EXPECT_THAT(WhyNot(BytesOf(begin)), HasSubstr("too large"));

@@ -84,8 +84,8 @@ TEST(InheritedSockets, APortThatTheKernelChoseIsNotTakenForAnyPort) {
   InheritedSockets inherited;
   ASSERT_TRUE(inherited.AddFromSystemd(socket.fd, "").ok());
   EXPECT_THAT(Said(inherited.Assign(Told({{At("127.0.0.1:0")}}))),
-              AllOf(HasSubstr(socket.address.ToString()), HasSubstr("fits no listener"),
-                    HasSubstr("take it out of the socket unit")));
+              AllOf(HasSubstr(socket.address.ToString()), HasSubstr("matches no listener"),
+                    HasSubstr("remove the socket from the socket unit")));
 }
 
 TEST(InheritedSockets, ANameWhoseListenerIsToldAnotherAddressIsNamed) {
@@ -93,7 +93,7 @@ TEST(InheritedSockets, ANameWhoseListenerIsToldAnotherAddressIsNamed) {
   InheritedSockets inherited;
   ASSERT_TRUE(inherited.AddFromSystemd(socket.fd, "web").ok());
   EXPECT_THAT(Said(inherited.Assign(Told({{At("127.0.0.1:9"), "web"}}))),
-              AllOf(HasSubstr("named 'web'"), HasSubstr("is told 127.0.0.1:9")));
+              AllOf(HasSubstr("named 'web'"), HasSubstr("has the address 127.0.0.1:9")));
 }
 
 TEST(InheritedSockets, TheAdminServersIsFoundByItsName) {
@@ -109,12 +109,12 @@ TEST(InheritedSockets, TheAdminServersIsFoundByItsName) {
 TEST(InheritedSockets, WhatCannotAcceptIsRefusedAndSaysWhy) {
   InheritedSockets inherited;
   EXPECT_THAT(Said(inherited.AddFromSystemd(Listening("127.0.0.1:0", SOCK_DGRAM).fd, "udp")),
-              AllOf(HasSubstr("named 'udp'"), HasSubstr("is no stream socket"),
+              AllOf(HasSubstr("named 'udp'"), HasSubstr("is not a stream socket"),
                     HasSubstr("ListenStream=")));
   EXPECT_THAT(Said(inherited.AddFromSystemd(socket(AF_INET, SOCK_STREAM, 0), "")),
-              HasSubstr("does not listen"));
+              HasSubstr("is not listening"));
   EXPECT_THAT(Said(inherited.AddFromSystemd(open("/dev/null", O_RDONLY), "")),
-              HasSubstr("is no socket"));
+              HasSubstr("is not a socket"));
   EXPECT_THAT(Said(inherited.AddFromSystemd(987654, "")), HasSubstr("is not open"));
 }
 
@@ -142,7 +142,7 @@ TEST(InheritedSockets, ThoseOfAPredecessorAreTakenInItsOrderByWhatItWasTold) {
 TEST(InheritedSockets, APredecessorsSocketMustBeWhereItSays) {
   InheritedSockets inherited;
   EXPECT_THAT(Said(inherited.AddFromPredecessor(Listening().fd, Use::kListener, At("127.0.0.2:0"))),
-              HasSubstr("listens elsewhere"));
+              HasSubstr("listens on another address"));
   EXPECT_THAT(inherited.taken(), IsEmpty());
 }
 

@@ -66,7 +66,7 @@ TEST_F(ManagerTalkTest, AReloadBeginsAndEnds) {
   talk_->OnReload(Reloads::Asked::kBegins);
   EXPECT_EQ(ear_.Next(),
             absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", absl::ToUnixMicros(clock_.Monotonic()),
-                         "\nSTATUS=reads its configuration and all files again"));
+                         "\nSTATUS=reloading the configuration and all files"));
   talk_->OnReload(Reloads::Asked::kIsOver);
   EXPECT_EQ(ear_.Next(), "READY=1\nSTATUS=ready. 0 connections, 1 route");
 }
