@@ -38,7 +38,7 @@ Verdict Session::Start() {
 }
 
 Session::Received Session::Receive(absl::Span<const uint8_t> ciphertext) {
-  Check(ciphertext.size() <= Staging::kMaxInputBytes, "a session was given too much at once");
+  Check(ciphertext.size() <= Staging::kMaxInputBytes, "a session was given too much in one call");
   BeginCall();
   received_anything_ = received_anything_ || !ciphertext.empty();
   const std::vector<uint8_t> kept = std::exchange(unread_, {});

@@ -176,7 +176,7 @@ void Answers::FailuresJson(const RecentFailures::Query& query, OnText done) {
 
 bool Answers::Drain() {
   if (!accepting()) return false;
-  LogEvent(LogLevel::kInfo, "drain_asked").Text("message", "graceful stop, as on SIGTERM");
+  LogEvent(LogLevel::kInfo, "drain_requested").Text("message", "graceful stop, as on SIGTERM");
   parts_.lifecycle->Terminate(parts_.reloads->config().shutdown);
   return true;
 }

@@ -51,7 +51,7 @@ void KernelDiagnosis::OnFlow(const FlowEvent& event) {
       .Text("route", event.flow.route)
       .Text("backend", backend)
       .Text("message",
-            "the kernel forwards to it and no answer comes back: it is down, a firewall blocks it, "
+            "the kernel forwards to it and it sends no reply: it is down, a firewall blocks it, "
             "or, with kernel.source: keep, its replies are not routed through this machine");
 }
 

@@ -146,7 +146,7 @@ whose TLS the backend ends: `tls.mode: passthrough`, `match` by `ports` and `cli
   `nf_conntrack_timestamp=1`; where it may not, `kernel_accounting_off` says so, and records have none.
 - **The end** of a connection is what connection tracking takes for it. A side that ends its stream, and sends that twice
   because the acknowledgement is late, counts as both; what is moved after that has a line of its own
-  (`kernel_flow_went_on`), and is cut after ten seconds of silence. When news of connections comes faster than it is read,
+  (`kernel_flow_went_on`), and is cut after ten seconds of silence. When events of connections come faster than they are read,
   `kernel_events_lost` says so; all that there is is asked for then, and a record whose end was lost ends as
   `proxy_error`, `detail=events_lost`.
 - **Other tables** of the packet filter come to bear, too: a chain that drops what is forwarded needs a rule that lets

@@ -109,6 +109,18 @@ fires room-order tls/certificates/a.h '#include "tls/trust/a.h"'
 quiet router/connections/a.cc '#include "router/live/renewal/a.h"\n#include "router/log/a.h"'
 quiet tls/trust/a.cc '#include "tls/certificates/a.h"\n#include "tls/trust/b.h"\n#include "tls/failure.h"'
 
+# Where a user reads it; a phrase that is right is let through.
+fires words tools/tlsbridge/a.cc 'f("what no\\" flag is: %s is no flag");'
+fires words router/a.cc 'f("this listener "\n  // too\n  "ends "\n  "TLS");'
+fires words bridge/a.h 'f(R"(so it is\ntold again)");'
+fires words README.md 'The key may be read by anybody.'
+fires words router/admin/page/page.html '<p>ask whoever is there</p>'
+fires words router/yaml/reference.md '| `a` | two at once |'
+quiet tools/tlsbridge/a.cc '// It is no text.\nf("there is no route of that name", "told"); f("it is no longer");'
+quiet README.md 'Run `tells nobody`.\n\n```\ntells nobody\n```'
+quiet router/other.md 'nobody'
+quiet tests/router/a.cc 'f("it is no flag");'
+
 fires file-length tls/a.cc "$(printf 'int x;\\n%.0s' {1..600})"
 quiet tls/a.cc "$(printf 'int x;\\n%.0s' {1..599})"
 

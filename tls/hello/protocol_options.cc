@@ -149,7 +149,7 @@ absl::Status CheckCipherNames(absl::string_view list) {
     if (known != ciphers.end()) {
       return Refuse("ciphers",
                     absl::StrCat("\"", name,
-                                 "\" is not forward secret: whoever obtains the private key can "
+                                 "\" is not forward secret: an attacker who obtains the private key can "
                                  "decrypt recorded traffic; use an ECDHE cipher"));
     }
     std::vector<std::string> allowed;

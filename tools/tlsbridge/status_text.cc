@@ -98,7 +98,7 @@ std::string StatusText(const AdminJson& status) {
   TextTable certificates({"ENDS", "LEFT", "KIND", "ROUTE", "FILE"});
   for (const AdminJson& file : MemberOf(status, "certificates")) {
     const double left = NumberOf(file, "seconds_left");
-    certificates.Add({TextOf(file, "not_after"), left < 0 ? "over" : Span(left),
+    certificates.Add({TextOf(file, "not_after"), left < 0 ? "expired" : Span(left),
                       TextOf(file, "kind"), TextOf(file, "route"), TextOf(file, "file")});
   }
   if (!certificates.empty()) absl::StrAppend(&text, "\n", certificates.ToString());

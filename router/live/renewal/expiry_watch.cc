@@ -88,7 +88,7 @@ void ExpiryWatch::Look() {
     });
   }
   if (lines > kMostLines) {
-    LogEvent(LogLevel::kWarning, "expiries_not_told").Number("more", lines - kMostLines);
+    LogEvent(LogLevel::kWarning, "expiries_omitted").Number("more", lines - kMostLines);
   }
   told_ = std::move(told);
   timer_.ArmAfter(std::max(next - now, kLeastPause));
