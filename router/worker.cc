@@ -112,6 +112,13 @@ void Worker::ReportIds(uint64_t after, size_t most, const ConnectionFilter& filt
   });
 }
 
+void Worker::FindEnded(const RecentEnds::Query& query,
+                       absl::AnyInvocable<void(std::vector<RecentEnds::Found>)> receiver) {
+  loop_->Post([this, query, receiver = std::move(receiver)]() mutable {
+    receiver(connections_.recent_ends().Find(query));
+  });
+}
+
 void Worker::Join() {
   if (!thread_.joinable()) return;
   loop_->Stop();

@@ -74,6 +74,10 @@ class Worker {
   void ReportIds(uint64_t after, size_t most, const ConnectionFilter& filter,
                  absl::AnyInvocable<void(std::vector<uint64_t>)> receiver);
 
+  // Those that ended in order, the latest first.
+  void FindEnded(const RecentEnds::Query& query,
+                 absl::AnyInvocable<void(std::vector<RecentEnds::Found>)> receiver);
+
   // Ends the thread. REQUIRES: no connection is left, or it does not matter.
   void Join();
   // REQUIRES: joined.

@@ -141,6 +141,13 @@ void AdminServer::Connections(const HttpRequest& request, AdminConnection& conne
       [this, &page](Source::OnText done) { source_->ConnectionsJson(*page, std::move(done)); });
 }
 
+void AdminServer::Ended(const HttpRequest& request, AdminConnection& connection) {
+  const auto query = ParseEndedQuery(request.query);
+  if (!query.ok()) return connection.Answer(BadRequest(query.status()));
+  Ask(connection, kJson,
+      [this, &query](Source::OnText done) { source_->EndedJson(*query, std::move(done)); });
+}
+
 void AdminServer::Failures(const HttpRequest& request, AdminConnection& connection) {
   const auto query = ParseFailureQuery(request.query);
   if (!query.ok()) return connection.Answer(BadRequest(query.status()));

@@ -63,6 +63,7 @@ class AdminServer final : private AdminConnection::Owner {
     // is gone.
     virtual void StatusJson(OnText done) = 0;
     virtual void ConnectionsJson(const ConnectionPage& page, OnText done) = 0;
+    virtual void EndedJson(const RecentEnds::Query& query, OnText done) = 0;
     virtual void FailuresJson(const RecentFailures::Query& query, OnText done) = 0;
     virtual void RoutesJson(OnText done) = 0;
     virtual void CertificatesJson(OnText done) = 0;
@@ -106,6 +107,7 @@ class AdminServer final : private AdminConnection::Owner {
   void Accepting(const HttpRequest& request, AdminConnection& connection);
   void Status(const HttpRequest& request, AdminConnection& connection);
   void Connections(const HttpRequest& request, AdminConnection& connection);
+  void Ended(const HttpRequest& request, AdminConnection& connection);
   void Failures(const HttpRequest& request, AdminConnection& connection);
   void Routes(const HttpRequest& request, AdminConnection& connection);
   void Certificates(const HttpRequest& request, AdminConnection& connection);
@@ -124,7 +126,7 @@ class AdminServer final : private AdminConnection::Owner {
     void (AdminServer::*answer)(const HttpRequest&, AdminConnection&);
     Serves by;  // kAll if it is not said; what kMetrics answers kAll does, too
   };
-  static constexpr std::array<Resource, 15> kResources = {{
+  static constexpr std::array<Resource, 16> kResources = {{
       {Method::kGet, "/", "a page that shows all of this, for a browser", &AdminServer::Page},
       {Method::kGet, "/help", "this list", &AdminServer::Help},
       {Method::kGet, "/live", "200 while the process runs", &AdminServer::Live, Serves::kMetrics},
@@ -136,6 +138,9 @@ class AdminServer final : private AdminConnection::Owner {
       {Method::kGet, "/connections",
        "live connections: JSON; ?route= &reason= &peer= &state= &limit= &after=ID",
        &AdminServer::Connections},
+      {Method::kGet, "/ended",
+       "the last connections that ended in order: JSON; ?id= &route= &reason= &peer= &limit=",
+       &AdminServer::Ended},
       {Method::kGet, "/failures",
        "the last connections that failed: JSON; ?reason= &route= &limit= &after=NUMBER",
        &AdminServer::Failures},

@@ -160,6 +160,18 @@ absl::StatusOr<ConnectionPage> ConnectionPage::Parse(absl::string_view query) {
   return page;
 }
 
+absl::StatusOr<RecentEnds::Query> ParseEndedQuery(absl::string_view query) {
+  RecentEnds::Query wanted;
+  const absl::Status status = TakeAll(
+      query, {{"id", [&](Value v) { return TakeNumber("id", v, &wanted.id.emplace()); }},
+              {"route", [&](Value v) { return TakeName("route", v, &wanted.filter.route); }},
+              {"reason", [&](Value v) { return TakeReason(v, &wanted.filter.reason); }},
+              {"peer", [&](Value v) { return TakePeer(v, &wanted.filter); }},
+              {"limit", [&](Value v) { return TakeLimit(v, RecentEnds::kMost, &wanted.limit); }}});
+  if (!status.ok()) return status;
+  return wanted;
+}
+
 absl::StatusOr<RecentFailures::Query> ParseFailureQuery(absl::string_view query) {
   RecentFailures::Query wanted;
   const absl::Status status = TakeAll(

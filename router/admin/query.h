@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "router/connections/connection_filter.h"
+#include "router/connections/recent_ends.h"
 #include "router/log/log.h"
 #include "router/log/recent_failures.h"
 
@@ -36,6 +37,9 @@ struct ConnectionPage {
   size_t limit = kMost;
   ConnectionFilter filter = {};
 };
+
+// ?id=&route=&reason=&peer=&limit=
+absl::StatusOr<RecentEnds::Query> ParseEndedQuery(absl::string_view query);
 
 // ?reason=&route=&limit=&after=
 absl::StatusOr<RecentFailures::Query> ParseFailureQuery(absl::string_view query);

@@ -6,9 +6,13 @@ bool ConnectionFilter::Matches(const ConnectionRecord& record, BridgeState now) 
   if (state && now != *state) return false;
   if (reason && (!record.cleanup_started || record.end.reason != *reason)) return false;
   if (route && record.route->name != *route) return false;
-  if (unix_peer && !record.peer.is_unix()) return false;
-  if (peer && !peer->Contains(record.peer)) return false;
-  return !peer_port || record.peer.port() == *peer_port;
+  return MatchesPeer(record.peer);
+}
+
+bool ConnectionFilter::MatchesPeer(const SocketAddress& client) const {
+  if (unix_peer && !client.is_unix()) return false;
+  if (peer && !peer->Contains(client)) return false;
+  return !peer_port || client.port() == *peer_port;
 }
 
 }  // namespace tlsbridge

@@ -27,6 +27,7 @@ struct ConnectionFilter {
 
   bool all() const { return !route && !reason && !state && !peer && !unix_peer; }
   bool Matches(const ConnectionRecord& record, BridgeState now) const;
+  bool MatchesPeer(const SocketAddress& client) const;
 };
 
 }  // namespace tlsbridge

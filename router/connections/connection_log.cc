@@ -1,17 +1,12 @@
 #include "router/connections/connection_log.h"
 
-#include <string.h>
-
 #include <algorithm>
 #include <atomic>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "router/config/cidr.h"
-#include "tls/client_session.h"
-#include "tls/version_name.h"
 
 namespace tlsbridge {
 namespace {
@@ -87,87 +82,6 @@ void TellRefusals(const RefusalFolder::Refusal& who, RefusalFolder::Told told, i
       .Text("message", absl::StrCat("and ", more, " more like it in 60 s", whose));
 }
 
-std::string VersionNames(const std::vector<uint16_t>& versions) {
-  return absl::StrJoin(versions, ",", [](std::string* out, uint16_t version) {
-    absl::StrAppend(out, tls::VersionName(version));
-  });
-}
-
-void AppendEnd(const End& end, LogLine* event) {
-  event->Text("reason", TerminationReasonName(end.reason))
-      .Text("incoming", TerminationReasonName(end.incoming))
-      .Text("outgoing", TerminationReasonName(end.outgoing));
-  if (end.failure.detail != tls::FailureDetail::kNone) {
-    event->Text("detail", tls::Describe(end.failure));
-    if (*end.failure.reason != '\0') event->Text("tls_error", end.failure.reason);
-  }
-  if (end.error != 0) event->Text("errno", strerrorname_np(end.error));
-}
-
-void AppendClient(const tls::ClientSession& session, LogLine* event) {
-  if (!session.client_identity().empty()) {
-    event->Text("client", session.client_identity());
-    if (!session.allowed_by().empty()) event->Text("allowed_by", session.allowed_by());
-  }
-  if (!session.refused_identity().empty()) {
-    event->Text("refused_client", session.refused_identity());
-  }
-  if (session.would_refuse().detail != tls::FailureDetail::kNone) {
-    event->Text("would_refuse", tls::Describe(session.would_refuse()));
-  }
-  if (!session.handshake_done()) return;
-  event->Text("tls", session.version())
-      .Text("cipher", session.cipher())
-      .Text("group", session.group())
-      .Flag("resumed", session.resumed());
-  if (!session.alpn().empty()) event->Text("alpn", session.alpn());
-}
-
-// All that is known of a connection that has ended.
-void Append(const Connection& connection, LogLine* event) {
-  const ConnectionRecord& record = connection.record();
-  const Bridge& bridge = connection.bridge();
-  const tls::ClientSession* const client = bridge.client_tls();
-  const proxy_protocol::Malformed malformed = connection.malformed_proxy_header();
-  event->Number("id", record.id).Text("peer", record.peer.ToString());
-  if (record.proxied != nullptr) event->Text("proxied_by", record.proxied->by.ToString());
-  event->Text("listener", record.listener->ToString());
-  if (record.routed) event->Text("route", record.route->name);
-  if (!connection.backend().empty()) event->Text("backend", connection.backend());
-  AppendEnd(record.end, event);
-  if (malformed != proxy_protocol::Malformed::kNone) {
-    event->Text("detail", proxy_protocol::MalformedName(malformed));
-  }
-  event->Milliseconds("duration_ms", record.ended_at - record.accepted_at)
-      .Number("bytes_received", bridge.bytes_received())
-      .Number("bytes_sent", bridge.bytes_sent());
-  if (bridge.dropped_bytes() > 0) event->Number("bytes_dropped", bridge.dropped_bytes());
-  event->Text("sni", record.server_name);
-  if (const Greeting::Offer* offer = connection.offer(); offer != nullptr) {
-    event->Text("alpn_offered", offer->alpn)
-        .Text("versions_offered", VersionNames(offer->versions));
-  }
-  if (client != nullptr) {
-    AppendClient(*client, event);
-    if (client->handshake_done()) {
-      event->Milliseconds("handshake_ms", record.client_ready_at - record.accepted_at);
-    }
-  }
-  if (record.connected_at < absl::InfiniteFuture()) {
-    event->Milliseconds("connect_ms", record.connected_at - record.connecting_since);
-  }
-  if (record.first_answer_at < absl::InfiniteFuture()) {
-    event->Milliseconds("first_byte_ms", record.first_answer_at - record.connected_at);
-  }
-  if (const tls::Session* session = bridge.backend_tls();
-      session != nullptr && session->handshake_done()) {
-    event->Text("backend_tls", session->version())
-        .Text("backend_cipher", session->cipher())
-        .Flag("backend_resumed", session->resumed());
-    if (!session->alpn().empty()) event->Text("backend_alpn", session->alpn());
-  }
-}
-
 }  // namespace
 
 ConnectionLog::ConnectionLog(EventLoop* loop, FailureFolder* folder)
@@ -220,21 +134,22 @@ void ConnectionLog::Finish() {
 }
 
 void ConnectionLog::Write(LogLevel level, bool write, const ConnectionRecord& record,
-                          absl::FunctionRef<void(LogLine&)> fill) {
+                          EndedConnection ended) {
   if (write) {
     LogEvent event(level, "connection_end", record.least_level());
-    fill(event);
+    ended.AppendTo(&event);
   }
-  if (level != LogLevel::kWarning) return;
-  const absl::Time now = loop_->clock().Wall();
-  if (!folder_->recent().Count(record.end.reason, write, now)) return;
+  if (level == LogLevel::kDebug) return;
+  ended.at = loop_->clock().Wall();
+  if (level == LogLevel::kInfo) return recent_.Add(std::move(ended));
+  if (!folder_->recent().Count(record.end.reason, write, ended.at)) return;
   LogLine text(LogFormat::kText, "connection_end");
-  fill(text);
+  ended.AppendTo(&text);
   LogLine json(LogFormat::kJson, "connection_end");
-  fill(json);
-  folder_->recent().Add({.at = now,
+  ended.AppendTo(&json);
+  folder_->recent().Add({.at = ended.at,
                          .reason = record.end.reason,
-                         .route = record.routed ? record.route->name : "",
+                         .route = ended.route,
                          .written = write,
                          .line = text.text(),
                          .fields = absl::StrCat("{", json.text(), "}")});
@@ -250,33 +165,22 @@ void ConnectionLog::WriteStart(const ConnectionRecord& record) {
 void ConnectionLog::WriteRefusal(const ConnectionRecord& record) {
   const LogLevel level = LevelOf(record.end);
   const bool write = ShouldWrite(record, KindOf(record.end), /*backend=*/"", /*subject=*/"", level);
-  Write(level, write, record, [&record](LogLine& event) {
-    event.Number("id", record.id)
-        .Text("peer", record.peer.ToString())
-        .Text("listener", record.listener->ToString());
-    AppendEnd(record.end, &event);
-  });
+  Write(level, write, record, EndedConnection::Of(record));
 }
 
 void ConnectionLog::WriteEnd(const ConnectionRecord& record, const ByKernel& by_kernel) {
   const LogLevel level = LevelOf(record.end);
   const bool write =
       ShouldWrite(record, KindOf(record.end), by_kernel.backend, /*subject=*/"", level);
-  Write(level, write, record, [&record, &by_kernel](LogLine& event) {
-    event.Number("id", record.id)
-        .Text("peer", record.peer.ToString())
-        .Text("listener", record.listener->ToString())
-        .Text("route", record.route->name)
-        .Text("backend", by_kernel.backend);
-    AppendEnd(record.end, &event);
-    if (!by_kernel.detail.empty()) event.Text("detail", by_kernel.detail);
-    event.Text("engine", "nftables")
-        .Milliseconds("duration_ms", record.ended_at - record.accepted_at);
-    if (by_kernel.ip_bytes_received) {
-      event.Number("ip_bytes_received", *by_kernel.ip_bytes_received);
-    }
-    if (by_kernel.ip_bytes_sent) event.Number("ip_bytes_sent", *by_kernel.ip_bytes_sent);
-  });
+  EndedConnection ended = EndedConnection::Of(record);
+  ended.by_kernel = true;
+  ended.route = record.route->name;
+  ended.backend = by_kernel.backend;
+  ended.detail = std::string(by_kernel.detail);
+  ended.duration = record.ended_at - record.accepted_at;
+  ended.bytes_received = by_kernel.ip_bytes_received;
+  ended.bytes_sent = by_kernel.ip_bytes_sent;
+  Write(level, write, record, std::move(ended));
 }
 
 void ConnectionLog::WriteEnd(const Connection& connection) {
@@ -284,16 +188,12 @@ void ConnectionLog::WriteEnd(const Connection& connection) {
   const bool left_in_order = LeftInOrder(connection);
   if (left_in_order) HintAtTruncation();
   const LogLevel level = left_in_order ? LogLevel::kInfo : LevelOf(record.end);
+  EndedConnection ended = EndedConnection::Of(connection);
   std::string kind = KindOf(record.end);
-  const proxy_protocol::Malformed malformed = connection.malformed_proxy_header();
-  if (malformed != proxy_protocol::Malformed::kNone) {
-    absl::StrAppend(&kind, " (", proxy_protocol::MalformedName(malformed), ")");
-  }
-  const Bridge& bridge = connection.bridge();
-  const tls::ClientSession* const client = bridge.client_tls();
-  const absl::string_view subject = client == nullptr ? "" : client->refused_identity();
-  const bool write = ShouldWrite(record, std::move(kind), connection.backend(), subject, level);
-  Write(level, write, record, [&connection](LogLine& event) { Append(connection, &event); });
+  if (!ended.detail.empty()) absl::StrAppend(&kind, " (", ended.detail, ")");
+  const bool write =
+      ShouldWrite(record, std::move(kind), ended.backend, ended.refused_client, level);
+  Write(level, write, record, std::move(ended));
 }
 
 }  // namespace tlsbridge

@@ -2,8 +2,8 @@
 //
 // Orderly ends are always written. Failures of one kind, at one route and backend, are written a
 // few times a minute and then counted; refusals by policy are counted by client, so that each is
-// named (RefusalFolder); a TCP probe is a matter for the debug log. What fails is kept for
-// operators, too, whether it is written or not (RecentFailures).
+// named (RefusalFolder); a TCP probe is a matter for the debug log. Whether it is written or not,
+// what fails is kept for operators (RecentFailures), as is what ends in order (RecentEnds).
 //
 // Thread: the worker's. Owner: the ConnectionManager. Loop and folder outlive it. Failure: none.
 #pragma once
@@ -13,12 +13,13 @@
 #include <optional>
 #include <string>
 
-#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/timer.h"
 #include "router/connections/connection.h"
 #include "router/connections/connection_record.h"
+#include "router/connections/ended_connection.h"
+#include "router/connections/recent_ends.h"
 #include "router/log/failure_folder.h"
 #include "router/log/log.h"
 
@@ -43,6 +44,9 @@ class ConnectionLog {
   // For one that was refused before it had a bridge.
   void WriteRefusal(const ConnectionRecord& record);
 
+  // Those that ended in order.
+  const RecentEnds& recent() const { return recent_; }
+
   // Tells what has been folded so far, before its time is up: nothing more will come.
   void Finish();
 
@@ -50,15 +54,15 @@ class ConnectionLog {
   // Of a failure; `subject` is whom the client's certificate names.
   bool ShouldWrite(const ConnectionRecord& record, std::string kind, absl::string_view backend,
                    absl::string_view subject, LogLevel level);
-  // Writes the line of an end that `fill` makes, or keeps it for operators, or both.
-  void Write(LogLevel level, bool write, const ConnectionRecord& record,
-             absl::FunctionRef<void(LogLine&)> fill);
+  // Writes the line of an end, or keeps it for operators, or both.
+  void Write(LogLevel level, bool write, const ConnectionRecord& record, EndedConnection ended);
   void Flush();
   void FlushUntil(absl::Time time);
   void SetFlushTimer();
 
   EventLoop* const loop_;        // Not owned.
   FailureFolder* const folder_;  // Not owned.
+  RecentEnds recent_;
   Timer flush_timer_;
 };
 

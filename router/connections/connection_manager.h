@@ -98,6 +98,7 @@ class ConnectionManager {
   void FindIds(uint64_t after, size_t most, const ConnectionFilter& filter,
                absl::AnyInvocable<void(std::vector<uint64_t>)> done);
 
+  const RecentEnds& recent_ends() const { return log_.recent(); }
   // Tells what the log has folded. REQUIRES: the loop has stopped.
   void FinishLog() { log_.Finish(); }
 

@@ -67,6 +67,7 @@ class ForwardedConnections {
   std::string List(const IdRange& range, const ConnectionFilter& filter) const;
   const TerminationStats& termination_stats() const { return stats_; }
 
+  const RecentEnds& recent_ends() const { return log_.recent(); }
   // Tells what the log has folded. REQUIRES: the loop has stopped.
   void FinishLog() { log_.Finish(); }
   // Called whenever the last one has gone.

@@ -59,6 +59,10 @@ void AddIds(std::vector<uint64_t>* sum, const std::vector<uint64_t>& ids) {
   sum->insert(sum->end(), ids.begin(), ids.end());
 }
 
+void AddEnded(std::vector<RecentEnds::Found>* sum, const std::vector<RecentEnds::Found>& found) {
+  sum->insert(sum->end(), found.begin(), found.end());
+}
+
 }  // namespace
 
 Answers::Answers(const Parts& parts)
@@ -172,6 +176,27 @@ std::string Answers::StatusLine() {
 
 void Answers::FailuresJson(const RecentFailures::Query& query, OnText done) {
   done(tlsbridge::FailuresJson(parts_.folder->recent(), query));
+}
+
+void Answers::EndedJson(const RecentEnds::Query& query, OnText done) {
+  using Found = std::vector<RecentEnds::Found>;
+  const auto ask = [&query](Worker& worker, auto receiver) {
+    worker.FindEnded(query, std::move(receiver));
+  };
+  Gather<Found, Found>(
+      parts_.loop, parts_.workers, ask, &AddEnded, parts_.kernel->FindEnded(query),
+      [limit = query.limit, done = std::move(done)](Found found) mutable {
+        std::sort(found.begin(), found.end(),
+                  [](const auto& one, const auto& other) { return one.at < other.at; });
+        const size_t more = found.size() - std::min(found.size(), limit);
+        found.erase(found.begin(), found.begin() + static_cast<ptrdiff_t>(more));
+        done(absl::StrCat("{\"ended\":[",
+                          absl::StrJoin(found, ",",
+                                        [](std::string* out, const RecentEnds::Found& one) {
+                                          out->append(one.json);
+                                        }),
+                          "]}"));
+      });
 }
 
 bool Answers::Drain() {

@@ -57,6 +57,7 @@ class Answers final : public AdminServer::Source {
   std::string unready() const override;
   void StatusJson(OnText done) override;
   void ConnectionsJson(const ConnectionPage& page, OnText done) override;
+  void EndedJson(const RecentEnds::Query& query, OnText done) override;
   void FailuresJson(const RecentFailures::Query& query, OnText done) override;
   void RoutesJson(OnText done) override;
   void CertificatesJson(OnText done) override;

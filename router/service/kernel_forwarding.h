@@ -66,6 +66,9 @@ class KernelForwarding final : private kernel::KernelEngine::Observer,
   Worker::Snapshot Take() const;
   std::vector<uint64_t> NextIds(uint64_t after, size_t most, const ConnectionFilter& filter);
   Worker::Snapshot List(const IdRange& range, const ConnectionFilter& filter);
+  std::vector<RecentEnds::Found> FindEnded(const RecentEnds::Query& query) const {
+    return connections_.recent_ends().Find(query);
+  }
   // What flows have carried by now is counted at their routes.
   void Refresh();
 

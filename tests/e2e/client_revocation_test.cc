@@ -134,6 +134,26 @@ TEST_F(ExplainTest, SaysByWhichRuleAClientIsLetIn) {
   EXPECT_THAT(result.output, HasSubstr("allowed by cn:good\n"));
 }
 
+TEST_F(ExplainTest, SaysSoToProgramsToo) {
+  const auto explain = [this](const std::string& peer, const std::string& rule) {
+    const ProgramResult result =
+        RunProgram({"explain", "--json", "--client-ca", clients_.authority_certificate(), "--peer",
+                    peer, "--allow-cn", rule});
+    const auto json = nlohmann::json::parse(result.output, nullptr, /*allow_exceptions=*/false);
+    EXPECT_EQ(json.value("let_in", false), result.exit_code == 0) << result.output << result.errors;
+    return json;
+  };
+  const nlohmann::json in = explain(good_.certificate, "good");
+  EXPECT_EQ(in["allowed_by"], "cn:good");
+  EXPECT_TRUE(in["problem"].is_null());
+  EXPECT_EQ(in["certificate"]["cn"], "good");
+  EXPECT_EQ(in["rules"], nlohmann::json({{{"rule", "cn:good"}, {"matches", true}}}));
+  const nlohmann::json out = explain(good_.certificate, "other");
+  EXPECT_EQ(out["problem"], "not_allowed");
+  EXPECT_EQ(out["meaning"], "it is trusted, but no rule allows it");
+  EXPECT_TRUE(out["allowed_by"].is_null());
+}
+
 TEST_F(ExplainTest, TakesTheFlagsOfASidecar) {
   const std::vector<std::string> flags = {
       "explain", "--client-ca", clients_.authority_certificate(), "--peer", good_.certificate};

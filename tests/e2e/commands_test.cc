@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,24 @@ TEST_F(CommandsTest, AConnectionIsListedAndItsLifeTold) {
               HasSubstr("TLS handshake done: TLSv1.3"), HasSubstr("the backend's first byte"),
               HasSubstr("5 bytes from the client, 5 to it")));
   }
+  ASSERT_TRUE(client->SendCloseNotify().ok());
+  ASSERT_TRUE(client->ReadToEnd().ok());
+  ASSERT_EQ(tlsbridge().WaitForConnections(1).size(), 1u);
+  for (const std::string& name : {id, peer, std::string("127.0.0.1")}) {
+    const ProgramResult why = Ask({"why", name});
+    EXPECT_EQ(why.exit_code, 0) << why.errors;
+    EXPECT_THAT(why.output,
+                AllOf(HasSubstr(absl::StrCat("connection ", id, " of ", peer, " ended at 2")),
+                      HasSubstr("the backend's first byte"), HasSubstr("ended: closed_incoming: "),
+                      HasSubstr("5 bytes from the client, 5 to it")));
+  }
+  const nlohmann::json lives = Json(Ask({"why", peer, "--json"}));
+  ASSERT_EQ(lives["ended"].size(), 1u);
+  const nlohmann::json logged = tlsbridge().Connections()[0];
+  nlohmann::json kept = lives["ended"][0]["fields"];
+  for (const auto& [key, value] : kept.items()) EXPECT_EQ(value, logged[key]) << key;
+  EXPECT_EQ(kept.size() + 2, logged.size()) << "all but time and level";
+  EXPECT_EQ(Ask({"why", "127.0.0.9"}).exit_code, 1);
   EXPECT_EQ(Ask({"why", "4711"}).exit_code, 1);
   EXPECT_EQ(Ask({"why"}).exit_code, 2);
   const ProgramResult bad = Ask({"connections", "--peer", "nobody"});
@@ -156,24 +175,63 @@ TEST_F(CommandsTest, TopShowsPictures) {
               AllOf(StartsWith("ready\n"), HasSubstr("NEW/s"), ContainsRegex("\nsidecar +0")));
 }
 
-TEST_F(CommandsTest, TopFillsATerminal) {
-  ASSERT_NO_FATAL_FAILURE(Start());
-  const std::string socket = dir().PathOf("tmux");
-  const auto tmux = [&](std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"tmux", "-f", "/dev/null", "-S", socket});
-    return RunToEnd(arguments);
-  };
-  const std::string command =
-      absl::StrCat(std::getenv("TLSBRIDGE_BINARY"), " top --admin ", admin_);
-  ASSERT_TRUE(tmux({"new-session", "-d", "-x", "80", "-y", "24", command}).ok());
-  std::string screen;
-  const Deadline deadline(kPatience);
-  while (deadline.PollTimeoutMilliseconds() > 0 && screen.find("sidecar") == std::string::npos) {
-    screen = tmux({"capture-pane", "-p"}).value_or("");
-    poll(nullptr, 0, 50);
+// A real one, of 80 columns and 24 lines, that tmux holds.
+class TerminalTest : public CommandsTest {
+ protected:
+  void Open(const std::string& command) {
+    ASSERT_TRUE(Tmux({"new-session", "-d", "-x", "80", "-y", "24",
+                      absl::StrCat(std::getenv("TLSBRIDGE_BINARY"), " ", command, " --admin ",
+                                   admin_, "; echo exit code $?; cat")})
+                    .ok());
   }
-  EXPECT_THAT(screen, AllOf(StartsWith("ready\n"), HasSubstr("ROUTE"), HasSubstr("sidecar")));
-  EXPECT_TRUE(tmux({"kill-server"}).ok());
+  void TearDown() override {
+    (void)Tmux({"kill-server"});
+    CommandsTest::TearDown();
+  }
+  absl::StatusOr<std::string> Tmux(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"tmux", "-f", "/dev/null", "-S", dir().PathOf("tmux")});
+    return RunToEnd(arguments);
+  }
+  // The lines of the screen, once one of them has `text`.
+  std::vector<std::string> ScreenWith(const std::string& text) {
+    std::string screen;
+    const Deadline deadline(kPatience);
+    while (deadline.PollTimeoutMilliseconds() > 0 && screen.find(text) == std::string::npos) {
+      screen = Tmux({"capture-pane", "-p"}).value_or("");
+      poll(nullptr, 0, 50);
+    }
+    EXPECT_THAT(screen, HasSubstr(text));
+    return absl::StrSplit(screen, '\n');
+  }
+};
+
+TEST_F(TerminalTest, TopFillsItAndWritesOverWhatWasThere) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  ASSERT_NO_FATAL_FAILURE(Open("top"));
+  const std::vector<std::string> first = ScreenWith("sidecar");
+  EXPECT_EQ(first[0], "ready");
+  EXPECT_LE(first.size(), 25u) << "24 lines and what is behind the last";
+  FailOnce();
+  // The next picture, at the same place.
+  auto client = TlsClient::Open(tlsbridge().address());
+  ASSERT_TRUE(client.ok()) << client.status();
+  const std::vector<std::string> next = ScreenWith("sidecar     1");
+  EXPECT_EQ(next[0], "ready");
+  EXPECT_EQ(std::count_if(next.begin(), next.end(),
+                          [](const auto& line) {
+                            return line.find("ROUTE") == 0 && line.find("CONNECT p50/p99") > 0;
+                          }),
+            1)
+      << "written over, and as wide as the screen";
+  ASSERT_TRUE(Tmux({"send-keys", "C-c"}).ok());
+}
+
+TEST_F(TerminalTest, StatusFitsIt) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  ASSERT_NO_FATAL_FAILURE(Open("status"));
+  const std::vector<std::string> screen = ScreenWith("exit code 0");
+  EXPECT_EQ(screen[0], "ready");
+  EXPECT_THAT(screen, testing::Contains(testing::ContainsRegex("^sidecar +terminate +0")));
 }
 
 TEST(CommandErrorsTest, SayWhatToDo) {

@@ -120,7 +120,7 @@ TEST(LifeTextTest, OfOneThatIsOpen) {
 }
 
 TEST(LifeTextTest, OfOneThatHasFailed) {
-  const std::string text = FailedLifeText(AdminJson::parse(R"({
+  const std::string text = EndedLifeText(AdminJson::parse(R"({
     "time": "2026-11-30T15:00:00.000Z", "fields": {"event": "connection_end", "id": 18,
       "peer": "10.0.0.9:4712", "listener": "0.0.0.0:8443", "reason": "tls_handshake_failed",
       "incoming": "tls_handshake_failed", "outgoing": "none", "detail": "plain_http",

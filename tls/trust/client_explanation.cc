@@ -12,8 +12,15 @@
 namespace tlsbridge::tls {
 namespace {
 
+void AppendNames(absl::string_view label, const std::vector<std::string>& names,
+                 std::string* text) {
+  if (!names.empty()) absl::StrAppend(text, "  ", label, ": ", absl::StrJoin(names, ", "), "\n");
+}
+
+}  // namespace
+
 // A sentence for each problem of the closed list.
-absl::string_view Meaning(absl::string_view problem) {
+absl::string_view ClientExplanation::Meaning() const {
   static constexpr struct {
     absl::string_view problem;
     absl::string_view meaning;
@@ -37,18 +44,12 @@ absl::string_view Meaning(absl::string_view problem) {
        "a rule matches one of its URIs, but a SPIFFE ID must be the only one (X.509-SVID section "
        "2)"},
   };
+  if (problem.empty()) return "";
   for (const auto& entry : kMeanings) {
     if (entry.problem == problem) return entry.meaning;
   }
   return "it is malformed or breaks a constraint of its CA";
 }
-
-void AppendNames(absl::string_view label, const std::vector<std::string>& names,
-                 std::string* text) {
-  if (!names.empty()) absl::StrAppend(text, "  ", label, ": ", absl::StrJoin(names, ", "), "\n");
-}
-
-}  // namespace
 
 std::string ClientExplanation::ToText() const {
   std::string text = "certificate:\n";
@@ -67,7 +68,7 @@ std::string ClientExplanation::ToText() const {
                     rules.empty() ? "its CA alone (there are no allow rules)" : allowed_by, "\n");
   } else {
     absl::StrAppend(&text, let_in ? "would be refused (observe-only): " : "refused: ", problem,
-                    ": ", Meaning(problem), "\n");
+                    ": ", Meaning(), "\n");
   }
   return text;
 }

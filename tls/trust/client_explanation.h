@@ -22,6 +22,9 @@ struct ClientExplanation {
   std::string allowed_by;  // the first rule that matches; "any" where there are none
   std::vector<AllowRules::Outcome> rules;  // matched or not whether the chain is trusted or not
 
+  // What `problem` means, in words; empty for none.
+  absl::string_view Meaning() const;
+
   // As lines of text, each with its newline.
   std::string ToText() const;
 };

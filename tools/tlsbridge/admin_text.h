@@ -27,9 +27,10 @@ std::string ConnectionsText(const AdminJson& connections);
 // One of /failures, as the log has it.
 std::string FailureText(const AdminJson& failure);
 
-// The life of a connection that is open (of /connections), or that has failed (of /failures).
+// The life of a connection that is open (of /connections), or that has ended (of /failures or
+// /ended).
 std::string LifeText(const AdminJson& connection);
-std::string FailedLifeText(const AdminJson& failure);
+std::string EndedLifeText(const AdminJson& ended);
 
 // ---- Small things.
 

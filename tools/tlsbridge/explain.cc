@@ -13,6 +13,7 @@
 #include "router/live/route_tls.h"
 #include "tls/certificates/pem_file.h"
 #include "tls/trust/client_explanation.h"
+#include "tools/tlsbridge/admin_command.h"
 #include "tools/tlsbridge/command_line.h"
 #include "tools/tlsbridge/config_file.h"
 #include "tools/tlsbridge/key_flags.h"
@@ -64,6 +65,31 @@ absl::StatusOr<tls::ClientExplanation> Explain(const Config& config, const Given
   return tls::ExplainClient(*policy, *pem, path);
 }
 
+// The same as the text, for programs; what there is none of is null or empty.
+nlohmann::ordered_json ToJson(const tls::ClientExplanation& explanation) {
+  using Json = nlohmann::ordered_json;
+  const auto text = [](absl::string_view value) {
+    return value.empty() ? Json() : Json(std::string(value));
+  };
+  Json rules = Json::array();
+  for (const auto& outcome : explanation.rules) {
+    rules.push_back({{"rule", outcome.rule}, {"matches", outcome.matches}});
+  }
+  const tls::PeerIdentity& identity = explanation.identity;
+  return {{"let_in", explanation.let_in},
+          {"allowed_by", text(explanation.allowed_by)},
+          {"problem", text(explanation.problem)},
+          {"meaning", text(explanation.Meaning())},
+          {"certificate",
+           {{"cn", text(identity.common_name)},
+            {"ou", identity.organizational_units},
+            {"dns", identity.dns_names},
+            {"ip", identity.ip_addresses},
+            {"uri", identity.uris},
+            {"spki", text(identity.spki_sha256)}}},
+          {"rules", std::move(rules)}};
+}
+
 // Of the file, or of the sidecar's flags; null once it has told what is wrong with them.
 std::optional<Config> ReadConfig(const GivenFlags& given) {
   if (!given.Has("config")) {
@@ -103,7 +129,11 @@ int Run(const Command::Given& typed) {
   if (!config.has_value()) return kExitUsage;
   const auto explanation = Explain(*config, given);
   if (!explanation.ok()) return RefuseToStart(explanation.status());
-  fputs(explanation->ToText().c_str(), stdout);
+  if (given.IsOn("json", false)) {
+    PrintJson(ToJson(*explanation));
+  } else {
+    fputs(explanation->ToText().c_str(), stdout);
+  }
   return explanation->let_in ? kExitOk : kExitRefused;
 }
 
@@ -118,7 +148,8 @@ Command ExplainCommand() {
          "PEM file with the client's certificate, followed by the CA certificates that it would "
          "send.",
          "", Flag::Kind::kValue,
-         /*is_file=*/true}}}};
+         /*is_file=*/true},
+        {"json", "Print JSON.", "", Flag::Kind::kSwitch}}}};
   for (FlagGroup& group : SidecarFlagGroups()) groups.push_back(std::move(group));
   return {"explain",
           "shows whether a client's certificate would be accepted, and why",

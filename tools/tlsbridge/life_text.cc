@@ -110,11 +110,11 @@ std::string LifeText(const AdminJson& connection) {
   return life.text;
 }
 
-std::string FailedLifeText(const AdminJson& failure) {
-  const AdminJson& fields = MemberOf(failure, "fields");
+std::string EndedLifeText(const AdminJson& ended) {
+  const AdminJson& fields = MemberOf(ended, "fields");
   Life life;
   absl::StrAppend(&life.text, "connection ", TextOf(fields, "id"), " of ", TextOf(fields, "peer"),
-                  " ended at ", TextOf(failure, "time"), "\n");
+                  " ended at ", TextOf(ended, "time"), "\n");
   Begin(fields, &life);
   const std::string reason = TextOf(fields, "reason");
   const std::string what = absl::StrCat("ended: ", reason, ": ", ReasonInWords(reason));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "tools/tlsbridge/admin_text.h"
 
@@ -135,6 +136,10 @@ std::string TopText(const AdminJson& status, const AdminJson& before, int rows, 
   }
   absl::StrAppend(&text, "\n");
 
+  // All but the ends fits 80 columns.
+  const auto narrow = [](const AdminJson& durations) {
+    return absl::StrReplaceAll(Quantiles(durations), {{" / ", "/"}});
+  };
   struct Row {
     double rate;
     std::vector<std::string> cells;
@@ -146,16 +151,15 @@ std::string TopText(const AdminJson& status, const AdminJson& before, int rows, 
       if (was == nullptr) return 0.0;
       return std::max(NumberOf(route, key) - NumberOf(*was, key), 0.0) / seconds;
     };
-    found.push_back(
-        {rate("opened") + NumberOf(route, "open"),
-         {TextOf(route, "name"), Short(NumberOf(route, "open")), Short(rate("opened")),
-          Short(rate("failures")), Short(rate("bytes_received")), Short(rate("bytes_sent")),
-          Quantiles(MemberOf(route, "handshake")), Quantiles(MemberOf(route, "connect")),
-          EndsText(MemberOf(route, "ended"), 2)}});
+    found.push_back({rate("opened") + NumberOf(route, "open"),
+                     {TextOf(route, "name"), Short(NumberOf(route, "open")), Short(rate("opened")),
+                      Short(rate("failures")), Short(rate("bytes_received")),
+                      Short(rate("bytes_sent")), narrow(MemberOf(route, "handshake")),
+                      narrow(MemberOf(route, "connect")), EndsText(MemberOf(route, "ended"), 2)}});
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const Row& a, const Row& b) { return a.rate > b.rate; });
-  TextTable table({"ROUTE", "OPEN", "NEW/s", "FAIL/s", "IN B/s", "OUT B/s", "HANDSHAKE p50/p99",
+  TextTable table({"ROUTE", "OPEN", "NEW/s", "FAIL/s", "IN B/s", "OUT B/s", "TLS p50/p99",
                    "CONNECT p50/p99", "ENDS"});
   for (Row& row : found) table.Add(std::move(row.cells));
   absl::StrAppend(&text, table.ToString());

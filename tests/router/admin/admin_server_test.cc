@@ -85,6 +85,7 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
   std::string json_ = "{\"records\":[]}";
   ConnectionPage page_;             // the last that was asked for
   RecentFailures::Query failures_;  // likewise
+  RecentEnds::Query ended_;         // likewise
   int drains_ = 0;
   absl::AnyInvocable<void(bool ok, std::string text)> upgrade_;
   LogLevel level_ = LogLevel::kOff;
@@ -101,6 +102,10 @@ class AdminServerTest : public ::testing::Test, private AdminServer::Source {
     answers_later_.push_back(std::move(done));
   }
   void StatusJson(OnText done) override { done("{\"verdict\":\"ready\"}"); }
+  void EndedJson(const RecentEnds::Query& query, OnText done) override {
+    ended_ = query;
+    done("{\"ended\":[]}");
+  }
   void FailuresJson(const RecentFailures::Query& query, OnText done) override {
     failures_ = query;
     done("{\"failures\":[]}");
@@ -159,8 +164,8 @@ TEST_F(AdminServerTest, MetricsAndProbesAloneAnswerByAnyHost) {
 
 TEST_F(AdminServerTest, NothingElseIsThereWhereMetricsAndProbesAlone) {
   ServeMetricsOnly();
-  for (const char* path : {"/", "/help", "/status", "/connections", "/failures", "/routes",
-                           "/certificates", "/version", "/log-level"}) {
+  for (const char* path : {"/", "/help", "/status", "/connections", "/ended", "/failures",
+                           "/routes", "/certificates", "/version", "/log-level"}) {
     EXPECT_THAT(AnswerTo(std::string("GET ") + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"),
                 AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("GET  /metrics"),
                       Not(HasSubstr("/status")), HasSubstr("on the admin address")))
@@ -188,6 +193,17 @@ TEST_F(AdminServerTest, ConnectionsComeByPages) {
   EXPECT_EQ(page_.limit, 100u);
   EXPECT_EQ(page_.filter.route, "orders");
   EXPECT_THAT(ask("?limit=0"), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("limit: '0'")));
+}
+
+TEST_F(AdminServerTest, EndsComeAsTheyAreAskedFor) {
+  EXPECT_THAT(AnswerTo("GET /ended?id=7&route=orders&limit=3 HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("{\"ended\":[]}")));
+  EXPECT_EQ(ended_.id, 7u);
+  EXPECT_EQ(ended_.filter.route, "orders");
+  EXPECT_EQ(ended_.limit, 3u);
+  EXPECT_THAT(AnswerTo("GET /ended?state=bridging HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 400 "),
+                    HasSubstr("unknown parameter 'state'; use id, route, reason, peer, limit")));
 }
 
 TEST_F(AdminServerTest, FailuresComeAsTheyAreAskedFor) {

@@ -120,6 +120,9 @@ TEST_F(ForwardedConnectionsTest, TheEndIsALineOfTheLogAndCounted) {
   EXPECT_EQ(ends[0]["duration_ms"], 2000.0);
   EXPECT_EQ(ends[0]["ip_bytes_received"], 300);
   EXPECT_EQ(ends[0]["ip_bytes_sent"], 400);
+  const auto kept = connections_.recent_ends().Find({.id = ForwardedConnections::kFirstId});
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_NE(kept[0].json.find("\"ip_bytes_sent\":400"), std::string::npos) << kept[0].json;
   const TerminationStats& stats = connections_.termination_stats();
   EXPECT_EQ(stats.connections(Reason::kClosedOutgoing), 1u);
   EXPECT_EQ(stats.side(Side::kOutgoing, Reason::kNormal), 1u);

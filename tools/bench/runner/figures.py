@@ -32,6 +32,7 @@ class Figure:
     passthrough: bool = False  # TLS does not end at the proxy
     group: str = GROUP  # the only one that the client offers
     without: tuple = ()
+    scrapes: int = 0  # of its metrics, a second; the same is measured without before
 
 
 def _operations(name, title, mode, *arguments, **more):
@@ -90,6 +91,11 @@ ALL = [
     Figure("paced100", "100 B round trip, 5000/s over 32 connections: latency from the intended send",
            "roundtrip", [P99, P50, P999, CPU_PER_OPERATION, RATE],
            ["--size=100", "--connections=32", "--rate=5000"]),
+    Figure("scraped", "paced100 while /metrics is scraped 10 times a second, beside the same just before without",
+           "roundtrip", [P99, Column("p99_unscraped", "p99 us without"), P50, Column("p50_unscraped", "p50 us without"),
+                         CPU_PER_OPERATION, Column("scrapes_per_second", "scrapes/s")],
+           ["--size=100", "--connections=32", "--rate=5000"], only_tls=True, scrapes=10,
+           without=("haproxy", "nginx", "hitch", "stunnel")),
     _bulk("download", "backend to client, 4 connections"),
     _bulk("upload", "client to backend, 4 connections"),
     Figure("idle", "idle connections",

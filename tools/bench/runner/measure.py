@@ -6,7 +6,9 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
+import urllib.request
 from pathlib import Path
 
 from . import processes
@@ -41,16 +43,20 @@ class Bench:
         """The figure's numbers; raises Failure when there are none to be had."""
         directory = Path(tempfile.mkdtemp(prefix=f"{program.name}-", dir=self.directory))
         port = processes.free_port()
+        admin = processes.free_port() if figure.scrapes else None
+        certificate = self.certificates[figure.certificate]
         if figure.passthrough:
             command = program.passthrough(directory, port, self.backend_port)
+        elif figure.scrapes:
+            command = program.scraped(directory, port, self.backend_port, certificate, admin)
         else:
-            command = program.command(directory, port, self.backend_port, self.certificates[figure.certificate])
+            command = program.command(directory, port, self.backend_port, certificate)
         log_path = directory / "output.log"
         with open(log_path, "w") as log:
             process = processes.start(command, self.cores_of(program), log, cwd=directory)
             try:
                 processes.wait_until_accepting(process, port)
-                found = _Measurement(self, program, figure, process, port).run()
+                found = _Measurement(self, program, figure, process, port, admin).run()
                 if process.poll() is not None:
                     raise Failure(f"ended with status {process.returncode}")
             except Failure as failure:
@@ -62,13 +68,14 @@ class Bench:
 
 
 class _Measurement:
-    def __init__(self, bench, program, figure, process, port):
+    def __init__(self, bench, program, figure, process, port, admin):
         self.bench = bench
         self.options = bench.options
         self.program = program
         self.figure = figure
         self.process = process
         self.port = port
+        self.admin = admin
 
     def run(self):
         # A listening socket says little: nginx has one before it has a worker. Once bytes have gone through, all
@@ -86,8 +93,12 @@ class _Measurement:
         own = self._own_cpu()
         with processes.put_first(self.bench.backend.pid, self.figure.mode == "storm"), \
                 processes.neighbour({self.options.proxy_core}, self.figure.neighbour):
-            report = self._idle() if self.figure.mode == "idle" else self._load(self._arguments())
-        values = values_of(report)
+            if self.figure.mode == "idle":
+                values = values_of(report := self._idle())
+            elif self.figure.scrapes:
+                values = self._scraped(report := self._load(self._arguments()))
+            else:
+                values = values_of(report := self._load(self._arguments()))
         values["threads"] = processes.threads(self.pids)
         # What ran beside the measurement, in cores: nonzero makes latencies doubtful.
         others = processes.machine_busy_seconds() - busy - (self._own_cpu() - own)
@@ -125,6 +136,13 @@ class _Measurement:
         load = self._start_load(arguments)
         return finish(load, 60 + 3 * self.options.seconds)
 
+    def _scraped(self, unscraped):
+        with Scraper(self.admin, self.figure.scrapes, self.options.load_core) as scraper:
+            values = values_of(self._load(self._arguments()))
+        before = unscraped["latency_us"]
+        return {**values, "p50_unscraped": before["p50"], "p99_unscraped": before["p99"],
+                "scrapes_per_second": scraper.per_second()}
+
     def _idle(self):
         time.sleep(0.3)  # For the warm-up's connections to be forgotten.
         base = processes.pss_kib(self.pids, ["Pss"])
@@ -148,6 +166,42 @@ class _Measurement:
                           "kib_per_connection": (after - before) / count,
                           "idle_cpu_us": cpu / elapsed * 1e6}
         return report
+
+
+class Scraper:
+    """Asks for /metrics so many times a second, from a thread on the load generator's core."""
+
+    def __init__(self, port, rate, core):
+        self._port, self._pause, self._core = port, 1 / rate, core
+        self._scrapes, self._failure = 0, None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._began = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+        self._seconds = time.monotonic() - self._began
+
+    def per_second(self):
+        if self._failure is not None:
+            raise Failure(f"/metrics: {self._failure}")
+        return self._scrapes / self._seconds
+
+    def _run(self):
+        os.sched_setaffinity(0, {self._core})
+        try:
+            while not self._over.wait(self._pause):
+                with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
+                    if b"tlsbridge_" not in answer.read():
+                        raise OSError("no metrics")
+                self._scrapes += 1
+        except OSError as failure:
+            self._failure = failure
 
 
 def finish(load, seconds):

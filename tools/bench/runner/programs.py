@@ -59,6 +59,10 @@ class Tlsbridge(Program):
                 "--backend", f"127.0.0.1:{backend}",
                 "--cert", certificate.cert, "--key", certificate.key]
 
+    def scraped(self, directory, port, backend, certificate, admin):
+        """The same, with its metrics at 127.0.0.1:`admin`."""
+        return [*self.command(directory, port, backend, certificate), "--admin-listen", f"127.0.0.1:{admin}"]
+
     def passthrough(self, directory, port, backend):
         config = directory / "tlsbridge.yaml"
         config.write_text(f"""
