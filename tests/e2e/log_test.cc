@@ -119,7 +119,8 @@ TEST_F(LogTest, JsonHasEveryFieldOfAConnection) {
   EXPECT_EQ(line["tls"], "TLSv1.3");
   EXPECT_THAT(line["cipher"].get<std::string>(), HasSubstr("TLS_"));
   EXPECT_EQ(line["resumed"], false);
-  for (const char* time : {"duration_ms", "handshake_ms", "connect_ms"}) {
+  EXPECT_NE(line.value("group", ""), "");
+  for (const char* time : {"duration_ms", "handshake_ms", "connect_ms", "first_byte_ms"}) {
     ASSERT_TRUE(line[time].is_number()) << time;
     EXPECT_GE(line[time], 0) << time;
   }
