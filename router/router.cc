@@ -79,8 +79,7 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   if (status.ok() && predecessor == nullptr) status = listeners_->StartFirst();
   if (!status.ok()) return status;
 
-  kernel_ = std::make_unique<KernelForwarding>(loop_.get(), &folder_);
-  status = kernel_->Commit(live);
+  status = StartKernel(live, predecessor);
   if (!status.ok()) return status;
 
   lifecycle_ = std::make_unique<Lifecycle>(loop_.get(), listeners_.get(), workers_, kernel_.get(),
@@ -121,6 +120,12 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   inherited->CloseRest();
   predecessor_ = std::move(inheritance->predecessor);
   return absl::OkStatus();
+}
+
+absl::Status Router::StartKernel(std::shared_ptr<const LiveConfig> live, Predecessor* predecessor) {
+  kernel_ = std::make_unique<KernelForwarding>(loop_.get(), &folder_);
+  if (predecessor == nullptr) return kernel_->Commit(std::move(live));
+  return kernel_->Await(std::move(live), predecessor->state().kernel, predecessor->TakeKernel());
 }
 
 absl::Status Router::MakeWorkers(const std::shared_ptr<const LiveConfig>& live,
@@ -202,6 +207,7 @@ absl::Status Router::Run() {
   }
   loop_->Run();
   for (auto& worker : workers_) worker->Join();
+  if (!failure_.ok()) return failure_;
   kernel_->Leave();
   answers_->LogSummary();
   return absl::OkStatus();
@@ -209,6 +215,11 @@ absl::Status Router::Run() {
 
 // It is this process's turn.
 void Router::TakeOver() {
+  failure_ = kernel_->TakeOver(predecessor_->last_words());
+  if (!failure_.ok()) {
+    predecessor_->Refuse(failure_);
+    return loop_->Stop();
+  }
   listeners_->Start();
   for (const Admin* admin : {&admin_, &metrics_}) {
     if (admin->server != nullptr) admin->server->Resume();

@@ -98,6 +98,7 @@ class Router {
   void TalkToManager();
   void OnSignal(int signal);
   void Upgrade(absl::AnyInvocable<void(bool, std::string)> done);
+  absl::Status StartKernel(std::shared_ptr<const LiveConfig> live, Predecessor* predecessor);
   void TakeOver();
   void Serve();
   void OnStopped();
@@ -109,7 +110,8 @@ class Router {
   ServiceManager manager_;
   const Confinement confinement_;
   std::vector<std::string> source_files_;
-  std::string sandbox_;  // what of it is in force
+  absl::Status failure_;  // of the take-over
+  std::string sandbox_;   // what of it is in force
   Admission admission_;
   HandshakeLimit handshake_limit_;
   FailureFolder folder_;

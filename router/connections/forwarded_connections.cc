@@ -81,7 +81,8 @@ void ForwardedConnections::OnFlow(const FlowEvent& event) {
   ConnectionRecord& record = forwarded->record;
   if (event.kind == FlowEvent::Kind::kConnected) {
     record.connected_at = loop_->now();
-    forwarded->metrics->connect.Observe(record.connected_at - record.connecting_since);
+    if (!event.flow.was_found)
+      forwarded->metrics->connect.Observe(record.connected_at - record.connecting_since);
     if (forwarded->lease) forwarded->lease.Connected(loop_->common_now());
     return;
   }
@@ -121,6 +122,11 @@ void ForwardedConnections::Begin(const Flow& flow) {
     forwarded->settings = std::move(gone);
   }
 
+  if (flow.was_known) {  // counted by the process before
+    forwarded->received = flow.ip_bytes_from_client;
+    forwarded->sent = flow.ip_bytes_from_backend;
+  }
+
   ConnectionRecord& record = forwarded->record;
   record.id = next_id_++;
   record.peer = ToSocketAddress(flow.original.source, flow.original.source_port);
@@ -132,7 +138,7 @@ void ForwardedConnections::Begin(const Flow& flow) {
   by_id_[record.id] = forwarded;
 
   if (forwarded->route != nullptr) {
-    forwarded->metrics->opened.Add();
+    if (!flow.was_known) forwarded->metrics->opened.Add();
     forwarded->route->state->admission.Count(record.peer, loop_->common_now(), &forwarded->token);
     if (forwarded->route->backends != nullptr) {
       forwarded->lease = forwarded->route->backends->Take(forwarded->backend);

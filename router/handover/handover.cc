@@ -89,6 +89,7 @@ void Handover::SendState() {
   sender_.reset();
   if (absl::IsOutOfRange(status)) status = Refused("");
   if (!status.ok()) return Fail(status, kLastWordsTime);
+  if (step_ == HandoverStep::kYielding) return SendGo();
   Enter(HandoverStep::kAwaiting);
   timer_.ArmAfter(timeout_);
 }
@@ -127,6 +128,13 @@ void Handover::OnReady(const Packet& packet) {
 
 void Handover::OnYielded(uint64_t attempt) {
   if (attempt != attempt_ || step_ != HandoverStep::kYielding) return;
+  SecretBytes last_words = service_->LastWords();
+  if (last_words.size() == 0) return SendGo();
+  sender_ = std::make_unique<StateSender>(std::move(last_words), std::vector<int>());
+  SendState();
+}
+
+void Handover::SendGo() {
   const absl::Status status = channel_->Send({.kind = Packet::Kind::kGo});
   if (!status.ok()) return Fail(Refused("the new process closed the connection"), kLastWordsTime);
   Enter(HandoverStep::kConfirming);

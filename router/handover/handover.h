@@ -42,6 +42,8 @@ class Handover {
     virtual Offer Collect() = 0;
     // Nobody is accepted here any more; `done` runs on this thread once that is so.
     virtual void Yield(absl::AnyInvocable<void()> done) = 0;
+    // What is known only since then, for who goes on; empty: nothing.
+    virtual SecretBytes LastWords() = 0;
     // It failed, be it before or after Yield(): all is as before.
     virtual void Resume() = 0;
     // It is done. `taken` says which of the sockets the successor has.
@@ -85,6 +87,7 @@ class Handover {
   void OnPacket(const Packet& packet);
   void OnReady(const Packet& packet);
   void OnYielded(uint64_t attempt);
+  void SendGo();
   void OnServing();
   void OnTimeout();
   void OnPoll();

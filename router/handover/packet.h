@@ -2,8 +2,9 @@
 //
 //   old: begin   how many bytes and descriptors the state has     new: refused  why; it ends
 //        bytes   some of it, with at most 253 descriptors              ready    it could serve, and
-//        go      nobody accepts here any more                                   takes these sockets
-//                                                                      serving  it does
+//        begin,  the same of what is known only when nobody                     takes these sockets
+//        bytes   accepts here any more, if that is anything
+//        go      nobody does                                           serving  it does
 //
 // Every datagram begins with "TLSH" and the version. Of another version only `refused` is read, so
 // that the reason is heard whichever of them is the newer.

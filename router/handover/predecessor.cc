@@ -51,6 +51,7 @@ absl::StatusOr<std::unique_ptr<Predecessor>> Predecessor::FromEnvironment(
 
 Predecessor::~Predecessor() {
   for (const int fd : processes_) close(fd);
+  for (const int fd : kernel_) close(fd);
 }
 
 absl::Status Predecessor::Receive(InheritedSockets* sockets) {
@@ -83,8 +84,10 @@ absl::Status Predecessor::Receive(InheritedSockets* sockets) {
     status.Update(sockets->AddFromPredecessor(descriptors[i], socket.use, socket.wanted,
                                               socket.owns_path, socket.of_unit));
   }
-  processes_.assign(descriptors.begin() + static_cast<ptrdiff_t>(state_.sockets.size()),
-                    descriptors.end());
+  const auto processes = descriptors.begin() + static_cast<ptrdiff_t>(state_.sockets.size());
+  const auto kernel = descriptors.end() - (state_.kernel ? 2 : 0);
+  processes_.assign(processes, kernel);
+  kernel_.assign(kernel, descriptors.end());
   return status;
 }
 
@@ -118,9 +121,9 @@ absl::Status Predecessor::Ready(EventLoop* loop, const std::vector<bool>& taken,
 void Predecessor::OnReadable() {
   auto received = channel_->Receive();
   if (absl::IsUnavailable(received.status())) return;
-  if (received.ok()) {
-    for (const int fd : received->descriptors) close(fd);
-    if (received->packet.kind != Packet::Kind::kGo) return;
+  if (received.ok() && received->packet.kind != Packet::Kind::kGo) {
+    has_last_words_ = last_words_.Take(*std::move(received)).value_or(false);
+    return;
   }
   // Told so, or the other one is gone, or makes no sense any more: it would have killed this
   // process before it went on itself.

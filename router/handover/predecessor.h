@@ -14,6 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "bridge/event/event_loop.h"
 #include "bridge/event/fd_event.h"
 #include "router/handover/channel.h"
@@ -32,6 +33,8 @@ class Predecessor {
 
   // Process descriptors of state().draining that have one, in their order; the caller's.
   std::vector<int> TakeProcesses() { return std::exchange(processes_, {}); }
+  // Those of state().kernel, if it has one: the table's, and that of news; the caller's.
+  std::vector<int> TakeKernel() { return std::exchange(kernel_, {}); }
   const HandoverState& state() const { return state_; }
 
   // The same, where nothing has been taken from the environment yet; nothing if nobody waits.
@@ -42,6 +45,11 @@ class Predecessor {
   // turn now. Failure: it cannot be heard.
   absl::Status Ready(EventLoop* loop, const std::vector<bool>& taken,
                      absl::AnyInvocable<void()> on_go);
+  // What it knew when it stopped; empty if that is nothing, or it went before it could say so.
+  // From on_go on.
+  absl::Span<const uint8_t> last_words() const {
+    return has_last_words_ ? last_words_.state().span() : absl::Span<const uint8_t>();
+  }
   // It does serve.
   void Serving();
 
@@ -53,6 +61,9 @@ class Predecessor {
   std::unique_ptr<Channel> channel_;  // null once all is said
   HandoverState state_;
   std::vector<int> processes_;
+  std::vector<int> kernel_;
+  StateReceiver last_words_;
+  bool has_last_words_ = false;  // all of them
   std::unique_ptr<FdEvent> readable_;
   absl::AnyInvocable<void()> on_go_;
 };

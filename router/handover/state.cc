@@ -14,6 +14,7 @@ enum Section : uint16_t {
   kSockets = 2,
   kTickets = kMayBeSkipped | 3,
   kRates = kMayBeSkipped | 4,
+  kKernel = 5,  // who does not take it over would end what it forwards
 };
 
 // ---- Writing.
@@ -86,6 +87,13 @@ SecretBytes RatesOf(const HandoverState& state) {
       Put(&body, static_cast<uint64_t>(client.new_in_last_minute), 8);
     }
   }
+  return body;
+}
+
+SecretBytes KernelOf(const HandoverState& state) {
+  SecretBytes body;
+  PutText(&body, state.kernel->table);
+  Put(&body, state.kernel->keep ? 1 : 0, 1);
   return body;
 }
 
@@ -197,6 +205,13 @@ void ReadRates(Reader* in, HandoverState* state) {
   }
 }
 
+void ReadKernel(Reader* in, HandoverState* state) {
+  HandoverState::Kernel kernel;
+  kernel.table = in->Text();
+  kernel.keep = in->Flag();
+  state->kernel = std::move(kernel);
+}
+
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("what was handed over is malformed: ", what));
 }
@@ -204,7 +219,7 @@ absl::Status Malformed(absl::string_view what) {
 }  // namespace
 
 size_t HandoverState::descriptors() const {
-  return sockets.size() +
+  return sockets.size() + (kernel ? 2 : 0) +
          static_cast<size_t>(std::count_if(draining.begin(), draining.end(),
                                            [](const auto& g) { return g.has_fd; }));
 }
@@ -215,6 +230,7 @@ SecretBytes EncodeState(const HandoverState& state) {
   PutSection(&bytes, kSockets, SocketsOf(state));
   if (!state.tickets.empty()) PutSection(&bytes, kTickets, TicketsOf(state));
   if (!state.rates.empty()) PutSection(&bytes, kRates, RatesOf(state));
+  if (state.kernel) PutSection(&bytes, kKernel, KernelOf(state));
   return bytes;
 }
 
@@ -225,10 +241,11 @@ absl::StatusOr<HandoverState> DecodeState(absl::Span<const uint8_t> bytes) {
     bool required;
     bool seen = false;
   };
-  std::array<Known, 4> known = {{{kGenerations, &ReadGenerations, true},
+  std::array<Known, 5> known = {{{kGenerations, &ReadGenerations, true},
                                  {kSockets, &ReadSockets, true},
                                  {kTickets, &ReadTickets, false},
-                                 {kRates, &ReadRates, false}}};
+                                 {kRates, &ReadRates, false},
+                                 {kKernel, &ReadKernel, false}}};
   HandoverState state;
   Reader in(bytes);
   while (!in.at_end()) {

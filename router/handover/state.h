@@ -5,7 +5,7 @@
 // the bit kMayBeSkipped, and otherwise refuses the whole: so a newer process can take over from an
 // older one and, as long as nothing that matters is unknown, an older one from a newer one.
 // Descriptors travel beside the bytes: those of the sockets in their order, then those of the
-// generations that have one.
+// generations that have one, then the kernel table's and that of news.
 //
 // Thread: any; values. Failure: DecodeState() returns a Status that says what is wrong; nothing is
 // believed of a state that is not right to its last byte.
@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,11 +54,19 @@ struct HandoverState {
     std::vector<Admission::Rate> clients;
   };
 
+  // The table by which the kernel forwards. It belongs to one socket, and news of flows comes by
+  // another; both go along.
+  struct Kernel {
+    std::string table;
+    bool keep = false;  // it stays when its owner ends
+  };
+
   uint64_t generation = 1;  // of who takes over
   std::vector<Generation> draining;
   std::vector<Socket> sockets;
   std::vector<Tickets> tickets;
   std::vector<Rates> rates;
+  std::optional<Kernel> kernel;
 
   // How many travel beside it.
   size_t descriptors() const;

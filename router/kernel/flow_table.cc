@@ -30,6 +30,7 @@ void FlowTable::Update(const FlowMessage& message, Entry* entry) {
   Flow& flow = entry->flow;
   if (message.client_bytes) flow.ip_bytes_from_client = message.client_bytes->bytes;
   if (message.backend_bytes) flow.ip_bytes_from_backend = message.backend_bytes->bytes;
+  flow.began_at = FromNanoseconds(message.started, flow.began_at);
   if (!message.tcp_state) return;
   FlowCourse& course = flow.course;
   course.state = *message.tcp_state;
@@ -74,6 +75,54 @@ std::optional<FlowEvent> FlowTable::WentOn(const FlowMessage& message, Entry* en
   return event;
 }
 
+FlowTable::Entry* FlowTable::Begin(const FlowMessage& message, absl::Time now, From from,
+                                   std::vector<FlowEvent>* events) {
+  Flow flow;
+  State state = State::kOpen;
+  if (const auto expected = expected_.find(message.id); expected != expected_.end()) {
+    flow.was_known = true;
+    flow.route = expected->second.value_or("");
+    if (!expected->second) state = State::kRecorded;
+    expected_.erase(expected);
+  } else if (std::optional<std::string> route = owner_(message.original, message.reply)) {
+    flow.route = *std::move(route);
+  } else {
+    return nullptr;
+  }
+  flow.id = message.id;
+  flow.original = message.original;
+  flow.reply = message.reply;
+  flow.began_at = FromNanoseconds(message.started, now);
+  flow.was_found = flow.was_known || from == From::kAnswer;
+  if (state == State::kOpen) {
+    ++open_;
+    opening_.insert(flow.id);
+    ++by_route_[flow.route];
+    // Even what it has carried already.
+    if (message.client_bytes) flow.ip_bytes_from_client = message.client_bytes->bytes;
+    if (message.backend_bytes) flow.ip_bytes_from_backend = message.backend_bytes->bytes;
+    events->push_back({FlowEvent::Kind::kBegan, flow, {}, {}});
+  }
+  Entry& entry = entries_[message.id];
+  entry.flow = std::move(flow);
+  entry.state = state;
+  return &entry;
+}
+
+void FlowTable::Expect(const std::vector<KnownFlow>& flows) {
+  for (const KnownFlow& flow : flows) expected_[flow.id] = flow.route;
+}
+
+std::vector<KnownFlow> FlowTable::Known() const {
+  std::vector<KnownFlow> flows;
+  flows.reserve(entries_.size());
+  for (const auto& [id, entry] : entries_) {
+    flows.push_back({id, entry.state == State::kRecorded ? std::nullopt
+                                                         : std::make_optional(entry.flow.route)});
+  }
+  return flows;
+}
+
 std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time now, From from) {
   std::vector<FlowEvent> events;
   if (vanished_.erase(message.id) > 0 && message.kind == Kind::kDestroy) return events;
@@ -87,23 +136,11 @@ std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time no
     entries_.erase(found);
     found = entries_.end();
   }
-  if (found == entries_.end()) {
-    std::optional<std::string> route = owner_(message.original, message.reply);
-    if (!route) return events;
-    found = entries_.try_emplace(message.id).first;
-    Flow& flow = found->second.flow;
-    flow.id = message.id;
-    flow.route = *std::move(route);
-    flow.original = message.original;
-    flow.reply = message.reply;
-    flow.began_at = FromNanoseconds(message.started, now);
-    ++open_;
-    opening_.insert(flow.id);
-    ++by_route_[flow.route];
-    events.push_back({FlowEvent::Kind::kBegan, flow, {}, {}});
-  }
+  Entry* const known =
+      found != entries_.end() ? &found->second : Begin(message, now, from, &events);
+  if (known == nullptr) return events;
 
-  Entry& entry = found->second;
+  Entry& entry = *known;
   entry.seen = true;
   const bool was_established = entry.flow.course.established;
   if (entry.state != State::kRecorded) Update(message, &entry);
@@ -117,7 +154,7 @@ std::vector<FlowEvent> FlowTable::Take(const FlowMessage& message, absl::Time no
     } else if (std::optional<FlowEvent> event = WentOn(message, &entry)) {
       events.push_back(*std::move(event));
     }
-    entries_.erase(found);
+    entries_.erase(message.id);
     return events;
   }
   const bool is_counted = message.client_bytes || from == From::kAnswer;
@@ -146,6 +183,7 @@ std::vector<FlowEvent> FlowTable::EndDump(absl::Time now) {
     }
     entries_.erase(current);
   }
+  expected_.clear();
   return events;
 }
 

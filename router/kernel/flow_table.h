@@ -27,6 +27,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "router/kernel/flow_end.h"
+#include "router/kernel/known_flows.h"
 #include "router/kernel/netlink/flow_message.h"
 
 namespace tlsbridge::kernel {
@@ -37,6 +38,8 @@ struct Flow {
   netlink::FlowTuple original;
   netlink::FlowTuple reply;
   absl::Time began_at;
+  bool was_known = false;  // to the process that has handed over, which has counted it till then
+  bool was_found = false;  // there before its news: nobody saw how long it took to connect
   FlowCourse course;
   // Of packets with their headers, as far as is known; none where accounting was off.
   std::optional<uint64_t> ip_bytes_from_client;
@@ -76,6 +79,11 @@ class FlowTable {
   std::vector<FlowEvent> Take(const netlink::FlowMessage& message, absl::Time now,
                               From from = From::kEvent);
 
+  // What the process before knew. Until the end of the first dump.
+  void Expect(const std::vector<KnownFlow>& flows);
+  // The same, of this one, for the next.
+  std::vector<KnownFlow> Known() const;
+
   void BeginDump();
   std::vector<FlowEvent> EndDump(absl::Time now);
 
@@ -111,11 +119,15 @@ class FlowTable {
   void Update(const netlink::FlowMessage& message, Entry* entry);
   void Leave(Entry* entry, State state);
   FlowEvent End(Entry* entry, absl::Time now);
+  // Of a flow that is new here; nullptr if it is none of ours.
+  Entry* Begin(const netlink::FlowMessage& message, absl::Time now, From from,
+               std::vector<FlowEvent>* events);
   static std::optional<FlowEvent> WentOn(const netlink::FlowMessage& message, Entry* entry);
 
   Owner owner_;
   absl::flat_hash_map<uint32_t, Entry> entries_;
   absl::flat_hash_map<std::string, size_t> by_route_;
+  absl::flat_hash_map<uint32_t, std::optional<std::string>> expected_;
   std::set<uint32_t> vanished_;  // ended by the last dump; their ends may yet be told
   std::vector<uint32_t> unasked_;
   std::set<uint32_t> opening_;

@@ -22,11 +22,20 @@ constexpr size_t kQuestionsAtOnce = 64;
 absl::StatusOr<std::unique_ptr<FlowWatcher>> FlowWatcher::Create(FlowTable::Owner owner,
                                                                  Observer observer,
                                                                  const Clock* clock,
-                                                                 Options options) {
-  auto events = NetfilterSocket::Open();
-  if (!events.ok()) return events.status();
+                                                                 Options options,
+                                                                 Inherited inherited) {
   auto questions = NetfilterSocket::Open();
   if (!questions.ok()) return questions.status();
+  if (inherited.events != nullptr) {
+    std::unique_ptr<FlowWatcher> watcher(new FlowWatcher(std::move(inherited.events),
+                                                         *std::move(questions), std::move(owner),
+                                                         std::move(observer), clock));
+    watcher->table_.Expect(inherited.flows);
+    watcher->dump_first_ = true;
+    return watcher;
+  }
+  auto events = NetfilterSocket::Open();
+  if (!events.ok()) return events.status();
   (*events)->SetReceiveBuffer(options.receive_buffer_bytes);
   // Without it the same is read, and more.
   (*events)->Filter(FlowFilter()).IgnoreError();
@@ -76,6 +85,10 @@ absl::StatusOr<bool> FlowWatcher::TakeEvents(int most) {
 }
 
 absl::StatusOr<bool> FlowWatcher::Read(int most) {
+  if (dump_first_) {
+    if (absl::Status status = Reconcile(); !status.ok()) return status;
+    return false;
+  }
   absl::StatusOr<bool> more = TakeEvents(most);
   if (!more.ok()) return more;
   // After what came before it, so that nothing old is read after the dump's news.
@@ -95,7 +108,7 @@ absl::Status FlowWatcher::Reconcile() {
     Take(message, FlowTable::From::kAnswer);
   });
   if (!status.ok()) return status;
-  must_reconcile_ = false;
+  must_reconcile_ = dump_first_ = false;
   // A dump makes the kernel look for what has timed out; those are not lost, but told of now.
   absl::StatusOr<bool> taken = TakeEvents(kMostEventsOfADump);
   if (!taken.ok()) return taken.status();

@@ -32,10 +32,17 @@ class FlowWatcher {
     int receive_buffer_bytes = 16 << 20;
   };
 
+  // What goes on from where another process has stopped reading.
+  struct Inherited {
+    std::unique_ptr<NetfilterSocket> events;
+    std::vector<KnownFlow> flows;  // to that process
+  };
+
   // Flows that are there already are told of in the first Read().
   static absl::StatusOr<std::unique_ptr<FlowWatcher>> Create(FlowTable::Owner owner,
                                                              Observer observer, const Clock* clock,
-                                                             Options options);
+                                                             Options options,
+                                                             Inherited inherited = {});
 
   // To be polled for reading.
   int fd() const { return events_->fd(); }
@@ -51,6 +58,9 @@ class FlowWatcher {
   // Asks for flows that a backend has not answered for so long: those that have timed out are then
   // told of. To be called about once a second.
   void AskForOpening(absl::Duration longer_than);
+
+  // Somebody else may have read events: the next Read() makes the table good.
+  void Distrust() { must_reconcile_ = true; }
 
   // Ends an open flow: its next packet either way is answered by a reset. NotFound if there is
   // none.
@@ -74,6 +84,8 @@ class FlowWatcher {
   const Clock* const clock_;  // Not owned.
   FlowTable table_;
   bool must_reconcile_ = true;
+  // What has been read of events was not read by us: only a dump knows how flows began.
+  bool dump_first_ = false;
   uint64_t overflows_ = 0;
 };
 

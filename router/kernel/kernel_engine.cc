@@ -40,10 +40,11 @@ absl::Duration ReconcileEvery(const Plan& plan, absl::Duration longest) {
 
 absl::StatusOr<std::unique_ptr<KernelEngine>> KernelEngine::Start(Source* source, Options options,
                                                                   EventLoop* loop,
-                                                                  Observer* observer) {
+                                                                  Observer* observer,
+                                                                  Inherited inherited) {
   Plan plan = source->PlanNow();
   std::unique_ptr<KernelEngine> engine(new KernelEngine(source, options, loop, observer));
-  if (absl::Status status = engine->Open(plan); !status.ok()) return status;
+  if (absl::Status status = engine->Open(plan, std::move(inherited)); !status.ok()) return status;
   engine->SetPlan(std::move(plan));
   return engine;
 }
@@ -61,13 +62,14 @@ KernelEngine::KernelEngine(Source* source, Options options, EventLoop* loop, Obs
       look_(
           loop, [this] { Look(); }, Timer::Of::kService) {}
 
-absl::Status KernelEngine::Open(const Plan& plan) {
+absl::Status KernelEngine::Open(const Plan& plan, Inherited inherited) {
   owner_ = std::make_shared<FlowOwner>(plan);
   auto watcher = FlowWatcher::Create(
       [owner = owner_](const auto& original, const auto& reply) {
         return owner->Find(original, reply);
       },
-      [this](const FlowEvent& event) { observer_->OnFlow(event); }, &loop_->clock(), {});
+      [this](const FlowEvent& event) { observer_->OnFlow(event); }, &loop_->clock(), {},
+      std::move(inherited.flows));
   if (!watcher.ok()) return watcher.status();
   watcher_ = *std::move(watcher);
   // Before the table, so that no flow begins unseen.
@@ -75,9 +77,13 @@ absl::Status KernelEngine::Open(const Plan& plan) {
   if (const int error = events_->Enable(); error != 0) {
     return KernelError(error, "watching netfilter");
   }
-  auto table = KernelTable::Create(BuildRuleset(plan), {.keep = options_.keep});
+  const bool takes_over = inherited.table != nullptr;
+  auto table = takes_over ? KernelTable::TakeOver(std::move(inherited.table), BuildRuleset(plan),
+                                                  {.keep = options_.keep})
+                          : KernelTable::Create(BuildRuleset(plan), {.keep = options_.keep});
   if (!table.ok()) return table.status();
   table_ = *std::move(table);
+  if (takes_over) gathering_.ArmAfter(absl::ZeroDuration());
   reconciled_at_ = absl::InfinitePast();  // so that flows of a table that was taken over are found
   look_.ArmAfter(options_.look_every);
   return absl::OkStatus();
@@ -130,7 +136,7 @@ void KernelEngine::SetOwner(const Plan& plan) {
 }
 
 void KernelEngine::BackendsChanged(const std::set<std::string>& routes) {
-  if (stopped_) return;
+  if (stopped_ || paused_) return;
   if (changed_.empty()) settling_.ArmAfter(options_.settle);
   changed_.insert(routes.begin(), routes.end());
 }
@@ -155,12 +161,32 @@ void KernelEngine::ChangeNow() {
 
 void KernelEngine::StopTaking() {
   stopped_ = true;
+  if (!paused_) ChangeNow();
+}
+
+void KernelEngine::Pause() {
+  CatchUp();
+  paused_ = true;
+  settling_.Cancel();
+  gathering_.Cancel();
+  look_.Cancel();
+  events_->Disable();
+}
+
+void KernelEngine::Resume() {
+  if (!std::exchange(paused_, false)) return;
+  table_->Distrust();
+  watcher_->Distrust();
+  is_behind_ = true;  // of what changed meanwhile nobody kept count
   ChangeNow();
+  look_.ArmAfter(options_.look_every);
+  gathering_.ArmAfter(absl::ZeroDuration());
 }
 
 size_t KernelEngine::End(const std::function<bool(const Flow&)>& is_wanted,
                          TerminationReason reason) {
   size_t ended = 0;
+  if (paused_) return ended;
   for (const Flow& flow : watcher_->table().Snapshot()) {
     if (is_wanted(flow) && watcher_->Remove(flow.id, reason).ok()) ++ended;
   }
@@ -168,14 +194,16 @@ size_t KernelEngine::End(const std::function<bool(const Flow&)>& is_wanted,
 }
 
 bool KernelEngine::EndOne(uint32_t flow, TerminationReason reason) {
-  return watcher_->Remove(flow, reason).ok();
+  return !paused_ && watcher_->Remove(flow, reason).ok();
 }
 
 void KernelEngine::CatchUp() {
+  if (paused_) return;
   Tell(watcher_->Read(kDatagramsOfACatch).status(), &watch_trouble_told_);
 }
 
 void KernelEngine::Refresh() {
+  if (paused_) return;
   reconciled_at_ = loop_->now();
   Tell(watcher_->Reconcile(), &watch_trouble_told_);
 }

@@ -5,6 +5,10 @@
 // moment; the whole plan where more than that has changed. What the kernel refuses leaves the table
 // as it was, is told of, and tried again each second.
 //
+// Another process can go on with it: Pause() stops all that this one does with the sockets which
+// both have then, until Resume(); or the engine ends here and goes on there, with what Known()
+// says.
+//
 // Thread: the loop's. Owner: the caller; source, loop and observer outlive it. Its end removes the
 // table, unless that is to be kept. Failure: Start(), Prepare() and Commit() return a Status that
 // names the part which the kernel refused; then nothing has changed.
@@ -12,11 +16,13 @@
 
 #include <stddef.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -63,8 +69,15 @@ class KernelEngine {
     virtual std::optional<Route> RouteNow(const std::string& name) = 0;
   };
 
+  // Of a process that hands over.
+  struct Inherited {
+    std::unique_ptr<NetfilterSocket> table;
+    FlowWatcher::Inherited flows;
+  };
+
   static absl::StatusOr<std::unique_ptr<KernelEngine>> Start(Source* source, Options options,
-                                                             EventLoop* loop, Observer* observer);
+                                                             EventLoop* loop, Observer* observer,
+                                                             Inherited inherited = {});
   KernelEngine(const KernelEngine&) = delete;
   KernelEngine& operator=(const KernelEngine&) = delete;
 
@@ -82,6 +95,15 @@ class KernelEngine {
   size_t End(const std::function<bool(const Flow&)>& is_wanted, TerminationReason reason);
   // The same of one; false if it is over.
   bool EndOne(uint32_t flow, TerminationReason reason);
+
+  // That of the table and that of news; they stay the engine's.
+  std::array<int, 2> sockets() const { return {table_->fd(), watcher_->fd()}; }
+  // All news that is there is told of. From now on the engine tells, asks and changes nothing.
+  void Pause();
+  // REQUIRES: the other process has ended, if it had the sockets. What it did to the table is
+  // undone, and what was asked for meanwhile is done, but of flows that were to be ended.
+  void Resume();
+  std::vector<KnownFlow> Known() const { return watcher_->table().Known(); }
 
   // Afterwards there is no table, even of one that is to be kept; no call but the destructor may
   // follow.
@@ -101,7 +123,7 @@ class KernelEngine {
  private:
   KernelEngine(Source* source, Options options, EventLoop* loop, Observer* observer);
 
-  absl::Status Open(const Plan& plan);
+  absl::Status Open(const Plan& plan, Inherited inherited);
   absl::Status Change(Plan plan);
   absl::Status ChangeRoutes(const std::set<std::string>& names);
   void ChangeNow();
@@ -129,6 +151,7 @@ class KernelEngine {
   absl::Time reconciled_at_;
   std::set<std::string> changed_;  // routes, since the table was changed
   bool stopped_ = false;
+  bool paused_ = false;
   bool is_behind_ = false;  // the table is not what the plan says, and the kernel would not have it
   bool table_trouble_told_ = false;
   bool watch_trouble_told_ = false;

@@ -41,9 +41,10 @@ absl::StatusOr<TableStatus> FindTable(const std::string& name, NetfilterSocket* 
   return found;
 }
 
-absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSocket* socket) {
+absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSocket* socket,
+                                          uint32_t own_port) {
   absl::StatusOr<TableStatus> found = FindTable(name, socket);
-  if (!found.ok() || found->owner == 0) return found;
+  if (!found.ok() || found->owner == 0 || found->owner == own_port) return found;
   return absl::AlreadyExistsError(
       absl::StrCat("table '", name, "' belongs to a running process (netlink port ", found->owner,
                    "); stop it, or give this one another table"));
@@ -52,11 +53,17 @@ absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSock
 absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Create(Ruleset rules, Options options) {
   absl::StatusOr<std::unique_ptr<NetfilterSocket>> socket = NetfilterSocket::Open();
   if (!socket.ok()) return socket.status();
+  return TakeOver(*std::move(socket), std::move(rules), options);
+}
+
+absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::TakeOver(
+    std::unique_ptr<NetfilterSocket> socket, Ruleset rules, Options options) {
+  socket->Discard();
   const std::string name = rules.table;
-  absl::StatusOr<TableStatus> found = FindFreeTable(name, socket->get());
+  absl::StatusOr<TableStatus> found = FindFreeTable(name, socket.get(), socket->port());
   if (!found.ok()) return found.status();
   std::unique_ptr<KernelTable> table(
-      new KernelTable(*std::move(socket), kOwner | (options.keep ? kPersist : 0), name));
+      new KernelTable(std::move(socket), kOwner | (options.keep ? kPersist : 0), name));
   table->exists_ = found->exists;
   if (absl::Status status = table->Write(std::move(rules)); !status.ok()) return status;
   return table;
@@ -65,16 +72,22 @@ absl::StatusOr<std::unique_ptr<KernelTable>> KernelTable::Create(Ruleset rules, 
 KernelTable::KernelTable(std::unique_ptr<NetfilterSocket> socket, uint32_t flags, std::string table)
     : socket_(std::move(socket)), flags_(flags), rules_(Empty(std::move(table))) {}
 
+void KernelTable::Distrust() {
+  socket_->Discard();
+  trusted_ = false;
+}
+
 absl::Status KernelTable::Write(Ruleset rules) {
   Batch batch = FullBatch(rules, flags_, exists_);
   if (absl::Status status = socket_->Commit(&batch); !status.ok()) return status;
   exists_ = true;
+  trusted_ = true;
   rules_ = std::move(rules);
   return absl::OkStatus();
 }
 
 absl::Status KernelTable::Check(const Ruleset& rules) {
-  if (exists_) {
+  if (exists_ && trusted_) {
     Batch difference = DifferenceBatch(rules_, rules);
     if (socket_->Try(&difference).ok()) return absl::OkStatus();
   }
@@ -84,6 +97,7 @@ absl::Status KernelTable::Check(const Ruleset& rules) {
 
 absl::Status KernelTable::Apply(Ruleset rules) {
   if (!exists_) return Write(std::move(rules));
+  if (!trusted_) return Rewrite(std::move(rules));
   Batch batch = DifferenceBatch(rules_, rules);
   if (socket_->Commit(&batch).ok()) {
     rules_ = std::move(rules);
@@ -94,7 +108,7 @@ absl::Status KernelTable::Apply(Ruleset rules) {
 
 absl::Status KernelTable::Apply(const RulesetChange& change) {
   Batch batch = DifferenceBatch(change.from, change.to);
-  const bool changed = exists_ && socket_->Commit(&batch).ok();
+  const bool changed = exists_ && trusted_ && socket_->Commit(&batch).ok();
   if (changed) {
     ApplyChange(change, &rules_);
     return absl::OkStatus();

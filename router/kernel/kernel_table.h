@@ -28,6 +28,15 @@ class KernelTable {
   // step: there is no moment without rules. AlreadyExists if a living process owns it.
   static absl::StatusOr<std::unique_ptr<KernelTable>> Create(Ruleset rules, Options options);
 
+  // The same of a table that another process hands over, by the socket that it belongs to. Whatever
+  // it holds is replaced in one step. Failure: it holds what it did.
+  static absl::StatusOr<std::unique_ptr<KernelTable>> TakeOver(
+      std::unique_ptr<NetfilterSocket> socket, Ruleset rules, Options options);
+  // To be handed over; ours still.
+  int fd() const { return socket_->fd(); }
+  // Another process has had the socket: nobody knows what the table holds, until the next Apply().
+  void Distrust();
+
   // Whether the kernel would take `rules`; changes nothing.
   absl::Status Check(const Ruleset& rules);
 
@@ -54,6 +63,7 @@ class KernelTable {
   const uint32_t flags_;
   Ruleset rules_;  // as the kernel has it
   bool exists_ = false;
+  bool trusted_ = true;  // the kernel has rules_
   uint64_t rewrites_ = 0;
 };
 
@@ -63,7 +73,8 @@ struct TableStatus {
   uint32_t owner = 0;  // the port of a living owner's socket; 0: none
 };
 absl::StatusOr<TableStatus> FindTable(const std::string& name, NetfilterSocket* socket);
-// AlreadyExists if a living process owns it.
-absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSocket* socket);
+// AlreadyExists if a living process owns it by another socket than that with `own_port`.
+absl::StatusOr<TableStatus> FindFreeTable(const std::string& name, NetfilterSocket* socket,
+                                          uint32_t own_port = 0);
 
 }  // namespace tlsbridge::kernel

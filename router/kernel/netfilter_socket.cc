@@ -67,6 +67,21 @@ absl::StatusOr<std::unique_ptr<NetfilterSocket>> NetfilterSocket::Open() {
   return made;
 }
 
+absl::StatusOr<std::unique_ptr<NetfilterSocket>> NetfilterSocket::Adopt(int fd) {
+  int protocol = -1;
+  socklen_t length = sizeof(protocol);
+  sockaddr_nl address = {};
+  socklen_t address_length = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &address_length) != 0 ||
+      address.nl_family != AF_NETLINK ||
+      getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0 ||
+      protocol != NETLINK_NETFILTER) {
+    close(fd);
+    return absl::InvalidArgumentError("what was handed over is no socket to netfilter");
+  }
+  return std::unique_ptr<NetfilterSocket>(new NetfilterSocket(fd, address.nl_pid));
+}
+
 NetfilterSocket::NetfilterSocket(int fd, uint32_t port)
     : fd_(fd),
       port_(port),
@@ -150,6 +165,15 @@ absl::StatusOr<absl::Span<const uint8_t>> NetfilterSocket::Receive() {
     for (size_t i = 0; i < taken_; ++i) {
       lengths_[i] = senders[i].nl_pid == 0 ? messages[i].msg_len : 0;
     }
+  }
+}
+
+void NetfilterSocket::Discard() {
+  while (true) {
+    const absl::StatusOr<absl::Span<const uint8_t>> datagram = Receive();
+    // Some were thrown away already: there may be more behind them.
+    if (absl::IsResourceExhausted(datagram.status())) continue;
+    if (!datagram.ok() || datagram->empty()) return;
   }
 }
 

@@ -26,6 +26,9 @@ namespace tlsbridge::kernel {
 class NetfilterSocket {
  public:
   static absl::StatusOr<std::unique_ptr<NetfilterSocket>> Open();
+  // Takes over `fd`, which another process has opened; closes it, too, if it is none of them. While
+  // both have it, one of them at a time may use it.
+  static absl::StatusOr<std::unique_ptr<NetfilterSocket>> Adopt(int fd);
   ~NetfilterSocket();
   NetfilterSocket(const NetfilterSocket&) = delete;
   NetfilterSocket& operator=(const NetfilterSocket&) = delete;
@@ -51,6 +54,8 @@ class NetfilterSocket {
   // The next datagram without waiting: empty once there is none. ResourceExhausted if the kernel
   // has thrown some away. Valid until the next call.
   absl::StatusOr<absl::Span<const uint8_t>> Receive();
+  // Throws away what has come in: answers to what another process has sent.
+  void Discard();
 
   int fd() const { return fd_; }
   uint32_t port() const { return port_; }  // by which the kernel knows it

@@ -189,7 +189,7 @@ std::vector<Obstacle> FindObstacles(const Ruleset& rules, bool keep) {
   return obstacles;
 }
 
-absl::Status CanForward(const Ruleset& rules, bool keep) {
+absl::Status CanForward(const Ruleset& rules, bool keep, uint32_t own_port) {
   std::vector<std::string> blocks;
   for (const Obstacle& obstacle : FindObstacles(rules, keep)) {
     if (obstacle.blocks) blocks.push_back(absl::StrCat(obstacle.what, "; ", obstacle.remedy));
@@ -200,7 +200,7 @@ absl::Status CanForward(const Ruleset& rules, bool keep) {
   }
   const auto socket = NetfilterSocket::Open();
   if (!socket.ok()) return socket.status();
-  return FindFreeTable(rules.table, socket->get()).status();
+  return FindFreeTable(rules.table, socket->get(), own_port).status();
 }
 
 bool TurnAccountingOn() {

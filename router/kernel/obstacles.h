@@ -4,6 +4,8 @@
 // an obstacle, too.
 #pragma once
 
+#include <stdint.h>
+
 #include <string>
 #include <vector>
 
@@ -27,8 +29,8 @@ std::vector<Obstacle> FindObstacles(const Ruleset& rules, bool keep);
 std::vector<Obstacle> FindForwardingOff(const Ruleset& rules);
 
 // OK, or an error that names all that blocks and what to do; also where a running process has a
-// table of this name.
-absl::Status CanForward(const Ruleset& rules, bool keep);
+// table of this name, by another socket than that with `own_port`.
+absl::Status CanForward(const Ruleset& rules, bool keep, uint32_t own_port = 0);
 
 // Turns the counting of bytes and times of connections on, where it may. False if it is off still.
 bool TurnAccountingOn();

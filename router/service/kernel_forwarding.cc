@@ -70,8 +70,8 @@ std::vector<EndpointStatus> KernelForwarding::EndpointsOf(const LiveConfig& live
 kernel::Plan KernelForwarding::MakePlan(const LiveConfig& live,
                                         const kernel::EndpointsOf& endpoints) const {
   kernel::Plan plan = kernel::MakePlan(live.config(), endpoints, loop_->common_now());
-  // The name stays what it was while there is an engine.
-  if (engine_ != nullptr) plan.table = settings_.table;
+  // The name stays what it was while there is a table.
+  if (engine_ != nullptr || inherited_.table != nullptr) plan.table = settings_.table;
   return plan;
 }
 
@@ -126,6 +126,7 @@ void KernelForwarding::OnEjectionsEnd() {
 
 absl::Status KernelForwarding::Prepare(const LiveConfig& live) {
   const Config& config = live.config();
+  if (awaits_) return CheckAwaited(live);
   const auto endpoints = [&](const std::string& route) { return EndpointsOf(live, route); };
   if (engine_ != nullptr) return engine_->Prepare(MakePlan(live, endpoints));
   if (!WantsKernel(config) || config.kernel.unavailable == KernelUnavailable::kProxy) {
@@ -142,13 +143,11 @@ absl::Status KernelForwarding::Commit(std::shared_ptr<const LiveConfig> live) {
   connections_.Adopt(live_);
   const Config& config = live_->config();
   wanted_ = WantsKernel(config);
+  if (awaits_) return absl::OkStatus();
   absl::Status status;
   if (engine_ != nullptr) {
     status = engine_->Commit();
-    if (config.kernel.table != settings_.table || config.kernel.on_exit != settings_.on_exit) {
-      LogEvent(LogLevel::kWarning, "restart_needed")
-          .Text("message", "kernel.table and kernel.on_exit take effect only at a restart");
-    }
+    TellOfSettings();
   } else if (wanted_) {
     status = Start(PlanNow());
   }
@@ -157,14 +156,25 @@ absl::Status KernelForwarding::Commit(std::shared_ptr<const LiveConfig> live) {
   return status;
 }
 
-absl::Status KernelForwarding::Start(const kernel::Plan& plan) {
-  settings_ = live_->config().kernel;
-  absl::Status status = kernel::CanForward(kernel::BuildRuleset(plan), keeps());
+void KernelForwarding::TellOfSettings() const {
+  const KernelSettings& wanted = live_->config().kernel;
+  if (wanted.table == settings_.table && wanted.on_exit == settings_.on_exit) return;
+  LogEvent(LogLevel::kWarning, "restart_needed")
+      .Text("message", "kernel.table and kernel.on_exit take effect only at a restart");
+}
+
+absl::Status KernelForwarding::Start(const kernel::Plan& plan,
+                                     kernel::KernelEngine::Inherited inherited) {
+  const bool takes_over = inherited.table != nullptr;
+  if (!takes_over) settings_ = live_->config().kernel;
+  absl::Status status = kernel::CanForward(kernel::BuildRuleset(plan), keeps(),
+                                           takes_over ? inherited.table->port() : 0);
   if (status.ok()) {
     // Before the first flow, whose bytes would never be counted.
     const bool counts = kernel::TurnAccountingOn();
     diagnosis_ = std::make_unique<KernelDiagnosis>();
-    auto engine = kernel::KernelEngine::Start(this, {.keep = keeps()}, loop_, this);
+    auto engine =
+        kernel::KernelEngine::Start(this, {.keep = keeps()}, loop_, this, std::move(inherited));
     status = engine.status();
     if (status.ok()) {
       engine_ = *std::move(engine);
@@ -185,7 +195,8 @@ absl::Status KernelForwarding::Start(const kernel::Plan& plan) {
   }
   diagnosis_.reset();
   ejection_ends_.Cancel();
-  if (settings_.unavailable == KernelUnavailable::kRefuse) return status;
+  // The program could not go on with what the kernel forwards.
+  if (takes_over || settings_.unavailable == KernelUnavailable::kRefuse) return status;
   std::string why(status.message());
   if (std::exchange(unavailable_, why) != why) {
     LogEvent(LogLevel::kWarning, "kernel_unavailable")
@@ -233,6 +244,87 @@ void KernelForwarding::OnTrouble(const absl::Status& trouble) {
 void KernelForwarding::Look() {
   look_.ArmAfter(kLookEvery);
   if (ending_ == TerminationReason::kNone) diagnosis_->Look(*engine_);
+}
+
+// ---- A hand-over.
+
+std::optional<HandoverState::Kernel> KernelForwarding::Offer(std::vector<int>* descriptors) const {
+  if (engine_ == nullptr) return std::nullopt;
+  for (const int fd : engine_->sockets()) descriptors->push_back(fd);
+  return HandoverState::Kernel{settings_.table, keeps()};
+}
+
+void KernelForwarding::Pause() {
+  if (engine_ != nullptr) engine_->Pause();
+}
+
+SecretBytes KernelForwarding::LastWords() const {
+  SecretBytes words;
+  if (engine_ != nullptr) words.Append(kernel::EncodeFlows(engine_->Known()));
+  return words;
+}
+
+void KernelForwarding::Resume() {
+  if (engine_ == nullptr) return;
+  engine_->Resume();
+  if (ending_ != TerminationReason::kNone) EndAll(ending_);
+}
+
+void KernelForwarding::HandOver() {
+  connections_.Forget();
+  DropEngine();  // the table stays: the other process has its socket
+}
+
+absl::Status KernelForwarding::Await(std::shared_ptr<const LiveConfig> live,
+                                     const std::optional<HandoverState::Kernel>& offered,
+                                     const std::vector<int>& descriptors) {
+  awaits_ = true;
+  live_ = std::move(live);
+  connections_.Adopt(live_);
+  wanted_ = WantsKernel(live_->config());
+  settings_ = live_->config().kernel;
+  if (offered.has_value()) {
+    auto table = kernel::NetfilterSocket::Adopt(descriptors[0]);
+    auto events = kernel::NetfilterSocket::Adopt(descriptors[1]);
+    if (!table.ok()) return table.status();
+    if (!events.ok()) return events.status();
+    inherited_.table = *std::move(table);
+    inherited_.flows.events = *std::move(events);
+    settings_.table = offered->table;
+    settings_.on_exit = offered->keep ? KernelOnExit::kKeep : KernelOnExit::kRemove;
+  }
+  // Later it may write no such thing.
+  if (wanted_) kernel::TurnAccountingOn();
+  return CheckAwaited(*live_);
+}
+
+absl::Status KernelForwarding::CheckAwaited(const LiveConfig& live) const {
+  const bool takes_over = inherited_.table != nullptr;
+  const bool must =
+      WantsKernel(live.config()) && live.config().kernel.unavailable == KernelUnavailable::kRefuse;
+  if (!takes_over && !must) return absl::OkStatus();
+  return kernel::CanForward(
+      kernel::BuildRuleset(
+          MakePlan(live, [&](const std::string& route) { return EndpointsOf(live, route); })),
+      keeps(), takes_over ? inherited_.table->port() : 0);
+}
+
+absl::Status KernelForwarding::TakeOver(absl::Span<const uint8_t> last_words) {
+  awaits_ = false;
+  absl::Status status;
+  if (inherited_.table != nullptr) {
+    // Without them flows are found all the same; some that are over are told of twice.
+    auto flows = kernel::DecodeFlows(last_words);
+    if (flows.ok()) inherited_.flows.flows = *std::move(flows);
+    const kernel::Plan plan = PlanNow();
+    status = Start(plan, std::exchange(inherited_, {}));
+    TellOfSettings();
+  } else if (wanted_) {
+    status = Start(PlanNow());
+  }
+  Watch(nullptr);
+  if (!wanted_) end_engine_.ArmAfter(absl::ZeroDuration());
+  return status;
 }
 
 // ---- The end.

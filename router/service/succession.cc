@@ -19,17 +19,13 @@ absl::StatusOr<std::unique_ptr<Child>> Succession::Launch(int fd) {
 
 void Succession::Begin(Handover::OnOutcome done) {
   auto tell = [this, done = std::move(done)](const Handover::Outcome& outcome) mutable {
+    // Nobody else has the sockets any more.
+    if (!outcome.status.ok()) parts_.kernel->Resume();
     Tell(outcome);
     done(outcome);
   };
   if (!parts_.lifecycle->ready() && !is_done()) {
     Handover::Outcome refused = {absl::AbortedError("the process is ending")};
-    return tell(refused);
-  }
-  if (parts_.kernel->has_table()) {
-    Handover::Outcome refused = {absl::FailedPreconditionError(
-        "the kernel forwards routes by this process's table (forwarding_engine: nftables), which "
-        "is not handed over: restart it instead")};
     return tell(refused);
   }
   handover_.Begin(timeout_, std::move(tell));
@@ -65,6 +61,7 @@ Handover::Service::Offer Succession::Collect() {
     offer.descriptors.push_back(admin.socket->fd());
   }
   parts_.generations->Describe(&offer.state, &offer.descriptors);
+  offer.state.kernel = parts_.kernel->Offer(&offer.descriptors);
   const absl::Time now = parts_.loop->common_now();
   const auto add_rates = [&](const std::string& route, const Admission& admission) {
     std::vector<Admission::Rate> rates = admission.ExportRates(now);
@@ -84,10 +81,14 @@ Handover::Service::Offer Succession::Collect() {
 
 void Succession::Yield(absl::AnyInvocable<void()> done) {
   for (const Admin& admin : admins_) admin.server->Pause();
+  parts_.kernel->Pause();
   parts_.listeners->Pause(
       [loop = parts_.loop, done = std::move(done)]() mutable { loop->Post(std::move(done)); });
 }
 
+SecretBytes Succession::LastWords() { return parts_.kernel->LastWords(); }
+
+// The kernel's part waits until the other process has ended.
 void Succession::Resume() {
   for (const Admin& admin : admins_) admin.server->Resume();
   parts_.listeners->Resume();
@@ -96,6 +97,7 @@ void Succession::Resume() {
 
 void Succession::Leave(const std::vector<bool>& taken, pid_t successor) {
   parts_.manager_talk->HandOver(successor);
+  parts_.kernel->HandOver();
   // Those of admin servers are the last, as Collect() has them.
   std::vector<bool> of_listeners = taken;
   for (auto admin = admins_.rbegin(); admin != admins_.rend(); ++admin) {

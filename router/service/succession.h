@@ -38,7 +38,7 @@ class Succession final : private Handover::Service {
     Lifecycle* lifecycle;
     Reloads* reloads;
     Listeners* listeners;
-    const KernelForwarding* kernel;
+    KernelForwarding* kernel;
     Admission* admission;
     ServiceManager* manager;
     ManagerTalk* manager_talk;
@@ -65,6 +65,7 @@ class Succession final : private Handover::Service {
  private:
   Offer Collect() override;
   void Yield(absl::AnyInvocable<void()> done) override;
+  SecretBytes LastWords() override;
   void Resume() override;
   void Leave(const std::vector<bool>& taken, pid_t successor) override;
 

@@ -26,34 +26,13 @@ constexpr char kSilent[] = "#!/bin/sh\nexec sleep 1000\n";
 // The program that runs is a copy, which is then replaced.
 class HandoverFailures : public HandoverFixture {
  protected:
-  void SetUp() override {
-    HandoverFixture::SetUp();
-    original_ = std::filesystem::canonical(std::getenv("TLSBRIDGE_BINARY"));
-    program_ = dir().PathOf("tlsbridge");
-    Copy();
-    setenv("TLSBRIDGE_BINARY", program_.c_str(), 1);
-  }
-  void TearDown() override {
-    HandoverFixture::TearDown();
-    setenv("TLSBRIDGE_BINARY", original_.c_str(), 1);
-  }
-  void Copy() {
-    unlink(program_.c_str());
-    std::ofstream(program_, std::ios::binary) << std::ifstream(original_, std::ios::binary).rdbuf();
-    ASSERT_EQ(chmod(program_.c_str(), 0755), 0);
-  }
-  // As a package does: the old file lives on as long as somebody runs it. Null: there is none.
-  void Replace(const char* script) {
-    ASSERT_EQ(unlink(program_.c_str()), 0);
-    if (script == nullptr) return;
-    std::ofstream(program_) << script;
-    ASSERT_EQ(chmod(program_.c_str(), 0755), 0);
-  }
+  void Copy() { program_.Copy(); }
+  void Replace(const char* script) { program_.Replace(script); }
   // By the original, whatever lies in its place.
   ProgramResult Ask(const std::vector<std::string>& command) {
-    setenv("TLSBRIDGE_BINARY", original_.c_str(), 1);
+    setenv("TLSBRIDGE_BINARY", program_.original().c_str(), 1);
     ProgramResult said = HandoverFixture::Ask(command);
-    setenv("TLSBRIDGE_BINARY", program_.c_str(), 1);
+    setenv("TLSBRIDGE_BINARY", program_.path().c_str(), 1);
     return said;
   }
   std::string Refusal() {
@@ -61,8 +40,7 @@ class HandoverFailures : public HandoverFixture {
     return refused ? (*refused)["message"].get<std::string>() : "none: " + tlsbridge().Output();
   }
 
-  std::string original_;
-  std::string program_;
+  ReplaceableProgram program_{dir().PathOf("tlsbridge")};
 };
 
 struct Bad {

@@ -75,16 +75,6 @@ TEST_F(KernelLifeTest, ATableThatIsToBeKeptGoesWithItsLastRoute) {
   EXPECT_EQ(OnRouter("nft list tables").output, "");
 }
 
-TEST_F(KernelLifeTest, WhoForwardsByTheKernelDoesNotHandOverAndItsFlowsGoOn) {
-  ASSERT_NO_FATAL_FAILURE(Start(Config({11})));
-  Talk talk = Open();
-  tlsbridge().process().SendSignal(SIGUSR2);
-  const auto refused = tlsbridge().WaitForEvent("restart_refused");
-  ASSERT_TRUE(refused.has_value());
-  EXPECT_THAT((*refused)["message"].get<std::string>(), HasSubstr("restart it instead"));
-  EXPECT_TRUE(talk.Talks());
-}
-
 TEST_F(KernelLifeTest, AReloadThatTheKernelCannotServeChangesNothing) {
   ASSERT_NO_FATAL_FAILURE(Start(WithoutKernel("mail", "")));
   ASSERT_EQ(OnRouter("echo 0 > /proc/sys/net/ipv4/ip_forward").exit_code, 0);

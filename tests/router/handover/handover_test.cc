@@ -82,6 +82,12 @@ class HandoverTest : public ::testing::Test, protected Handover::Service {
     accepts_ = false;
     yielded_ = std::move(done);
   }
+  SecretBytes LastWords() override {
+    EXPECT_FALSE(accepts_);
+    SecretBytes words;
+    words.Append(last_words_);
+    return words;
+  }
   void Resume() override {
     accepts_ = true;
     ++resumed_;
@@ -165,6 +171,7 @@ class HandoverTest : public ::testing::Test, protected Handover::Service {
   int collected_ = 0;
   int resumed_ = 0;
   bool accepts_ = true;
+  std::vector<uint8_t> last_words_;
   absl::AnyInvocable<void()> yielded_;
   std::vector<bool> taken_;
   pid_t left_to_ = 0;
@@ -193,6 +200,40 @@ TEST_F(HandoverTest, GoesItsWayAndLeavesOnlyOnceTheOtherServes) {
   EXPECT_EQ(resumed_, 0);
   Begin();
   EXPECT_THAT(Outcome(), HasSubstr("handed over already"));
+}
+
+TEST_F(HandoverTest, WhatItKnowsAtTheLastGoesBeforeTheWordToGoOnHoweverMuchItIs) {
+  last_words_.assign(1 << 20, 42);
+  Begin();
+  ASSERT_TRUE(Receives());
+  Say(Kind::kReady);
+  SayYielded();
+  StateReceiver receiver;
+  for (bool whole = false; !whole;) {
+    auto received = other_end_->Receive();
+    if (received.ok()) {
+      const auto taken = receiver.Take(*std::move(received));
+      ASSERT_TRUE(taken.ok()) << taken.status();
+      whole = *taken;
+    }
+    EXPECT_EQ(left_to_, 0);
+    Turn();
+  }
+  EXPECT_EQ(receiver.state().span(), absl::MakeConstSpan(last_words_));
+  EXPECT_EQ(other_end_->Receive()->packet.kind, Kind::kGo);
+  Say(Kind::kServing);
+  EXPECT_EQ(left_to_, 4711);
+}
+
+TEST_F(HandoverTest, OneThatDoesNotTakeInWhatIsKnownAtTheLastIsEnded) {
+  last_words_.assign(1 << 20, 42);
+  Begin();
+  ASSERT_TRUE(Receives());
+  Say(Kind::kReady);
+  SayYielded();
+  Advance(Handover::kConfirmTime);
+  EXPECT_TRUE(child_.killed);
+  EXPECT_TRUE(accepts_);
 }
 
 TEST_F(HandoverTest, MoreSocketsThanADatagramHoldsGoInPieces) {

@@ -31,6 +31,7 @@ HandoverState Full() {
   random.secrets[1].old = true;
   state.tickets = {{"orders", random}};
   state.rates = {{"", {{"10.0.0.1", 29'000'000, 3, 4}}}, {"orders", {}}};
+  state.kernel = {.table = "edge", .keep = true};
   return state;
 }
 
@@ -57,7 +58,10 @@ TEST(HandoverState, ComesBackAsItWas) {
   EXPECT_EQ(state->tickets[0].random.secrets[1].bytes[31], 0xCD);
   EXPECT_TRUE(state->tickets[0].random.secrets[1].old);
   EXPECT_EQ(state->rates[0].clients[0].new_in_last_minute, 4);
-  EXPECT_EQ(state->descriptors(), 6u);
+  ASSERT_TRUE(state->kernel.has_value());
+  EXPECT_EQ(state->kernel->table, "edge");
+  EXPECT_TRUE(state->kernel->keep);
+  EXPECT_EQ(state->descriptors(), 8u) << "sockets, a generation, the kernel's two";
 }
 
 TEST(HandoverState, CutAnywhereItIsRefused) {
@@ -67,7 +71,7 @@ TEST(HandoverState, CutAnywhereItIsRefused) {
   for (size_t size = 0; size < bytes.size(); ++size) {
     wholes += DecodeState(absl::MakeConstSpan(bytes).first(size)).ok() ? 1 : 0;
   }
-  EXPECT_EQ(wholes, 2);
+  EXPECT_EQ(wholes, 3);
 }
 
 TEST(HandoverState, ASectionThatMattersAndIsNotKnownIsRefusedWithWhatToDo) {
@@ -81,6 +85,15 @@ TEST(HandoverState, ASectionThatMayBeSkippedIs) {
   std::vector<uint8_t> bytes = BytesOf(Full());
   bytes.insert(bytes.end(), {0x80, 0x77, 0, 0, 0, 1, 42});
   EXPECT_TRUE(DecodeState(bytes).ok()) << WhyNot(bytes);
+}
+
+// A process that would not know what the kernel forwards would end it.
+TEST(HandoverState, TheKernelsTableMustNotBePassedOver) {
+  HandoverState state;
+  state.kernel = {.table = "edge"};
+  const std::vector<uint8_t> bytes = BytesOf(state);
+  HandoverState without;
+  EXPECT_EQ(bytes[BytesOf(without).size()] & kMayBeSkipped >> 8, 0);
 }
 
 TEST(HandoverState, WhatComesTwiceOrIsMissingIsRefused) {

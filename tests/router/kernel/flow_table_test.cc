@@ -37,6 +37,7 @@ FlowTable::Owner Everything() {
 
 std::vector<EventKind> KindsOf(const std::vector<FlowEvent>& events) {
   std::vector<EventKind> kinds;
+  kinds.reserve(events.size());
   for (const FlowEvent& event : events) kinds.push_back(event.kind);
   return kinds;
 }
@@ -274,6 +275,75 @@ TEST(FlowOwnerTest, FindsTheRouteByWhatWasDialledAndWhoAnswers) {
   EXPECT_EQ(find("10.1.1.1", "10.7.1.1", 443, "10.7.1.1", 443), std::nullopt);
   EXPECT_EQ(find("10.1.1.1", "10.7.1.1", 444, "10.7.2.11"), std::nullopt);
   EXPECT_EQ(find("fd00::1", "fd00::2", 80, "fd00::3"), std::nullopt);
+}
+
+// ---- In the next process.
+
+TEST_F(FlowTableTest, WhatAnotherProcessKnewIsNotToldOfAgain) {
+  Bring(1, {TCP_CONNTRACK_ESTABLISHED});
+  Bring(2, {TCP_CONNTRACK_ESTABLISHED, TCP_CONNTRACK_TIME_WAIT});
+  table_.Take(Message(Kind::kUpdate, 2, TCP_CONNTRACK_TIME_WAIT), kNow, FlowTable::From::kAnswer);
+  Bring(3, {TCP_CONNTRACK_ESTABLISHED, TCP_CONNTRACK_TIME_WAIT});  // not recorded yet
+  FlowTable next([](const FlowTuple&, const FlowTuple&) { return std::nullopt; });
+  const auto known = DecodeFlows(EncodeFlows(table_.Known()));
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_EQ(known->size(), 3U);
+  next.Expect(*known);
+
+  next.BeginDump();
+  const auto take = [&next](Kind kind, uint32_t id, uint8_t state, FlowTable::From from) {
+    FlowMessage message = Message(kind, id, state);
+    message.client_bytes = {5, 1320};
+    message.started = 1'000'000'000;
+    return next.Take(message, kNow, from);
+  };
+  const std::vector<FlowEvent> first =
+      take(Kind::kUpdate, 1, TCP_CONNTRACK_ESTABLISHED, FlowTable::From::kAnswer);
+  EXPECT_EQ(KindsOf(first), (std::vector<EventKind>{EventKind::kBegan, EventKind::kConnected}));
+  EXPECT_TRUE(first[0].flow.was_known && first[0].flow.was_found);
+  EXPECT_EQ(first[0].flow.route, "mail") << "of which this table's owner knows nothing";
+  EXPECT_EQ(first[0].flow.ip_bytes_from_client, 1320U);
+  EXPECT_EQ(first[0].flow.began_at, absl::FromUnixSeconds(1));
+  EXPECT_TRUE(take(Kind::kUpdate, 2, TCP_CONNTRACK_TIME_WAIT, FlowTable::From::kAnswer).empty());
+  EXPECT_EQ(next.open(), 1U);
+  EXPECT_EQ(KindsOf(take(Kind::kUpdate, 3, TCP_CONNTRACK_TIME_WAIT, FlowTable::From::kAnswer)),
+            (std::vector<EventKind>{EventKind::kBegan, EventKind::kConnected, EventKind::kEnded}));
+  EXPECT_TRUE(next.EndDump(kNow).empty());
+
+  EXPECT_TRUE(take(Kind::kDestroy, 2, TCP_CONNTRACK_TIME_WAIT, FlowTable::From::kEvent).empty());
+  EXPECT_EQ(KindsOf(take(Kind::kDestroy, 1, TCP_CONNTRACK_CLOSE, FlowTable::From::kEvent)),
+            std::vector<EventKind>{EventKind::kEnded});
+  // A number that is given again is a flow of its own.
+  EXPECT_TRUE(take(Kind::kNew, 2, TCP_CONNTRACK_SYN_SENT, FlowTable::From::kEvent).empty());
+  EXPECT_EQ(next.open(), 0U);
+}
+
+TEST_F(FlowTableTest, OneThatEndsBeforeItsNextProcessLooksHasItsWholeTime) {
+  table_.Expect({{1, "mail"}});
+  table_.BeginDump();
+  table_.EndDump(kNow);
+  table_.Expect({{1, "mail"}});
+  Take(Message(Kind::kUpdate, 1, TCP_CONNTRACK_FIN_WAIT));
+  FlowMessage gone = Message(Kind::kDestroy, 1, TCP_CONNTRACK_TIME_WAIT);
+  gone.started = 1'000'000'000;
+  gone.stopped = 3'000'000'000;
+  EXPECT_EQ(Take(gone), std::vector<EventKind>{EventKind::kEnded});
+  EXPECT_EQ(last_[0].ended_at - last_[0].flow.began_at, absl::Seconds(2));
+}
+
+TEST(KnownFlows, CutOrMadeUpTheyAreRefused) {
+  const std::vector<KnownFlow> flows = {{7, "mail"}, {8, std::nullopt}, {9, "web"}, {10, "mail"}};
+  const std::vector<uint8_t> bytes = EncodeFlows(flows);
+  EXPECT_EQ(*DecodeFlows(bytes), flows);
+  EXPECT_TRUE(DecodeFlows(EncodeFlows({}))->empty());
+  int wholes = 0;  // without the last flows it is a whole, too
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    wholes += DecodeFlows(absl::MakeConstSpan(bytes).first(size)).ok() ? 1 : 0;
+  }
+  EXPECT_EQ(wholes, 4);
+  // Four billion routes in no bytes; a flow of a route that there is not.
+  EXPECT_FALSE(DecodeFlows(std::vector<uint8_t>{255, 255, 255, 255}).ok());
+  EXPECT_FALSE(DecodeFlows(std::vector<uint8_t>{0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1}).ok());
 }
 
 }  // namespace

@@ -1,8 +1,12 @@
 // The engine on a loop, with real connections.
 #include "router/kernel/kernel_engine.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -17,8 +21,8 @@ using Kind = FlowEvent::Kind;
 using Reason = TerminationReason;
 
 class KernelEngineTest : public testing::NamespaceTest,
-                         private KernelEngine::Observer,
-                         private KernelEngine::Source {
+                         protected KernelEngine::Observer,
+                         protected KernelEngine::Source {
  protected:
   void SetUp() override {
     NamespaceTest::SetUp();
@@ -195,6 +199,97 @@ TEST_F(KernelEngineTest, WhatTheKernelRefusesIsToldOnceAndTriedAgain) {
   plan_ = good;
   ASSERT_TRUE(Await([this] { return troubles_.size() == 2; }));
   EXPECT_TRUE(troubles_[1].ok());
+}
+
+// ---- Another process goes on: here another engine, which has the same sockets.
+
+class KernelEngineHandOver : public KernelEngineTest {
+ protected:
+  KernelEngine::Inherited Sockets() {
+    KernelEngine::Inherited inherited;
+    inherited.table = *NetfilterSocket::Adopt(fcntl(engine_->sockets()[0], F_DUPFD_CLOEXEC, 0));
+    inherited.flows.events =
+        *NetfilterSocket::Adopt(fcntl(engine_->sockets()[1], F_DUPFD_CLOEXEC, 0));
+    inherited.flows.flows = engine_->Known();
+    return inherited;
+  }
+  absl::Status GoOn(KernelEngine::Inherited inherited) {
+    auto engine = KernelEngine::Start(this, {}, loop_.get(), this, std::move(inherited));
+    if (!engine.ok()) return engine.status();
+    next_ = *std::move(engine);
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<KernelEngine> next_;
+};
+
+TEST_F(KernelEngineHandOver, TheNextOneHasTheTableAndTellsOfEachFlowThatIsNotRecorded) {
+  Topology::Talk over = net_->Connect("10.7.1.1", 443);
+  over.client.EndWrite();
+  over.server.EndWrite();
+  Topology::Talk open = net_->Connect("10.7.1.1", 443);
+  ASSERT_TRUE(Await([this] { return Count(Kind::kEnded) == 1 && Count(Kind::kConnected) == 2; }));
+  flows_.clear();
+  engine_->Pause();
+  // From here on nobody reads, until the next one does.
+  Topology::Talk meanwhile = net_->Connect("10.7.1.1", 443);
+  ASSERT_GE(meanwhile.backend, 0);
+  engine_->CatchUp();
+  engine_->Refresh();
+  EXPECT_TRUE(flows_.empty());
+  for (Backend& before : plan_.routes[0].backends) before.serving = false;
+  plan_.routes[0].backends.push_back(At(13));
+  ASSERT_TRUE(GoOn(Sockets()).ok());
+  engine_.reset();
+  ASSERT_TRUE(Await([this] { return Count(Kind::kConnected) == 2; }));
+  EXPECT_EQ(Count(Kind::kBegan), 2U);
+  EXPECT_EQ(next_->flows().open_of("mail"), 2U);
+  EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, 2);
+  for (Topology::Talk* talk : {&open, &meanwhile}) {
+    EXPECT_TRUE(talk->client.Send("ping"));
+    EXPECT_EQ(talk->server.Receive(), "ping");
+  }
+  next_.reset();
+  EXPECT_NE(testing::RunCommand("nft list table inet tlsbridge").exit_code, 0);
+}
+
+TEST_F(KernelEngineHandOver, OneThatFailsLeavesTheTableToTheFirstWhateverItDid) {
+  Topology::Talk open = net_->Connect("10.7.1.1", 443);
+  ASSERT_TRUE(Await([this] { return Count(Kind::kConnected) == 1; }));
+  engine_->Pause();
+  engine_->BackendsChanged({"mail"});
+  EXPECT_FALSE(engine_->EndOne(flows_[0].flow.id, Reason::kMaxLifetime));
+  const Plan good = plan_;
+  plan_.routes[0].backends = {At(13)};
+  ASSERT_TRUE(GoOn(Sockets()).ok());
+  next_.reset();
+  plan_ = good;
+  plan_.routes[0].backends = {At(12)};  // news that came meanwhile
+  engine_->Resume();
+  EXPECT_EQ(engine_->rewrites(), 1U);
+  EXPECT_EQ(net_->Connect("10.7.1.1", 443).backend, 1);
+  EXPECT_TRUE(open.client.Send("ping"));
+  EXPECT_EQ(open.server.Receive(), "ping");
+  flows_.clear();
+  open.client.EndWrite();
+  open.server.EndWrite();
+  EXPECT_TRUE(Await([this] { return Count(Kind::kEnded) > 0; }));
+}
+
+TEST_F(KernelEngineHandOver, OneWhoseRulesTheKernelRefusesChangesNothing) {
+  engine_->Pause();
+  const Plan good = plan_;
+  plan_.table = std::string(300, 'x');
+  EXPECT_FALSE(GoOn(Sockets()).ok());
+  plan_ = good;
+  EXPECT_GE(net_->Connect("10.7.1.1", 443).backend, 0);
+  engine_->Resume();
+  EXPECT_GE(net_->Connect("10.7.1.1", 443).backend, 0);
+}
+
+TEST_F(KernelEngineHandOver, WhatIsNoSocketToNetfilterIsNotTakenOver) {
+  EXPECT_FALSE(NetfilterSocket::Adopt(open("/dev/null", O_RDONLY | O_CLOEXEC)).ok());
+  EXPECT_FALSE(NetfilterSocket::Adopt(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)).ok());
 }
 
 TEST_F(KernelEngineTest, ItsEndRemovesTheTable) {
