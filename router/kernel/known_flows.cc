@@ -24,7 +24,7 @@ uint32_t TakeNumber(absl::Span<const uint8_t>* bytes, size_t size) {
 }
 
 absl::Status Malformed() {
-  return absl::InvalidArgumentError("what was handed over of kernel flows is malformed");
+  return absl::InvalidArgumentError("malformed hand-over: the kernel flows");
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ absl::StatusOr<std::unique_ptr<NetfilterSocket>> NetfilterSocket::Adopt(int fd) 
       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0 ||
       protocol != NETLINK_NETFILTER) {
     close(fd);
-    return absl::InvalidArgumentError("what was handed over is no socket to netfilter");
+    return absl::InvalidArgumentError("invalid hand-over: expected a socket to netfilter");
   }
   return std::unique_ptr<NetfilterSocket>(new NetfilterSocket(fd, address.nl_pid));
 }

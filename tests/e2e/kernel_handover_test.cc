@@ -146,7 +146,7 @@ TEST_F(KernelHandover, OneThatFailsLeavesTheTableToTheOldOneWhateverItDidToIt) {
   kill(serving_, SIGUSR2);
   const auto refused = tlsbridge().WaitForEvent("restart_refused");
   ASSERT_TRUE(refused.has_value()) << tlsbridge().Output();
-  EXPECT_THAT((*refused)["message"].get<std::string>(), HasSubstr("the new process has gone"));
+  EXPECT_THAT((*refused)["message"].get<std::string>(), HasSubstr("the new process exited"));
   const auto vandal = tlsbridge().WaitForEvent("vandal");
   ASSERT_TRUE(vandal.has_value());
   EXPECT_EQ((*vandal)["error"], 0) << "it could";
