@@ -24,7 +24,8 @@ std::vector<std::string> Texts(const std::vector<SocketAddress>& addresses) {
 const char* EndpointStateName(const EndpointStatus& endpoint, absl::Time now) {
   if (!endpoint.healthy) return "unhealthy";
   if (endpoint.ejected_until > now) return "ejected";
-  return endpoint.drain ? "draining" : "good";
+  if (endpoint.drain) return "draining";
+  return endpoint.failing ? "failing" : "good";
 }
 
 bool operator==(const ResolvedEndpoint& a, const ResolvedEndpoint& b) {
@@ -344,6 +345,8 @@ std::vector<EndpointStatus> BackendPool::Endpoints(absl::Time now) const {
   std::vector<EndpointStatus> result;
   for (const Member& member : members_) {
     const EndpointState& endpoint = *member.endpoint;
+    const absl::Time spared_since = endpoint.ejection.spared_since();
+    const bool failing = spared_since < absl::InfiniteFuture();
     result.push_back({.id = endpoint.id,
                       .name = endpoint.name,
                       .backend = *sources_[member.source].name,
@@ -353,12 +356,14 @@ std::vector<EndpointStatus> BackendPool::Endpoints(absl::Time now) const {
                       .drain = sources_[member.source].drain,
                       .healthy = endpoint.healthy,
                       .ejected_until = endpoint.ejection.until(),
+                      .failing = failing,
                       .connections = endpoint.connections.load(std::memory_order_relaxed),
                       .leases = endpoint.leases,
                       .failures = endpoint.failures,
                       .since = endpoint.ejection.ejected(now)
                                    ? endpoint.changed_at
-                                   : std::max(endpoint.changed_at, endpoint.ejection.until()),
+                                   : std::max({endpoint.changed_at, endpoint.ejection.until(),
+                                               failing ? spared_since : absl::InfinitePast()}),
                       .last_error = endpoint.last_error,
                       .last_error_at = endpoint.last_error_at});
   }

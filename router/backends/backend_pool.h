@@ -50,15 +50,17 @@ struct EndpointStatus {
   bool drain = false;
   bool healthy = true;
   absl::Time ejected_until = absl::InfinitePast();
+  bool failing = false;  // would be ejected, if there were others
   int64_t connections = 0;
   int64_t leases = 0;    // ever
   int64_t failures = 0;  // ever
-  // When it became what it is: good, unhealthy or ejected; the infinite past: it always was.
+  // When it became what it is: good, failing, unhealthy or ejected; the infinite past: it always
+  // was.
   absl::Time since = absl::InfinitePast();
   std::string last_error;  // of a connection or a check; empty for none
   absl::Time last_error_at = absl::InfinitePast();
 };
-// "good", "unhealthy", "ejected" or "draining".
+// "good", "failing", "unhealthy", "ejected" or "draining".
 const char* EndpointStateName(const EndpointStatus& endpoint, absl::Time now);
 
 class BackendPool : public std::enable_shared_from_this<BackendPool> {

@@ -25,7 +25,9 @@ class EjectionState {
 
   bool ejected(absl::Time now) const { return now < until_; }
   absl::Time until() const { return until_; }  // the past, if it never was ejected
-  int failures() const { return failures_; }   // in a row
+  // Since when it would be out if it might be; the infinite future: it would not.
+  absl::Time spared_since() const { return spared_since_; }
+  int failures() const { return failures_; }  // in a row
 
  private:
   int failures_ = 0;
@@ -34,6 +36,7 @@ class EjectionState {
   bool on_probation_ = false;  // or still out
   bool missed_ = false;        // no success since it was taken out
   absl::Time until_ = absl::InfinitePast();
+  absl::Time spared_since_ = absl::InfiniteFuture();
 };
 
 }  // namespace tlsbridge

@@ -185,6 +185,9 @@ void WriteBackends(const std::vector<Series>& all, absl::Time common_now, Exposi
   each("tlsbridge_backend_ejected", Type::kGauge,
        "Whether the backend is ejected: it gets no connections for a while, since too many failed.",
        [common_now](const EndpointStatus& status) { return status.ejected_until > common_now; });
+  each("tlsbridge_backend_failing", Type::kGauge,
+       "Whether the backend is in use though it would be ejected, if enough others were left.",
+       [](const EndpointStatus& status) { return status.failing; });
   each("tlsbridge_backend_draining", Type::kGauge, "Whether the configuration drains the backend.",
        [](const EndpointStatus& status) { return status.drain; });
   each("tlsbridge_backend_connections", Type::kGauge, "Connections to the backend now.",

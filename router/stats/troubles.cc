@@ -23,11 +23,12 @@ constexpr char kExpiresSoon[] = "expires_soon";
 constexpr char kNoGoodBackend[] = "no_good_backend";
 constexpr char kBackendUnhealthy[] = "backend_unhealthy";
 constexpr char kBackendEjected[] = "backend_ejected";
+constexpr char kBackendFailing[] = "backend_failing";
 constexpr char kLimitHit[] = "limit_hit";
 constexpr char kLogLinesLost[] = "log_lines_lost";
-constexpr const char* kKinds[] = {kDraining,       kRouteDown,   kReloadRefused, kRenewalRefused,
-                                  kExpired,        kExpiresSoon, kNoGoodBackend, kBackendUnhealthy,
-                                  kBackendEjected, kLimitHit,    kLogLinesLost};
+constexpr const char* kKinds[] = {
+    kDraining,      kRouteDown,        kReloadRefused,  kRenewalRefused, kExpired,  kExpiresSoon,
+    kNoGoodBackend, kBackendUnhealthy, kBackendEjected, kBackendFailing, kLimitHit, kLogLinesLost};
 
 // For how long lines that were lost are news.
 constexpr absl::Duration kLossIsNews = absl::Minutes(10);
@@ -107,24 +108,29 @@ void AddBackends(const Service& service, std::vector<Trouble>* all) {
       if (endpoint.drain) continue;
       ++wanted;
       const bool ejected = endpoint.ejected_until > service.common_now;
-      if (endpoint.healthy && !ejected) continue;
+      if (endpoint.healthy && !ejected && !endpoint.failing) continue;
       ++bad;
       const absl::Time bad_since = service.WallOf(endpoint.since);
       since = std::max(since, bad_since);
       const std::string last =
           endpoint.last_error.empty() ? "" : absl::StrCat("; last error: ", endpoint.last_error);
-      all->push_back(
-          {endpoint.healthy ? kBackendEjected : kBackendUnhealthy,
-           absl::StrCat(route->settings->name, ": ", endpoint.name), bad_since,
-           absl::StrCat(endpoint.healthy ? "ejected: it gets no connections, since too many failed"
-                                         : "its health checks fail",
-                        last),
-           "check the backend; it is used again once it answers"});
+      const char* const kind = !endpoint.healthy ? kBackendUnhealthy
+                               : ejected         ? kBackendEjected
+                                                 : kBackendFailing;
+      const char* const what = !endpoint.healthy ? "its health checks fail"
+                               : ejected ? "ejected: it gets no connections, since too many failed"
+                                         : "connections to it fail; it is not ejected, since too "
+                                           "few others are left";
+      all->push_back({kind, absl::StrCat(route->settings->name, ": ", endpoint.name), bad_since,
+                      absl::StrCat(what, last),
+                      endpoint.healthy && !ejected
+                          ? "check the backend; clients of the route fail meanwhile"
+                          : "check the backend; it is used again once it answers"});
     }
     if (wanted > 0 && bad == wanted) {
       all->push_back(
           {kNoGoodBackend, route->settings->name, since,
-           absl::StrCat("all ", wanted, " backends are unhealthy or ejected"),
+           absl::StrCat("all ", wanted, " backends are unhealthy, ejected or failing"),
            "check the backends; clients of the route fail, or are sent to an unhealthy one"});
     } else if (wanted == 0) {
       all->push_back({kNoGoodBackend, route->settings->name, absl::InfinitePast(),

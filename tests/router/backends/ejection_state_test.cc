@@ -29,6 +29,24 @@ TEST(EjectionState, OnlyFailuresInARowCount) {
   EXPECT_EQ(EjectAt(&state, kStart, 3), absl::Seconds(10));
 }
 
+TEST(EjectionState, OneThatMayNotBeEjectedIsKnownToFailUntilItDoesNot) {
+  EjectionState state;
+  const auto fail = [&state](absl::Time now) {
+    EXPECT_FALSE(state.OnFailure(kSettings, now, /*may_eject=*/false));
+  };
+  fail(kStart);
+  fail(kStart);
+  EXPECT_EQ(state.spared_since(), absl::InfiniteFuture());
+  fail(kStart + absl::Seconds(1));
+  fail(kStart + absl::Seconds(2));
+  EXPECT_EQ(state.spared_since(), kStart + absl::Seconds(1));
+  state.OnSuccess(kStart + absl::Seconds(3));
+  EXPECT_EQ(state.spared_since(), absl::InfiniteFuture());
+  for (int i = 0; i < 3; ++i) fail(kStart + absl::Seconds(4));
+  EXPECT_TRUE(state.OnFailure(kSettings, kStart + absl::Seconds(5), /*may_eject=*/true));
+  EXPECT_EQ(state.spared_since(), absl::InfiniteFuture()) << "it is out";
+}
+
 TEST(EjectionState, AfterItsTimeTheFirstFailureEjectsForTwiceAsLongUpToTheLongest) {
   EjectionState state;
   absl::Time now = kStart;

@@ -45,7 +45,12 @@ class StatusJsonTest : public ::testing::Test {
   void Serve() {
     Config config;
     config.routes = {route_};
-    live_ = *LiveConfig::Assemble(std::move(config), {tls_}, nullptr, kCommon);
+    std::vector<RouteTls> tls = {tls_};
+    for (const Route& other : others_) {
+      config.routes.push_back(other);
+      tls.emplace_back();
+    }
+    live_ = *LiveConfig::Assemble(std::move(config), std::move(tls), nullptr, kCommon);
     service_.live = live_.get();
   }
   void AddCertificate(absl::Duration left, const std::string& problem = "") {
@@ -70,6 +75,7 @@ class StatusJsonTest : public ::testing::Test {
   }
 
   Route route_;
+  std::vector<Route> others_;  // beside it
   RouteTls tls_;
   std::shared_ptr<const LiveConfig> live_;
   RecentFailures failures_;
@@ -134,6 +140,28 @@ TEST_F(StatusJsonTest, ABackendThatFailsIsToldWithSinceWhenAndWhy) {
   EXPECT_THAT(Kinds(), ElementsAre("no_good_backend", "backend_unhealthy", "backend_unhealthy"));
 }
 
+TEST_F(StatusJsonTest, ABackendThatIsUsedThoughItFailsIsATrouble) {
+  route_.backends.resize(1);
+  Serve();
+  const auto dial = [this](bool fails) {
+    BackendPool::Lease lease = backends().Pick({}, {}, kCommon, 0);
+    ASSERT_TRUE(lease);
+    if (fails) return lease.Failed(ECONNREFUSED, kCommon - absl::Minutes(1));
+    lease.Connected(kCommon);
+  };
+  for (int i = 1; i < route_.ejection.after_failures; ++i) dial(/*fails=*/true);
+  EXPECT_THAT(Kinds(), ElementsAre());
+  dial(/*fails=*/true);
+  EXPECT_THAT(Kinds(), ElementsAre("no_good_backend", "backend_failing"));
+  const json status = Status();
+  EXPECT_THAT(std::string(status["problems"][1]["message"]), HasSubstr("ECONNREFUSED"));
+  EXPECT_EQ(status["problems"][1]["since"], "2027-01-15T07:59:00.000Z");
+  EXPECT_EQ(status["routes"][0]["backends"][0]["state"], "failing");
+  dial(/*fails=*/false);
+  EXPECT_THAT(Kinds(), ElementsAre());
+  EXPECT_EQ(Status()["routes"][0]["backends"][0]["state"], "good");
+}
+
 TEST_F(StatusJsonTest, ALimitIsATroubleForAMinute) {
   failures_.Count(Reason::kRouteLimit, true, kWall - absl::Seconds(59));
   EXPECT_THAT(Kinds(), ElementsAre("limit_hit"));
@@ -189,7 +217,13 @@ class WholeStatusTest : public StatusJsonTest {
     tls_.down = "orders.crt: is no PEM";
     failures_.Count(Reason::kGlobalLimit, true, kWall);
     route_.ejection.keep_fraction = 0;
+    Route other = {.name = "billing"};
+    other.backends.push_back({{.socket = *SocketAddress::Parse("127.0.0.1:82")}});
+    others_ = {other};
     Serve();
+    for (int i = 0; i < other.ejection.after_failures; ++i) {
+      live_->ByName("billing")->backends->Pick({}, {}, kCommon, 0).Failed(ECONNREFUSED, kCommon);
+    }
     backends().OnCheckFailed(Endpoint(0), "no answer", kCommon);
     backends().SetHealthy(Endpoint(0), false, kCommon);
     const std::vector<EndpointId> bad = {Endpoint(0)};

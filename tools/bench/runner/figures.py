@@ -92,7 +92,7 @@ ALL = [
            "roundtrip", [P99, P50, P999, CPU_PER_OPERATION, RATE],
            ["--size=100", "--connections=32", "--rate=5000"]),
     Figure("scraped", "paced100 while /metrics is scraped 10 times a second, beside the same just before without",
-           "roundtrip", [P99, Column("p99_unscraped", "p99 us without"), P50, Column("p50_unscraped", "p50 us without"),
+           "roundtrip", [P99, Column("p99_unscraped", "p99 alone"), P50, Column("p50_unscraped", "p50 alone"),
                          CPU_PER_OPERATION, Column("scrapes_per_second", "scrapes/s")],
            ["--size=100", "--connections=32", "--rate=5000"], only_tls=True, scrapes=10,
            without=("haproxy", "nginx", "hitch", "stunnel")),
