@@ -130,7 +130,9 @@ void AddBackends(const Service& service, std::vector<Trouble>* all) {
     if (wanted > 0 && bad == wanted) {
       all->push_back(
           {kNoGoodBackend, route->settings->name, since,
-           absl::StrCat("all ", wanted, " backends are unhealthy, ejected or failing"),
+           wanted == 1
+               ? "its only backend is unhealthy, ejected or failing"
+               : absl::StrCat("all ", wanted, " backends are unhealthy, ejected or failing"),
            "check the backends; clients of the route fail, or are sent to an unhealthy one"});
     } else if (wanted == 0) {
       all->push_back({kNoGoodBackend, route->settings->name, absl::InfinitePast(),

@@ -147,10 +147,11 @@ absl::Status CheckCipherNames(absl::string_view list) {
     });
     if (known != ciphers.end() && IsForwardSecret(*known)) continue;
     if (known != ciphers.end()) {
-      return Refuse("ciphers",
-                    absl::StrCat("\"", name,
-                                 "\" is not forward secret: an attacker who obtains the private key can "
-                                 "decrypt recorded traffic; use an ECDHE cipher"));
+      return Refuse(
+          "ciphers",
+          absl::StrCat("\"", name,
+                       "\" is not forward secret: an attacker who obtains the private key can "
+                       "decrypt recorded traffic; use an ECDHE cipher"));
     }
     std::vector<std::string> allowed;
     for (const SSL_CIPHER* cipher : ciphers) {

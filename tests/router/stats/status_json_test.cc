@@ -154,6 +154,7 @@ TEST_F(StatusJsonTest, ABackendThatIsUsedThoughItFailsIsATrouble) {
   dial(/*fails=*/true);
   EXPECT_THAT(Kinds(), ElementsAre("no_good_backend", "backend_failing"));
   const json status = Status();
+  EXPECT_EQ(status["problems"][0]["message"], "its only backend is unhealthy, ejected or failing");
   EXPECT_THAT(std::string(status["problems"][1]["message"]), HasSubstr("ECONNREFUSED"));
   EXPECT_EQ(status["problems"][1]["since"], "2027-01-15T07:59:00.000Z");
   EXPECT_EQ(status["routes"][0]["backends"][0]["state"], "failing");
