@@ -1,8 +1,11 @@
 #include "router/yaml/object.h"
 
+#include <algorithm>
+
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "router/yaml/nearest.h"
 
 namespace tlsbridge::yaml {
 
@@ -17,12 +20,20 @@ const Key* ObjectType::Find(absl::string_view name) const {
   return nullptr;
 }
 
+std::string ObjectType::MappingFor(const Node& node) const {
+  if (node.kind != Node::Kind::kScalar || node.text.empty()) return "";
+  const auto key =
+      std::find_if(keys_.begin(), keys_.end(), [](const Key& one) { return one.required; });
+  if (key == keys_.end()) return "";
+  return absl::StrCat("{", key->name, ": ", Quoted(node.text), "}");
+}
+
 void ObjectType::ReadKeys(const Node& node, const std::string& path, Reading* reading,
                           void* target) const {
   if (node.kind != Node::Kind::kMap) {
     reading->Add(node.mark, path,
                  absl::StrCat("expected a mapping with the keys ", absl::StrJoin(names_, ", "),
-                              ", not ", KindName(node)));
+                              ", not ", KindName(node), WriteInstead(MappingFor(node))));
     reading->NoteMalformed(path);
     return;
   }

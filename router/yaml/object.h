@@ -76,6 +76,8 @@ class ObjectType {
 
   void ReadKeys(const Node& node, const std::string& path, Reading* reading, void* target) const;
   Json KeysSchema(const void* defaults) const;
+  // The mapping that a value in its place was probably meant to be; empty for none.
+  std::string MappingFor(const Node& node) const;
 
  private:
   const Key* Find(absl::string_view name) const;
@@ -95,6 +97,7 @@ class ObjectOf : public TypeOf<T>, public ObjectType {
     const T defaults{};
     return KeysSchema(&defaults);
   }
+  std::string MeantBy(const Node& node) const override { return MappingFor(node); }
   const ObjectType* object() const override { return this; }
 
  protected:

@@ -26,11 +26,8 @@ constexpr size_t kLongestText = 4096;
 // "a list", "a mapping of keys", ...
 absl::string_view KindName(const Node& node);
 
-// The one that looks like a slip of `word`; empty for none.
-std::string Nearest(absl::string_view word, const std::vector<std::string>& allowed);
-
-// "; did you mean 'x'?" or nothing.
-std::string DidYouMean(absl::string_view word, const std::vector<std::string>& allowed);
+// "; write x", or nothing for nothing.
+std::string WriteInstead(absl::string_view meant);
 
 class ObjectType;
 
@@ -49,6 +46,8 @@ class Type {
   virtual Json Write(const void* value) const = 0;
   // Of the type itself or of a list's items, if they have keys.
   virtual const ObjectType* object() const { return nullptr; }
+  // What a value in its place was probably meant to be; empty for none.
+  virtual std::string MeantBy(const Node& /*node*/) const { return ""; }
   virtual bool is_list() const { return false; }
 };
 
@@ -138,13 +137,18 @@ class ListType : public TypeOf<std::vector<T>> {
   }
   const ObjectType* object() const override { return item_->object(); }
   bool is_list() const override { return true; }
+  std::string MeantBy(const Node& node) const override {
+    const std::string item = item_->MeantBy(node);
+    return item.empty() ? "" : absl::StrCat("[", item, "]");
+  }
 
  protected:
   void ReadInto(const Node& node, const std::string& path, Reading* reading,
                 std::vector<T>* target) const override {
     if (node.kind != Node::Kind::kList) {
       reading->Add(node.mark, path,
-                   absl::StrCat("expected ", Describe(), ", not ", KindName(node)));
+                   absl::StrCat("expected ", Describe(), ", not ", KindName(node),
+                                WriteInstead(MeantBy(node))));
       return;
     }
     if (node.items.size() < least_) {

@@ -13,6 +13,7 @@
 #include "bridge/socket_address.h"
 #include "router/config/cidr.h"
 #include "router/config/config.h"
+#include "router/yaml/nearest.h"
 #include "router/yaml/type.h"
 
 namespace tlsbridge::yaml {

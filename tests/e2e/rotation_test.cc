@@ -182,7 +182,7 @@ TEST_F(RotationTest, AConnectionOutlivesItsCertificateAndARefusalNamesFileAndRea
   EXPECT_EQ((*refusal)["message"],
             absl::StrCat(dir().PathOf("plain.key"),
                          ": this private key does not belong to the certificate in ",
-                         dir().PathOf("plain.crt")));
+                         dir().PathOf("plain.crt"), "; use the key that it was issued for"));
   EXPECT_EQ((*refusal)["level"], "error");
   const CurlResult list =
       Curl(certificates().authority_certificate(),

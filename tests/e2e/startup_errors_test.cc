@@ -19,6 +19,7 @@ namespace tlsbridge::e2e {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 class StartupErrorsTest : public testing::Test {
@@ -100,7 +101,9 @@ TEST_F(StartupErrorsTest, AFolderThatIsMissingIsNamed) {
 
 TEST_F(StartupErrorsTest, AMissingFileIsNamed) {
   const std::string missing = dir_.PathOf("missing.pem");
-  EXPECT_THAT(Refusal({{"--cert", missing}}), AllOf(HasSubstr(missing), HasSubstr("No such file")));
+  EXPECT_THAT(Refusal({{"--cert", missing}}),
+              AllOf(HasSubstr(missing),
+                    EndsWith("No such file or directory; create it, or correct the path\n")));
   EXPECT_THAT(Refusal({{"--key", missing}}), AllOf(HasSubstr(missing), HasSubstr("No such file")));
 }
 
@@ -131,15 +134,26 @@ TEST_F(StartupErrorsTest, CertificateAndKeyInEachOthersPlaceAreNamed) {
 TEST_F(StartupErrorsTest, AnExpiredCertificateIsNamedWithItsDate) {
   const CertificateFiles expired = authority_.Issue({.name = "expired", .days = -1});
   EXPECT_THAT(Refusal({{"--cert", expired.certificate}, {"--key", expired.key}}),
-              AllOf(HasSubstr(expired.certificate), HasSubstr("expired on 2")));
+              AllOf(HasSubstr(expired.certificate), HasSubstr("expired on 2"),
+                    EndsWith(" UTC; renew it\n")));
 }
 
 TEST_F(StartupErrorsTest, AKeyOfAnotherCertificateIsNamed) {
   for (const KeyType type : {KeyType::kEcdsa, KeyType::kRsa}) {
     const CertificateFiles other = authority_.Issue({.name = "other", .key_type = type});
     EXPECT_THAT(Refusal({{"--key", other.key}}),
-                AllOf(HasSubstr(other.key), HasSubstr(good_.certificate)));
+                AllOf(HasSubstr(other.key), HasSubstr(good_.certificate),
+                      EndsWith("; use the key that it was issued for\n")));
   }
+}
+
+TEST_F(StartupErrorsTest, PeersOnAUnixSocketNeedOne) {
+  EXPECT_THAT(Refusal({}, {"--proxy-from=unix"}),
+              AllOf(HasSubstr("--proxy-from: unix"), HasSubstr("; add --listen unix:/PATH")));
+}
+
+TEST_F(StartupErrorsTest, ACommandThatIsMisspeltIsGuessed) {
+  EXPECT_THAT(OneLine(RunProgram({"sidcar"})), HasSubstr("did you mean 'sidecar'?"));
 }
 
 TEST_F(StartupErrorsTest, AnEncryptedKeyIsNamed) {

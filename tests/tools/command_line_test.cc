@@ -101,6 +101,7 @@ TEST(CommandLine, SuggestsTheFlagThatWasMeant) {
   EXPECT_EQ(Refusal({"--listen=x"}), "unknown flag --listen; did you mean --listen-address?");
   EXPECT_EQ(Refusal({"--idle_timeout=1s"}),
             "unknown flag --idle_timeout; did you mean --idle-timeout?");
+  EXPECT_EQ(Refusal({"--tikcets=on"}), "unknown flag --tikcets; did you mean --tickets?");
   EXPECT_EQ(Refusal({"--zzz"}), "unknown flag --zzz; --help lists all flags");
   EXPECT_THAT(Refusal({"--"}), HasSubstr("unknown flag --"));
 }

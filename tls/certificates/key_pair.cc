@@ -26,7 +26,8 @@ absl::Status Refuse(absl::string_view file, absl::string_view what) {
 absl::Status CheckValidity(const X509* leaf, absl::string_view name, absl::Time now) {
   const absl::Time not_before = ToTime(X509_get0_notBefore(leaf));
   const absl::Time not_after = ToTime(X509_get0_notAfter(leaf));
-  if (now > not_after) return Refuse(name, absl::StrCat("expired on ", FormatUtc(not_after)));
+  if (now > not_after)
+    return Refuse(name, absl::StrCat("expired on ", FormatUtc(not_after), "; renew it"));
   if (now < not_before) {
     return Refuse(name, absl::StrCat("is not valid before ", FormatUtc(not_before)));
   }
@@ -45,7 +46,7 @@ absl::Status CheckBelongs(const std::vector<bssl::UniquePtr<X509>>& chain, const
                                key_name, " belongs to; it must come first, before its chain"));
   }
   return Refuse(key_name, absl::StrCat("this private key does not belong to the certificate in ",
-                                       certificate_name));
+                                       certificate_name, "; use the key that it was issued for"));
 }
 
 }  // namespace

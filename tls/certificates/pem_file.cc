@@ -18,8 +18,22 @@
 namespace tlsbridge::tls {
 namespace {
 
+absl::string_view Remedy(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return "; create it, or correct the path";
+    case EACCES:
+    case EPERM:
+      return "; let the user that runs this read it";
+    default:
+      return "";
+  }
+}
+
 absl::Status CannotRead(const std::string& path, int error) {
-  return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read: ", strerror(error)));
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": cannot be read: ", strerror(error), Remedy(error)));
 }
 
 // Waits until there is something to read, or the end. False if `deadline`, a timer, comes first.

@@ -78,7 +78,7 @@ absl::Status ReadCrlFacts(const TrustOptions& options, const Cas& cas, const Crl
     const TrustFacts::Period period = PeriodOf(crl);
     if (period.from > now) return refuse("is not valid yet (its lastUpdate is in the future)");
     if (period.until < now && !IsNoLoss(crl, served, now)) {
-      return refuse("has expired (its nextUpdate has passed)");
+      return refuse("has expired (its nextUpdate has passed); fetch a new one from its CA");
     }
     const auto same = std::find_if(longest.begin(), longest.end(),
                                    [crl](const auto& other) { return SameCa(other.first, crl); });

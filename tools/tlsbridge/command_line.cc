@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "router/yaml/nearest.h"
 
 namespace tlsbridge {
 namespace {
@@ -26,17 +27,21 @@ const Flag* Find(absl::Span<const FlagGroup> groups, absl::string_view name) {
 
 // The flag of `groups` that looks most like `typed`: the one with the longest common beginning.
 std::string Suggestion(absl::Span<const FlagGroup> groups, absl::string_view typed) {
+  std::vector<std::string> names;
+  for (const FlagGroup& group : groups) {
+    for (const Flag& flag : group.flags) names.push_back(flag.name);
+  }
+  const std::string nearest = yaml::Nearest(typed, names);
+  if (!nearest.empty()) return absl::StrCat("; did you mean --", nearest, "?");
+  // Not a slip, but perhaps half of one.
   absl::string_view best;
   size_t best_length = 2;
-  for (const FlagGroup& group : groups) {
-    for (const Flag& flag : group.flags) {
-      const auto mismatch =
-          std::mismatch(typed.begin(), typed.end(), flag.name.begin(), flag.name.end());
-      const auto length = static_cast<size_t>(mismatch.first - typed.begin());
-      if (length > best_length) {
-        best = flag.name;
-        best_length = length;
-      }
+  for (const std::string& name : names) {
+    const auto mismatch = std::mismatch(typed.begin(), typed.end(), name.begin(), name.end());
+    const auto length = static_cast<size_t>(mismatch.first - typed.begin());
+    if (length > best_length) {
+      best = name;
+      best_length = length;
     }
   }
   return best.empty() ? "; --help lists all flags" : absl::StrCat("; did you mean --", best, "?");

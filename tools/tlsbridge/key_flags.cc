@@ -94,7 +94,10 @@ class Settings {
       }
     }
     if (addresses.empty()) return;
-    if (from_unix && !any_unix) Wrong("proxy-from", ": unix, but no --listen is a UNIX socket");
+    if (from_unix && !any_unix)
+      Wrong("proxy-from",
+            ": unix, but no --listen is a UNIX socket; add --listen unix:/PATH, or name "
+            "peers by address, such as 10.0.0.0/8");
     if (!peers.empty() && !any_ip) {
       Wrong("proxy-from", ": peers on a UNIX socket have no IP address; use --proxy-from unix");
     }

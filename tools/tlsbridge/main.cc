@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "bridge/event/thread.h"
 #include "router/handover/program.h"
+#include "router/yaml/nearest.h"
 #include "tools/tlsbridge/admin_command.h"
 #include "tools/tlsbridge/check.h"
 #include "tools/tlsbridge/command.h"
@@ -82,9 +83,11 @@ int Main(absl::Span<char* const> arguments) {
   for (const Command& command : commands) {
     if (command.name == typed) return RunCommand(command, others);
   }
+  std::vector<std::string> names;
+  for (const Command& command : commands) names.emplace_back(command.name);
   return RefuseToStart(absl::InvalidArgumentError(
-      absl::StrCat("unknown command '", typed,
-                   "'; tlsbridge --help lists all: demo, sidecar, run, check, doctor, explain, "
+      absl::StrCat("unknown command '", typed, "'", yaml::DidYouMean(typed, names),
+                   "; tlsbridge --help lists all: demo, sidecar, run, check, doctor, explain, "
                    "status, failures, why ...")));
 }
 

@@ -139,7 +139,9 @@ TEST_F(KeyPairTest, RefusesAnRsaKeyThatIsTooWeak) {
 TEST_F(KeyPairTest, RefusesAKeyOfAnotherCertificate) {
   auto other = MakeDevelopmentIdentity(now_);
   ExpectRefused(leaf_, KeyPem(other->localhost.key.get()),
-                "tls.key: this private key does not belong to the certificate in tls.crt");
+                "tls.key: this private key does not belong to the certificate in tls.crt; use the "
+                "key that it was "
+                "issued for");
 }
 
 TEST_F(KeyPairTest, RefusesAnExpiredCertificateWithItsDate) {
@@ -158,7 +160,8 @@ TEST_F(KeyPairTest, RefusesACertificateThatIsNotYetValid) {
 TEST_F(KeyPairTest, NamesAFileThatCannotBeReadAndWhy) {
   const auto missing = LoadKeyPair("/nonexistent/tls.crt", "/nonexistent/tls.key", now_);
   EXPECT_EQ(std::string(missing.status().message()),
-            "/nonexistent/tls.crt: cannot be read: No such file or directory");
+            "/nonexistent/tls.crt: cannot be read: No such file or directory; create it, or "
+            "correct the path");
   const auto folder = LoadKeyPair("/", "/", now_);
   EXPECT_EQ(std::string(folder.status().message()), "/: cannot be read: Is a directory");
 }

@@ -137,8 +137,9 @@ TEST_F(OcspResponseTest, LoadsFromAFileAndNamesIt) {
   const std::string path = ::testing::TempDir() + "/leaf.ocsp";
   std::ofstream(path) << der_["OCSP GOOD"];
   EXPECT_TRUE(LoadOcspResponse(path, pair_).ok());
-  EXPECT_EQ(std::string(LoadOcspResponse("/nonexistent", pair_).status().message()),
-            "/nonexistent: cannot be read: No such file or directory");
+  EXPECT_EQ(
+      std::string(LoadOcspResponse("/nonexistent", pair_).status().message()),
+      "/nonexistent: cannot be read: No such file or directory; create it, or correct the path");
   std::ofstream(path) << std::string(100'000, 'x');
   EXPECT_EQ(std::string(LoadOcspResponse(path, pair_).status().message()),
             absl::StrCat(path, ": is larger than 65536 bytes; is it a DER file?"));

@@ -66,7 +66,9 @@ TEST_F(TicketSecretsTest, SaysWhereAFileIsWrongWithoutQuotingIt) {
 
 TEST_F(TicketSecretsTest, AMissingFileIsNamed) {
   const auto made = TicketSecrets::Create({Mode::kShared, "/nowhere/secret"}, {});
-  EXPECT_EQ(made.status().message(), "/nowhere/secret: cannot be read: No such file or directory");
+  EXPECT_EQ(
+      made.status().message(),
+      "/nowhere/secret: cannot be read: No such file or directory; create it, or correct the path");
 }
 
 TEST_F(TicketSecretsTest, APeriodThatNoTicketMayLiveIsRefused) {

@@ -72,12 +72,14 @@ class TrustFilesTest : public ::testing::Test {
 TEST_F(TrustFilesTest, ACrlMustBeInForceWhenItIsRead) {
   const std::string good = CrlOf(root_);
   EXPECT_EQ(Error(good, kNow), "");
-  EXPECT_EQ(Error(good, kNow + absl::Hours(2)),
-            "ca.crl: CRL 1 in it has expired (its nextUpdate has passed)");
+  EXPECT_EQ(
+      Error(good, kNow + absl::Hours(2)),
+      "ca.crl: CRL 1 in it has expired (its nextUpdate has passed); fetch a new one from its CA");
   EXPECT_EQ(Error(good, kNow - absl::Hours(2)),
             "ca.crl: CRL 1 in it is not valid yet (its lastUpdate is in the future)");
-  EXPECT_EQ(Error(good + CrlOf(root_, absl::Seconds(-60)), kNow),
-            "ca.crl: CRL 2 in it has expired (its nextUpdate has passed)");
+  EXPECT_EQ(
+      Error(good + CrlOf(root_, absl::Seconds(-60)), kNow),
+      "ca.crl: CRL 2 in it has expired (its nextUpdate has passed); fetch a new one from its CA");
 }
 
 TEST_F(TrustFilesTest, ACrlThatNoCertificateCouldBeVerifiedWithIsRefused) {

@@ -220,9 +220,10 @@ TEST_F(RenewTest, ABadSetIsRefusedWithItsReasonAndAGoodOneBesideItIsServed) {
   WritePair("billing", "billing 2");
   ASSERT_TRUE(Renew());
   EXPECT_EQ(tls().files.certificates[0].content, before);
-  EXPECT_EQ(Problems(), absl::StrCat(PathOf("orders.key"),
-                                     ": this private key does not belong to the certificate in ",
-                                     PathOf("orders.crt"), "\n"));
+  EXPECT_EQ(Problems(),
+            absl::StrCat(PathOf("orders.key"),
+                         ": this private key does not belong to the certificate in ",
+                         PathOf("orders.crt"), "; use the key that it was issued for\n"));
   EXPECT_EQ(tls().files.certificates[1].problem, "");
   EXPECT_FALSE(Renew()) << "still bad";
   WritePair("orders", "orders 2");
