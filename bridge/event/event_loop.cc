@@ -34,7 +34,8 @@ constexpr int kCallsUntilMost = 8;
 absl::StatusOr<EventBasePtr> MakeBase() {
   std::unique_ptr<event_config, void (*)(event_config*)> config(event_config_new(),
                                                                 event_config_free);
-  if (config == nullptr) return absl::ResourceExhaustedError("cannot make an event loop: memory");
+  if (config == nullptr)
+    return absl::ResourceExhaustedError("cannot create an event loop: out of memory");
   // One thread uses a base. Without libevent's list of changes to epoll: it would name descriptors
   // that have been closed meanwhile, and may be another thread's by then. What the environment says
   // of libevent (EVENT_NOEPOLL) is not for this program.
@@ -46,8 +47,8 @@ absl::StatusOr<EventBasePtr> MakeBase() {
   if (base != nullptr && absl::string_view(event_base_get_method(base.get())) == "epoll") {
     return base;
   }
-  if (errno != 0) return absl::ErrnoToStatus(errno, "cannot make an event loop with epoll");
-  return absl::UnavailableError("cannot make an event loop: this system has no epoll");
+  if (errno != 0) return absl::ErrnoToStatus(errno, "cannot create an event loop with epoll");
+  return absl::UnavailableError("cannot create an event loop: this system does not support epoll");
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock* clock)
   auto base = MakeBase();
   if (!base.ok()) return base.status();
   const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_fd < 0) return absl::ErrnoToStatus(errno, "cannot make an eventfd");
+  if (wake_fd < 0) return absl::ErrnoToStatus(errno, "cannot create an eventfd");
   std::unique_ptr<EventLoop> loop(new EventLoop(clock, *std::move(base), wake_fd));
   if (absl::Status status = loop->Begin(); !status.ok()) return status;
   auto hangups = HangupWatch::Create(loop.get());
@@ -78,7 +79,7 @@ EventLoop::EventLoop(const Clock* clock, EventBasePtr base, int wake_fd)
 
 absl::Status EventLoop::Begin() {
   if (alarm_ == nullptr || wake_ == nullptr) {
-    return absl::ResourceExhaustedError("cannot make an event loop: memory");
+    return absl::ResourceExhaustedError("cannot create an event loop: out of memory");
   }
   if (event_add(wake_.get(), nullptr) == 0) return absl::OkStatus();
   return WatchError("an event loop's own wake-up", errno);

@@ -19,7 +19,7 @@ constexpr int kMostPerTurn = 256;
 
 absl::StatusOr<std::unique_ptr<HangupWatch>> HangupWatch::Create(EventLoop* loop) {
   const int fd = epoll_create1(EPOLL_CLOEXEC);
-  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot make an epoll set");
+  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot create an epoll instance");
   std::unique_ptr<HangupWatch> watch(new HangupWatch(loop, fd));
   const int error = watch->event_.Enable();
   if (error != 0) return WatchError("an event loop's watch for hangups", error);

@@ -12,7 +12,7 @@ void (*g_warn)(absl::string_view message) = nullptr;
 void (*g_fail)(absl::string_view why) = nullptr;
 
 // Of the error that is fatal: libevent tells first, and ends then.
-thread_local char t_last_error[200] = "libevent cannot go on";
+thread_local char t_last_error[200] = "fatal error in libevent";
 
 void OnMessage(int severity, const char* message) {
   const int error = errno;  // for whoever asks why the call failed

@@ -69,7 +69,7 @@ bool Thread::AnyLeft() { return g_any_left.load(); }
 absl::Status CannotStartThread(absl::string_view purpose, int error) {
   return absl::ResourceExhaustedError(
       absl::StrCat("cannot start a thread (", purpose, "): ", strerror(error),
-                   "; raise the limit on this user's processes or this service's tasks (ulimit -u, "
+                   "; raise the limit of this user's processes or this service's tasks (ulimit -u, "
                    "TasksMax=, pids.max)"));
 }
 

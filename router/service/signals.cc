@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<Signals>> Signals::Create(EventLoop* loop,
   created->signals_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (created->signals_fd_ < 0) return absl::ErrnoToStatus(errno, "cannot receive signals");
   created->end_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (created->end_fd_ < 0) return absl::ErrnoToStatus(errno, "cannot make an eventfd");
+  if (created->end_fd_ < 0) return absl::ErrnoToStatus(errno, "cannot create an eventfd");
   auto thread = Thread::Start("signals", [self = created.get()] { self->Run(); });
   if (!thread.ok()) return thread.status();
   created->thread_ = *std::move(thread);

@@ -166,7 +166,7 @@ TEST_F(StartupErrorsTest, AnEncryptedKeyIsNamed) {
     const auto made = RunToEnd(command);
     ASSERT_TRUE(made.ok()) << made.status();
     EXPECT_THAT(Refusal({{"--key", path}}),
-                AllOf(HasSubstr(path), HasSubstr("encrypted"), HasSubstr("decrypts it")));
+                AllOf(HasSubstr(path), HasSubstr("encrypted"), HasSubstr("to decrypt it")));
   }
 }
 

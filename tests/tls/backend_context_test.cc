@@ -52,9 +52,8 @@ TEST(BackendOptionsTest, WithoutCasThoseOfTheSystemAreTrustedIfThereAreAny) {
     EXPECT_TRUE(made.ok());
   } else {
     EXPECT_EQ(made.status().message(),
-              "this system has no bundle of CAs: there is none of "
-              "/etc/ssl/certs/ca-certificates.crt, /etc/pki/tls/certs/ca-bundle.crt, "
-              "/etc/ssl/cert.pem");
+              "no CA bundle on this system; looked for /etc/ssl/certs/ca-certificates.crt, "
+              "/etc/pki/tls/certs/ca-bundle.crt, /etc/ssl/cert.pem");
   }
 }
 

@@ -18,8 +18,8 @@ absl::StatusOr<Certificate> LoadCertificate(const CertificatePaths& paths, absl:
   if (paths.ocsp.empty()) {
     if (MustStaple(certificate.pair.chain.front().get())) {
       warnings.push_back(absl::StrCat(paths.certificate,
-                                      ": clients are to refuse it without an OCSP response (RFC "
-                                      "7633), and no file of one is named"));
+                                      ": must-staple certificate (RFC 7633) without an OCSP "
+                                      "response: clients will reject it; set ocsp"));
     }
     return certificate;
   }

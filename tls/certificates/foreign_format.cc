@@ -17,8 +17,8 @@ namespace {
 
 constexpr unsigned kExplicit0 = CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0;
 constexpr char kNewKey[] =
-    "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out NEW makes a key that can "
-    "be used";
+    "to create a supported key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 "
+    "-out NEW";
 
 struct Named {
   absl::string_view oid;
@@ -26,11 +26,11 @@ struct Named {
 };
 
 constexpr Named kAlgorithms[] = {
-    {"1.2.840.113549.1.1.10", "an RSA-PSS key, which is good for RSA-PSS alone"},
+    {"1.2.840.113549.1.1.10", "an RSA-PSS key, which can only sign RSA-PSS"},
     {"1.2.840.10040.4.1", "a DSA key"},
     {"1.2.840.113549.1.3.1", "a Diffie-Hellman key"},
-    {"1.3.101.110", "an X25519 key, which signs nothing"},
-    {"1.3.101.111", "an X448 key, which signs nothing"},
+    {"1.3.101.110", "an X25519 key, which cannot sign"},
+    {"1.3.101.111", "an X448 key, which cannot sign"},
     {"1.3.101.112", "an Ed25519 key"},
     {"1.3.101.113", "an Ed448 key"},
 };
@@ -93,8 +93,8 @@ bool IsKey(const uint8_t** p, long length) {
 
 std::string Convert(absl::string_view what, absl::string_view command, absl::string_view name,
                     absl::string_view more = "") {
-  return absl::StrCat("is ", what, ", not PEM; openssl ", command, " -in ", name, more,
-                      " -out NEW makes PEM of it");
+  return absl::StrCat("is ", what, ", not PEM; to convert it: openssl ", command, " -in ", name,
+                      more, " -out NEW");
 }
 
 // A SEQUENCE in DER: which, by what it begins with.
@@ -133,7 +133,7 @@ std::string ForeignDer(absl::string_view bytes, absl::string_view name) {
       absl::StartsWith(TakeOid(&inner), "1.2.840.113549.1.5.")) {
     return Convert("an encrypted private key in DER", "pkcs8 -inform DER", name);
   }
-  return absl::StrCat("is something in DER, not PEM");
+  return absl::StrCat("is an unknown object in DER, not PEM");
 }
 
 bool IsUtf16(absl::string_view bytes) {
@@ -146,15 +146,16 @@ bool IsUtf16(absl::string_view bytes) {
 std::string ForeignFile(absl::string_view bytes, absl::string_view name) {
   if (bytes.empty()) return "";
   if (IsUtf16(bytes)) {
-    return absl::StrCat("is text in UTF-16; iconv -f UTF-16 -t UTF-8 ", name,
-                        " > NEW makes of it what can be read");
+    return absl::StrCat("is text in UTF-16; to convert it: iconv -f UTF-16 -t UTF-8 ", name,
+                        " > NEW");
   }
   if (absl::StartsWith(bytes, "\xfe\xed\xfe\xed")) {
-    return absl::StrCat("is a Java key store; keytool -importkeystore -srckeystore ", name,
-                        " -destkeystore NEW.p12 -deststoretype pkcs12 makes PKCS #12 of it, and "
-                        "openssl pkcs12 -in NEW.p12 -nodes -out NEW makes PEM of that");
+    return absl::StrCat(
+        "is a Java key store; to convert it: keytool -importkeystore -srckeystore ", name,
+        " -destkeystore NEW.p12 -deststoretype pkcs12; openssl pkcs12 -in NEW.p12 -nodes -out NEW");
   }
-  if (absl::StartsWith(bytes, "PuTTY-User-Key-File")) return "is a key of PuTTY's for SSH, not TLS";
+  if (absl::StartsWith(bytes, "PuTTY-User-Key-File"))
+    return "is an SSH key in PuTTY's format, not a TLS key";
   if (absl::StartsWith(bytes, "MII")) {
     return "is base64 without the lines '-----BEGIN ...-----' and '-----END ...-----' around it";
   }
@@ -165,24 +166,25 @@ std::string ForeignFile(absl::string_view bytes, absl::string_view name) {
 
 std::string ForeignBlock(absl::string_view label, absl::string_view name) {
   if (label == "ENCRYPTED PRIVATE KEY") {
-    return absl::StrCat("the private key is encrypted; openssl pkey -in ", name,
-                        " -out NEW decrypts it");
+    return absl::StrCat("the private key is encrypted; to decrypt it: openssl pkey -in ", name,
+                        " -out NEW");
   }
   if (label == "PKCS7" || label == "PKCS #7 SIGNED DATA" || label == "CMS") {
-    return absl::StrCat("is PKCS #7; openssl pkcs7 -print_certs -in ", name,
-                        " -out NEW makes certificates of it");
+    return absl::StrCat("is PKCS #7; to convert it: openssl pkcs7 -print_certs -in ", name,
+                        " -out NEW");
   }
   if (label == "TRUSTED CERTIFICATE") {
-    return absl::StrCat("is a certificate with OpenSSL's own trust settings; openssl x509 -in ",
-                        name, " -out NEW makes a plain one of it");
+    return absl::StrCat(
+        "is a certificate with OpenSSL's own trust settings; to convert it: openssl x509 -in ",
+        name, " -out NEW");
   }
   if (label == "OPENSSH PRIVATE KEY") {
-    return absl::StrCat("is a key in OpenSSH's format; ssh-keygen -p -m PEM -f ", name,
-                        " turns it into PEM, in place");
+    return absl::StrCat(
+        "is a key in OpenSSH's format; to convert it in place: ssh-keygen -p -m PEM -f ", name, "");
   }
   if (label == "DSA PRIVATE KEY") return absl::StrCat("is a DSA key; ", kNewKey);
   if (label == "CERTIFICATE REQUEST" || label == "NEW CERTIFICATE REQUEST") {
-    return "is a request for a certificate, not what the CA made of it";
+    return "is a certificate request, not the certificate that the CA issued for it";
   }
   return "";
 }

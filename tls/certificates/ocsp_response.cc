@@ -146,9 +146,9 @@ bool IsByIssuer(const SingleResponse& single, const KeyPair& pair) {
 // RFC 6960 section 4.2.1.
 const char* StatusName(uint8_t status) {
   constexpr const char* kNames[] = {"successful",  "malformedRequest", "internalError",
-                                    "tryLater",    "4, not an RFC's",  "sigRequired",
+                                    "tryLater",    "4 (undefined)",    "sigRequired",
                                     "unauthorized"};
-  return status < std::size(kNames) ? kNames[status] : "of an unknown kind";
+  return status < std::size(kNames) ? kNames[status] : "unknown";
 }
 
 }  // namespace
@@ -184,7 +184,7 @@ absl::StatusOr<OcspResponse> ParseOcspResponse(absl::string_view der, absl::stri
       return refuse(absl::StrCat("says that ", pair.name, " is revoked"));
     if (single.status != kGood) {
       return refuse(absl::StrCat("says that the status of ", pair.name, " is ",
-                                 single.status == kUnknown ? "unknown" : "none that RFC 6960 has"));
+                                 single.status == kUnknown ? "unknown" : "undefined (RFC 6960)"));
     }
     OcspResponse parsed;
     parsed.der.assign(der.data(), der.size());
@@ -197,8 +197,7 @@ absl::StatusOr<OcspResponse> ParseOcspResponse(absl::string_view der, absl::stri
     }
     return parsed;
   }
-  return absl::NotFoundError(
-      absl::StrCat(name, ": is for another certificate than that of ", pair.name));
+  return absl::NotFoundError(absl::StrCat(name, ": is not for the certificate in ", pair.name));
 }
 
 absl::StatusOr<OcspResponse> LoadOcspResponse(const std::string& path, const KeyPair& pair) {

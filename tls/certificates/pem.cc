@@ -113,9 +113,8 @@ class Parser {
       } else if (LooksLikeEdge(line)) {
         return Refuse(
             lines_.number(),
-            "looks like the edge of a PEM block, but is none: write '-----BEGIN "
-            "CERTIFICATE-----', or what it is, on a line of its own, with an END to it, or "
-            "delete the line");
+            "looks like a malformed PEM boundary: write '-----BEGIN CERTIFICATE-----', or what it "
+            "is, on a line of its own, with a matching END line, or delete the line");
       }
     }
     return blocks;
@@ -135,7 +134,7 @@ class Parser {
     const auto* known = std::begin(kLabels);
     while (known != std::end(kLabels) && known->label != label) ++known;
     if (known == std::end(kLabels)) {
-      return Refuse(block.line, absl::StrCat("a block '", label, "' is of no use here; delete it"));
+      return Refuse(block.line, absl::StrCat("unexpected PEM block '", label, "'; delete it"));
     }
     block.kind = known->kind;
     std::string base64;

@@ -131,7 +131,7 @@ absl::StatusOr<bssl::UniquePtr<EVP_PKEY>> ParsePrivateKey(absl::string_view pem,
   }
   if (StrengthOf(key.get()) == KeyStrength::kTooSmall) {
     return RefuseFile(name, absl::StrCat("an RSA key of ", EVP_PKEY_bits(key.get()),
-                                         " bits is too weak; ", kMinRsaBits, " is the least"));
+                                         " bits is too weak; the minimum is ", kMinRsaBits));
   }
   ERR_clear_error();
   return key;

@@ -81,8 +81,8 @@ std::string WeaknessOf(const X509* certificate, bool is_anchor) {
   switch (KeyStrengthOf(certificate)) {
     case KeyStrength::kTooSmall: {
       const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(const_cast<X509*>(certificate)));
-      return absl::StrCat("has an RSA key of ", EVP_PKEY_bits(key.get()), " bits; ", kMinRsaBits,
-                          " is the least");
+      return absl::StrCat("has an RSA key of ", EVP_PKEY_bits(key.get()), " bits; the minimum is ",
+                          kMinRsaBits);
     }
     case KeyStrength::kOfOtherKind:
       return "has a key that is neither RSA, ECDSA with P-256, P-384 or P-521, nor Ed25519";

@@ -113,7 +113,7 @@ bool ClientHelloReader::Acceptable(absl::Span<const uint8_t> record) {
                   SSL_AD_ILLEGAL_PARAMETER);
   }
   if (so_far + length > message_bytes_) {
-    return Refuse(FailureDetail::kProtocol, "a message right behind the ClientHello",
+    return Refuse(FailureDetail::kProtocol, "a message directly after the ClientHello",
                   SSL_AD_UNEXPECTED_MESSAGE);
   }
   return true;

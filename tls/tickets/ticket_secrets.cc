@@ -56,8 +56,8 @@ absl::StatusOr<std::vector<Secret>> ParseKeyFile(absl::string_view text, absl::s
   }
   if (secrets.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": holds no key"));
   if (secrets.size() > TicketSecrets::kMaxSecrets) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": holds ", secrets.size(), " keys; ",
-                                                   TicketSecrets::kMaxSecrets, " are the most"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": holds ", secrets.size(), " keys; the maximum is ", TicketSecrets::kMaxSecrets));
   }
   return secrets;
 }
@@ -67,7 +67,7 @@ absl::StatusOr<std::vector<Secret>> ParseSharedSecret(absl::string_view text,
   text = absl::StripTrailingAsciiWhitespace(text);
   if (text.size() < kMinSecretBytes) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": a shared secret of ", text.size(),
-                                                   " bytes; ", kMinSecretBytes, " are the least"));
+                                                   " bytes; the minimum is ", kMinSecretBytes));
   }
   return std::vector<Secret>{Condense(text)};
 }

@@ -174,7 +174,7 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::OfSystem() {
     options.ca_name = path;
     return Create(options);
   }
-  return absl::NotFoundError(absl::StrCat("this system has no bundle of CAs: there is none of ",
+  return absl::NotFoundError(absl::StrCat("no CA bundle on this system; looked for ",
                                           absl::StrJoin(kSystemBundles, ", ")));
 }
 

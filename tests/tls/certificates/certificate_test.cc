@@ -72,8 +72,8 @@ TEST_F(CertificateTest, WarnsOfOneThatClientsRefuseWithoutAStapleWhereThereIsNon
   ASSERT_TRUE(bare.ok()) << bare.status();
   EXPECT_THAT(bare->pair.warnings,
               ElementsAre(absl::StrCat(paths_.certificate,
-                                       ": clients are to refuse it without an OCSP response (RFC "
-                                       "7633), and no file of one is named")));
+                                       ": must-staple certificate (RFC 7633) without an OCSP "
+                                       "response: clients will reject it; set ocsp")));
   WriteStaple(now_ + absl::Hours(1));
   const auto stapled = LoadCertificate(paths_, now_);
   ASSERT_TRUE(stapled.ok()) << stapled.status();

@@ -49,10 +49,11 @@ TEST(CertificateUsesTest, WarnsOfWhatPeersWillRefuse) {
   EXPECT_EQ(
       Warnings(CertificateUse::kServer, {.extended_usage = "serverAuth", .digest = EVP_sha1()}),
       "tls.crt: certificate 1 in it is signed with ecdsa-with-SHA1, so peers reject it");
-  EXPECT_EQ(Warnings(CertificateUse::kServer, server,
-                     {.common_name = "ca", .ca = true, .rsa = true, .rsa_bits = 1024}),
-            "tls.crt: certificate 2 in it has an RSA key of 1024 bits; 2048 is the least, so peers "
-            "reject it");
+  EXPECT_EQ(
+      Warnings(CertificateUse::kServer, server,
+               {.common_name = "ca", .ca = true, .rsa = true, .rsa_bits = 1024}),
+      "tls.crt: certificate 2 in it has an RSA key of 1024 bits; the minimum is 2048, so peers "
+      "reject it");
   EXPECT_TRUE(absl::StrContains(
       Warnings(CertificateUse::kServer, server, {.common_name = "ca", .ca = true}, /*copies=*/200),
       "more than many peers take"));

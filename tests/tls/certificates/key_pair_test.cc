@@ -126,14 +126,14 @@ TEST_F(KeyPairTest, RefusesWhatIsNoKey) {
 }
 
 TEST_F(KeyPairTest, RefusesAnEncryptedKey) {
-  ExpectRefused(
-      leaf_, encrypted_key_,
-      "tls.key:1: the private key is encrypted; openssl pkey -in tls.key -out NEW decrypts it");
+  ExpectRefused(leaf_, encrypted_key_,
+                "tls.key:1: the private key is encrypted; to decrypt it: openssl pkey -in tls.key "
+                "-out NEW");
 }
 
 TEST_F(KeyPairTest, RefusesAnRsaKeyThatIsTooWeak) {
   ExpectRefused(leaf_, KeyPem(RsaKey(1024).get()),
-                "tls.key: an RSA key of 1024 bits is too weak; 2048 is the least");
+                "tls.key: an RSA key of 1024 bits is too weak; the minimum is 2048");
 }
 
 TEST_F(KeyPairTest, RefusesAKeyOfAnotherCertificate) {

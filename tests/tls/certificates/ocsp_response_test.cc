@@ -79,7 +79,7 @@ TEST_F(OcspResponseTest, FindsTheLeafAmongOthersWithSha256AndResponderByKey) {
 TEST_F(OcspResponseTest, RefusesWhatClientsWouldRefuse) {
   ExpectRefused(der_["OCSP REVOKED"], "tls.ocsp: says that tls.crt is revoked");
   ExpectRefused(der_["OCSP UNKNOWN"], "tls.ocsp: says that the status of tls.crt is unknown");
-  ExpectRefused(der_["OCSP OTHER"], "tls.ocsp: is for another certificate than that of tls.crt");
+  ExpectRefused(der_["OCSP OTHER"], "tls.ocsp: is not for the certificate in tls.crt");
   ExpectRefused(der_["OCSP UNAUTHORIZED"],
                 "tls.ocsp: the OCSP responder's answer is an error: unauthorized");
 }
@@ -91,7 +91,7 @@ TEST_F(OcspResponseTest, RefusesTheSameSerialNumberOfAnotherIssuer) {
   ASSERT_NE(at, std::string::npos);
   // There is one before it if the responder is named by key; this one is named by name.
   der[at + 2] = static_cast<char>(der[at + 2] ^ 1);
-  ExpectRefused(der, "tls.ocsp: is for another certificate than that of tls.crt");
+  ExpectRefused(der, "tls.ocsp: is not for the certificate in tls.crt");
 }
 
 TEST_F(OcspResponseTest, RefusesWhatIsNoOcspResponse) {

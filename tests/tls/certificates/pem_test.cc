@@ -218,7 +218,7 @@ TEST_F(PemTest, KeysThatCannotBeServedAreNamed) {
       {Armoured("OPENSSH PRIVATE KEY", "x"), "ssh-keygen -p -m PEM -f tls.key"},
       {Armoured("DSA PRIVATE KEY", "x"), "a DSA key"},
       {first_.KeyPem() + second_.KeyPem(), "a second private key"},
-      {first_.KeyPem() + "-----BEGIN PRIVATE KEY----\n", "looks like the edge"},
+      {first_.KeyPem() + "-----BEGIN PRIVATE KEY----\n", "looks like a malformed PEM boundary"},
       {a_, "holds no PEM private key"},
   };
   for (const auto& c : kTexts) {

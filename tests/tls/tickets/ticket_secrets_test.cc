@@ -59,9 +59,9 @@ TEST_F(TicketSecretsTest, SaysWhereAFileIsWrongWithoutQuotingIt) {
             "ticket_secrets_test.key:1: a ticket key of 257 bytes; it must have 32 to 256");
   std::string nine;
   for (char c = 'a'; c < 'a' + 9; ++c) nine += Line(c);
-  EXPECT_EQ(Error(Mode::kFile, nine), "ticket_secrets_test.key: holds 9 keys; 8 are the most");
+  EXPECT_EQ(Error(Mode::kFile, nine), "ticket_secrets_test.key: holds 9 keys; the maximum is 8");
   EXPECT_EQ(Error(Mode::kShared, std::string(31, 's') + " \n\n"),
-            "ticket_secrets_test.key: a shared secret of 31 bytes; 32 are the least");
+            "ticket_secrets_test.key: a shared secret of 31 bytes; the minimum is 32");
 }
 
 TEST_F(TicketSecretsTest, AMissingFileIsNamed) {

@@ -190,7 +190,7 @@ TEST_F(RenewTest, ACaFileThatLostABlockIsRefusedAndTheLastGoodOneServes) {
   Write("ca.pem", "----BEGIN CERTIFICATE-----\n" + other_ca_.CertificatePem());
   ASSERT_TRUE(Renew());
   EXPECT_EQ(tls().files.clients.content, before);
-  EXPECT_THAT(Problems(), HasSubstr("/ca.pem:1: looks like the edge of a PEM block"));
+  EXPECT_THAT(Problems(), HasSubstr("/ca.pem:1: looks like a malformed PEM boundary"));
 }
 
 TEST_F(RenewTest, NothingIsMadeAnewWhereNoFileChanged) {
