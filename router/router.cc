@@ -25,7 +25,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
                                                        const Clock* clock, Inheritance* inheritance,
                                                        ServiceManager manager,
                                                        Confinement confinement) {
-  const uint64_t stamp = StampOf(files.of_source);
+  const uint64_t fingerprint = FingerprintOf(files.of_source);
   Reloader::Result live = absl::UnavailableError("");
   {
     const Signals::LetStop let_stop;  // it may hang, and nothing is served yet
@@ -42,8 +42,8 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Create(Reloader::Source source, 
                                             std::move(manager), std::move(confinement)));
   router->source_files_ = files.of_source;
   absl::Status status =
-      router->Start({std::move(source), std::move(files.of_source), stamp, files.watched}, *live,
-                    clock, inheritance);
+      router->Start({std::move(source), std::move(files.of_source), fingerprint, files.watched},
+                    *live, clock, inheritance);
   if (!status.ok()) return refuse(status);
   return router;
 }

@@ -30,9 +30,9 @@ class ChangeSignal : public std::enable_shared_from_this<ChangeSignal> {
   void Raise(const std::string& route) {
     const MutexLock lock(mutex_);
     if (loop_ == nullptr) return;
-    const bool is_told = !changed_.empty();
+    const bool is_posted = !changed_.empty();
     changed_.insert(route);
-    if (!is_told) loop_->Post([self = shared_from_this()] { self->Tell(); });
+    if (!is_posted) loop_->Post([self = shared_from_this()] { self->Notify(); });
   }
 
   // Nobody is told any more.
@@ -46,7 +46,7 @@ class ChangeSignal : public std::enable_shared_from_this<ChangeSignal> {
   ChangeSignal(EventLoop* loop, OnChange on_change)
       : loop_(loop), on_change_(std::move(on_change)) {}
 
-  void Tell() {
+  void Notify() {
     std::set<std::string> changed;
     {
       const MutexLock lock(mutex_);

@@ -7,7 +7,7 @@
 
 namespace tlsbridge {
 
-bool HealthVote::Judge(const HealthCheck& settings, bool passed, bool healthy) {
+bool HealthVote::Evaluate(const HealthCheck& settings, bool passed, bool healthy) {
   const int needed = passed ? settings.healthy_after : settings.unhealthy_after;
   in_row_ = passed == last_passed_ ? std::min(in_row_ + 1, needed) : 1;
   last_passed_ = passed;
@@ -109,7 +109,7 @@ void HealthChecker::OnResult(Check* check, const absl::Status& status) {
   } else {
     pool_->OnCheckFailed(check->id, status.message(), now);
   }
-  const bool healthy = check->vote.Judge(settings_, status.ok(), check->healthy);
+  const bool healthy = check->vote.Evaluate(settings_, status.ok(), check->healthy);
   if (healthy == check->healthy) return;
   check->healthy = healthy;
   pool_->SetHealthy(check->id, healthy, now);

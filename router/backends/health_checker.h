@@ -35,7 +35,7 @@ namespace tlsbridge {
 class HealthVote {
  public:
   // What the endpoint is now that `passed` has been seen, having been `healthy`.
-  bool Judge(const HealthCheck& settings, bool passed, bool healthy);
+  bool Evaluate(const HealthCheck& settings, bool passed, bool healthy);
 
  private:
   int in_row_ = 0;

@@ -47,14 +47,14 @@ void HealthProbe::OnDialled(const RaceDialer::Result& result) {
 void HealthProbe::Take(const ProbeStep& step) {
   output_ += step.output;
   const int error = Flush();
-  switch (step.judgement) {
-    case ProbeStep::Judgement::kFailed:
+  switch (step.result) {
+    case ProbeStep::Result::kFailed:
       return Finish(absl::UnavailableError(step.why));
-    case ProbeStep::Judgement::kPassed:
+    case ProbeStep::Result::kPassed:
       passed_ = true;
       readable_->Disable();
       break;
-    case ProbeStep::Judgement::kMore:
+    case ProbeStep::Result::kMore:
       break;
   }
   if (IsLocalError(error)) return FinishUnmade(error);

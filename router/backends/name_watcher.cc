@@ -6,7 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "router/backends/name_meaning.h"
+#include "router/backends/resolved_endpoints.h"
 #include "router/log/log.h"
 
 namespace tlsbridge {
@@ -22,18 +22,18 @@ std::string KeyOf(const SrvRecord& record) { return absl::StrCat(record.target, 
 }  // namespace
 
 NameWatcher::NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
-                         const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning,
+                         const DnsSettings& settings, uint64_t seed, OnResolved on_resolved,
                          const NameWatcher* before)
     : loop_(loop),
       client_(client),
       address_(address),
       settings_(settings),
       random_(static_cast<std::minstd_rand::result_type>(seed)),
-      on_meaning_(std::move(on_meaning)),
+      on_resolved_(std::move(on_resolved)),
       timer_(
           loop, [this] { Ask(); }, Timer::Of::kService) {
   if (before != nullptr) {
-    meaning_ = before->meaning_;
+    endpoints_ = before->endpoints_;
     missing_since_ = before->missing_since_;
     targets_ = before->targets_;
     missing_targets_ = before->missing_targets_;
@@ -56,7 +56,7 @@ void NameWatcher::Ask() {
 
 void NameWatcher::OnAddresses(absl::StatusOr<AddressAnswer> answer) {
   if (!answer.ok()) return Fail(answer.status());
-  Accept(MeaningOf(answer->addresses), answer->ttl);
+  Accept(EndpointsAt(answer->addresses), answer->ttl);
 }
 
 void NameWatcher::OnServices(absl::StatusOr<SrvAnswer> answer) {
@@ -116,12 +116,12 @@ void NameWatcher::OnAllTargets() {
     it = named ? std::next(it) : missing_targets_.erase(it);
   }
   if (targets_.empty() && !services_.records.empty()) return Fail(target_failure_);
-  Accept(MeaningOf(services_.records, addresses), services_.ttl);
+  Accept(EndpointsAt(services_.records, addresses), services_.ttl);
   // What could be resolved is in use already.
   if (!target_failure_.ok()) Fail(target_failure_);
 }
 
-void NameWatcher::Accept(std::vector<ResolvedEndpoint> meaning, absl::Duration ttl) {
+void NameWatcher::Accept(std::vector<ResolvedEndpoint> endpoints, absl::Duration ttl) {
   missing_since_ = absl::InfiniteFuture();
   const bool whole = target_failure_.ok();
   if (whole && std::exchange(failures_, 0) > 0) {
@@ -130,13 +130,13 @@ void NameWatcher::Accept(std::vector<ResolvedEndpoint> meaning, absl::Duration t
   // Before it expires, and not when everybody else asks.
   const absl::Duration life = std::clamp(ttl, settings_.ttl_floor, settings_.ttl_ceiling);
   timer_.ArmAfter(std::max(Vary(life), settings_.ttl_floor));
-  if (meaning_ == meaning) return;
+  if (endpoints_ == endpoints) return;
   LogEvent(LogLevel::kInfo, "backends_resolved")
       .Text("name", address_.name)
-      .Number("endpoints", static_cast<int64_t>(meaning.size()))
-      .Number("before", static_cast<int64_t>(meaning_.has_value() ? meaning_->size() : 0));
-  meaning_ = std::move(meaning);
-  on_meaning_(*meaning_);
+      .Number("endpoints", static_cast<int64_t>(endpoints.size()))
+      .Number("before", static_cast<int64_t>(endpoints_.has_value() ? endpoints_->size() : 0));
+  endpoints_ = std::move(endpoints);
+  on_resolved_(*endpoints_);
 }
 
 void NameWatcher::Fail(const absl::Status& status) {
@@ -148,7 +148,8 @@ void NameWatcher::Fail(const absl::Status& status) {
   LogEvent(LogLevel::kWarning, "dns_failed")
       .Text("name", address_.name)
       .Text("error", status.message())
-      .Number("endpoints_kept", static_cast<int64_t>(meaning_.has_value() ? meaning_->size() : 0));
+      .Number("endpoints_kept",
+              static_cast<int64_t>(endpoints_.has_value() ? endpoints_->size() : 0));
 }
 
 // Of a service, it is the service itself that has to be missing; what its targets are is in the
@@ -159,7 +160,7 @@ void NameWatcher::ForgetIfMissing(const absl::Status& status) {
     return;
   }
   missing_since_ = std::min(missing_since_, loop_->now());
-  const bool has_any = meaning_.has_value() && !meaning_->empty();
+  const bool has_any = endpoints_.has_value() && !endpoints_->empty();
   if (!has_any) return;
   const absl::Time forgets = missing_since_ + settings_.forget_after;
   if (loop_->now() < forgets) {
@@ -169,10 +170,10 @@ void NameWatcher::ForgetIfMissing(const absl::Status& status) {
   LogEvent(LogLevel::kWarning, "backends_gone")
       .Text("name", address_.name)
       .Text("error", status.message())
-      .Number("before", static_cast<int64_t>(meaning_->size()));
-  meaning_.emplace();
+      .Number("before", static_cast<int64_t>(endpoints_->size()));
+  endpoints_.emplace();
   targets_.clear();
-  on_meaning_(*meaning_);
+  on_resolved_(*endpoints_);
 }
 
 // 80 to 90 % of it.

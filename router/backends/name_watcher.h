@@ -30,7 +30,7 @@ namespace tlsbridge {
 
 class NameWatcher {
  public:
-  using OnMeaning = absl::AnyInvocable<void(const std::vector<ResolvedEndpoint>&)>;
+  using OnResolved = absl::AnyInvocable<void(const std::vector<ResolvedEndpoint>&)>;
 
   // More targets of a service than this are left out, those of the lowest priority first.
   static constexpr size_t kMaxTargets = 128;
@@ -40,11 +40,11 @@ class NameWatcher {
   // `address` is no socket's. `seed` varies when it asks, so that many processes ask apart.
   // `before`, which had other settings, may be null; what that knew is kept until DNS says more.
   NameWatcher(EventLoop* loop, DnsClient* client, const BackendAddress& address,
-              const DnsSettings& settings, uint64_t seed, OnMeaning on_meaning,
+              const DnsSettings& settings, uint64_t seed, OnResolved on_resolved,
               const NameWatcher* before = nullptr);
   const BackendAddress& address() const { return address_; }
   // None before the first answer.
-  const std::optional<std::vector<ResolvedEndpoint>>& meaning() const { return meaning_; }
+  const std::optional<std::vector<ResolvedEndpoint>>& endpoints() const { return endpoints_; }
 
   NameWatcher(const NameWatcher&) = delete;
   NameWatcher& operator=(const NameWatcher&) = delete;
@@ -55,7 +55,7 @@ class NameWatcher {
   void OnServices(absl::StatusOr<SrvAnswer> answer);
   void OnTarget(size_t index, absl::StatusOr<AddressAnswer> answer);
   void OnAllTargets();
-  void Accept(std::vector<ResolvedEndpoint> meaning, absl::Duration ttl);
+  void Accept(std::vector<ResolvedEndpoint> endpoints, absl::Duration ttl);
   void Fail(const absl::Status& status);
   void ForgetIfMissing(const absl::Status& status);
   absl::Duration Vary(absl::Duration duration);
@@ -65,9 +65,9 @@ class NameWatcher {
   const BackendAddress address_;
   const DnsSettings settings_;
   std::minstd_rand random_;
-  OnMeaning on_meaning_;
+  OnResolved on_resolved_;
 
-  std::optional<std::vector<ResolvedEndpoint>> meaning_;
+  std::optional<std::vector<ResolvedEndpoint>> endpoints_;
   int failures_ = 0;                                   // in a row
   absl::Time missing_since_ = absl::InfiniteFuture();  // it is said not to exist
 

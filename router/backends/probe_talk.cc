@@ -11,13 +11,13 @@
 namespace tlsbridge {
 namespace {
 
-using Judgement = ProbeStep::Judgement;
+using Result = ProbeStep::Result;
 
 class Connect final : public ProbeTalk {
  public:
-  ProbeStep Begin() override { return {Judgement::kPassed}; }
-  ProbeStep Receive(absl::Span<const uint8_t>) override { return {Judgement::kPassed}; }
-  ProbeStep ReceiveEnd() override { return {Judgement::kPassed}; }
+  ProbeStep Begin() override { return {Result::kPassed}; }
+  ProbeStep Receive(absl::Span<const uint8_t>) override { return {Result::kPassed}; }
+  ProbeStep ReceiveEnd() override { return {Result::kPassed}; }
 };
 
 class SendExpect final : public ProbeTalk {
@@ -26,21 +26,21 @@ class SendExpect final : public ProbeTalk {
       : send_(std::move(send)), expect_(std::move(expect)) {}
 
   ProbeStep Begin() override {
-    return {expect_.empty() ? Judgement::kPassed : Judgement::kMore, std::move(send_)};
+    return {expect_.empty() ? Result::kPassed : Result::kMore, std::move(send_)};
   }
 
   ProbeStep Receive(absl::Span<const uint8_t> bytes) override {
     const size_t compare = std::min(bytes.size(), expect_.size() - matched_);
     received_.append(reinterpret_cast<const char*>(bytes.data()), compare);
     if (received_.compare(matched_, compare, expect_, matched_, compare) != 0) {
-      return {Judgement::kFailed, "", absl::StrCat("answers '", absl::CHexEscape(received_), "'")};
+      return {Result::kFailed, "", absl::StrCat("answers '", absl::CHexEscape(received_), "'")};
     }
     matched_ += compare;
-    return {matched_ == expect_.size() ? Judgement::kPassed : Judgement::kMore};
+    return {matched_ == expect_.size() ? Result::kPassed : Result::kMore};
   }
 
   ProbeStep ReceiveEnd() override {
-    return {Judgement::kFailed, "", "closes before the answer is complete"};
+    return {Result::kFailed, "", "closes before the answer is complete"};
   }
 
  private:
@@ -62,7 +62,7 @@ class Tls final : public ProbeTalk {
   }
   ProbeStep ReceiveEnd() override {
     session_->ReceiveEof();
-    return {Judgement::kFailed, "", "closes during the handshake"};
+    return {Result::kFailed, "", "closes during the handshake"};
   }
 
  private:
@@ -79,9 +79,9 @@ class Tls final : public ProbeTalk {
     if (session_->handshake_done()) {
       session_->SendCloseNotify();
       TakeOutput(&step);
-      step.judgement = Judgement::kPassed;
+      step.result = Result::kPassed;
     } else if (verdict != tls::Verdict::kWantRead) {
-      step.judgement = Judgement::kFailed;
+      step.result = Result::kFailed;
       step.why = absl::StrCat("tls: ", tls::Describe(session_->failure()));
     }
     return step;

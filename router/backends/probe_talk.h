@@ -1,7 +1,7 @@
 // What a health check says to a backend once it is connected, and what it thinks of the answers.
 // Without a socket: bytes in, bytes out.
 //
-// Thread: one. Owner: the probe. Failure: a judgement; a backend may answer anything, and no more
+// Thread: one. Owner: the probe. Failure: a result; a backend may answer anything, and no more
 // than a few bytes of it are kept.
 #pragma once
 
@@ -18,8 +18,8 @@
 namespace tlsbridge {
 
 struct ProbeStep {
-  enum class Judgement : uint8_t { kMore, kPassed, kFailed };
-  Judgement judgement = Judgement::kMore;
+  enum class Result : uint8_t { kMore, kPassed, kFailed };
+  Result result = Result::kMore;
   std::string output;  // to be sent in any case
   std::string why;     // kFailed
 };

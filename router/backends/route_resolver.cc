@@ -36,7 +36,7 @@ void RouteResolver::Adopt(const Route& route, std::shared_ptr<BackendPool> pool)
     }
     const auto& kept = watchers_[backends_[i]] = std::move(known->second);
     // It may have changed since the pool was made.
-    if (kept->meaning().has_value()) Tell(backends_[i], *kept->meaning());
+    if (kept->endpoints().has_value()) Publish(backends_[i], *kept->endpoints());
   }
   before_.reset();
 }
@@ -50,25 +50,26 @@ void RouteResolver::Watch(const BackendAddress& address) {
   }
   watchers_[name] = std::make_unique<NameWatcher>(
       loop_, client_.get(), address, settings_, random_(),
-      [this, name](const std::vector<ResolvedEndpoint>& meaning) {
-        Tell(name, meaning);
+      [this, name](const std::vector<ResolvedEndpoint>& endpoints) {
+        Publish(name, endpoints);
         if (on_change_ != nullptr) on_change_();
       },
       before);
 }
 
 // A name may stand for several backends of a route.
-void RouteResolver::Tell(const std::string& name, std::vector<ResolvedEndpoint> meaning) {
-  if (loopback_only_) KeepLoopback(name, &meaning);
+void RouteResolver::Publish(const std::string& name, std::vector<ResolvedEndpoint> endpoints) {
+  if (loopback_only_) KeepLoopback(name, &endpoints);
   for (size_t i = 0; i < backends_.size(); ++i) {
-    if (backends_[i] == name) pool_->SetEndpoints(i, meaning, loop_->common_now());
+    if (backends_[i] == name) pool_->SetEndpoints(i, endpoints, loop_->common_now());
   }
 }
 
-void RouteResolver::KeepLoopback(const std::string& name, std::vector<ResolvedEndpoint>* meaning) {
+void RouteResolver::KeepLoopback(const std::string& name,
+                                 std::vector<ResolvedEndpoint>* endpoints) {
   constexpr size_t kTold = 10;
   std::vector<std::string> left_out;
-  for (ResolvedEndpoint& endpoint : *meaning) {
+  for (ResolvedEndpoint& endpoint : *endpoints) {
     auto& addresses = endpoint.addresses;
     const auto elsewhere =
         std::stable_partition(addresses.begin(), addresses.end(),
@@ -76,9 +77,9 @@ void RouteResolver::KeepLoopback(const std::string& name, std::vector<ResolvedEn
     for (auto it = elsewhere; it != addresses.end(); ++it) left_out.push_back(it->ToString());
     addresses.erase(elsewhere, addresses.end());
   }
-  meaning->erase(std::remove_if(meaning->begin(), meaning->end(),
-                                [](const ResolvedEndpoint& e) { return e.addresses.empty(); }),
-                 meaning->end());
+  endpoints->erase(std::remove_if(endpoints->begin(), endpoints->end(),
+                                  [](const ResolvedEndpoint& e) { return e.addresses.empty(); }),
+                   endpoints->end());
   std::sort(left_out.begin(), left_out.end());
   left_out.erase(std::unique(left_out.begin(), left_out.end()), left_out.end());
   const size_t count = left_out.size();

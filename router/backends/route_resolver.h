@@ -42,8 +42,8 @@ class RouteResolver {
 
  private:
   void Watch(const BackendAddress& address);
-  void Tell(const std::string& name, std::vector<ResolvedEndpoint> meaning);
-  void KeepLoopback(const std::string& name, std::vector<ResolvedEndpoint>* meaning);
+  void Publish(const std::string& name, std::vector<ResolvedEndpoint> endpoints);
+  void KeepLoopback(const std::string& name, std::vector<ResolvedEndpoint>* endpoints);
 
   EventLoop* const loop_;  // Not owned.
   const DnsSettings settings_;

@@ -125,8 +125,8 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
   if (choice.credential == nullptr) {
     return Refuse(TerminationReason::kTlsHandshakeFailed, choice.alert, choice.failure);
   }
-  handshake_place_ = manager_->handshake_limit().Take();
-  if (!handshake_place_) {
+  handshake_slot_ = manager_->handshake_limit().Take();
+  if (!handshake_slot_) {
     return Refuse(TerminationReason::kHandshakeLimit, tls::kInternalErrorAlert);
   }
   credential_ = choice.credential;
@@ -140,11 +140,11 @@ void Connection::ChooseRoute(const tls::ClientHello& hello) {
 
 void Connection::OnHandshakeInput() {
   if (greeting_ != nullptr) greeting_->ReleaseBytes();  // the bridge has them
-  if (!handshake_place_) handshake_place_ = manager_->handshake_limit().TakeAgain();
+  if (!handshake_slot_) handshake_slot_ = manager_->handshake_limit().TakeAgain();
   AwaitTurn(needs_signer_ ? HandshakeQueue::Needs::kSigner : HandshakeQueue::Needs::kNothing);
 }
 
-void Connection::OnClientsTurn() { handshake_place_.GiveBack(); }
+void Connection::OnClientsTurn() { handshake_slot_.Release(); }
 
 void Connection::AwaitTurn(HandshakeQueue::Needs needs) {
   manager_->handshakes().Add(this, route_->state.get(), needs);
@@ -202,7 +202,7 @@ void Connection::Refuse(TerminationReason reason, uint8_t alert, const tls::Fail
 // ---- Deadlines.
 
 void Connection::StopWatching() {
-  handshake_place_.GiveBack();
+  handshake_slot_.Release();
   timer_.Cancel();
   attempts_.Stop();
   HandshakeQueue::Remove(this);
@@ -253,7 +253,7 @@ Deadline Connection::EndsBy() const {
   return by_itself.at <= shutdown ? by_itself : Deadline{shutdown, TerminationReason::kShutdown};
 }
 
-void Connection::GiveBackPlaces() {
+void Connection::ReleaseSlots() {
   Admission::Token().swap(token_);
   Admission::Token().swap(route_token_);
 }
@@ -330,7 +330,7 @@ std::string Connection::backend() const {
 }
 
 void Connection::OnClientReady() {
-  handshake_place_.GiveBack();
+  handshake_slot_.Release();
   token_.FinishHandshake();
   record_.client_ready_at = record_.connecting_since = loop_->now();
   if (const tls::ClientSession* session = bridge_.client_tls(); session != nullptr) {

@@ -47,7 +47,7 @@ class Connection final : public DeferredDeletable,
   void MeetDeadlines();
   void StopWatching();
   // Its sockets are gone: it no longer counts against limits.
-  void GiveBackPlaces();
+  void ReleaseSlots();
   // Its route is gone: it ends when it falls idle, or when the time to drain has passed.
   void Retire();
 
@@ -113,7 +113,7 @@ class Connection final : public DeferredDeletable,
   RouteMetrics::Share* metrics_;                 // of route_'s
   Admission::Token token_;                       // of the program
   Admission::Token route_token_;                 // of the route
-  HandshakeLimit::Place handshake_place_;        // while the handshake waits for us
+  HandshakeLimit::Slot handshake_slot_;          // while the handshake waits for us
   std::unique_ptr<Greeting> greeting_;           // until the client is served
   std::shared_ptr<tls::SigningJob> unsigned_;    // while it waits for room at the signer
   const tls::Credential* credential_ = nullptr;  // in route_

@@ -21,7 +21,7 @@ LogLevel LevelOf(const End& end) {
 }
 
 // Many ordinary clients never say close_notify. One that has left owing nothing, and that was owed
-// nothing, is told like an orderly end, though its backend was cut off as by any truncation.
+// nothing, is logged like an orderly end, though its backend was cut off as by any truncation.
 bool LeftInOrder(const Connection& connection) {
   const Bridge& bridge = connection.bridge();
   const bool awaited_answer =
@@ -67,17 +67,17 @@ RefusalFolder::Refusal RefusalOf(const ConnectionRecord& record, std::string kin
   return refusal;
 }
 
-void TellRefusals(const RefusalFolder::Refusal& who, RefusalFolder::Told told, int64_t more) {
-  using Told = RefusalFolder::Told;
+void TellRefusals(const RefusalFolder::Refusal& who, RefusalFolder::Scope scope, int64_t more) {
+  using Scope = RefusalFolder::Scope;
   LogEvent event(LogLevel::kWarning, "folded", kOfThoseThatAreLogged);
   event.Text("kind", who.what);
   if (!who.route.empty()) event.Text("route", who.route);
   if (!who.client.empty()) event.Text("client", who.client);
   if (!who.subject.empty()) event.Text("refused_client", who.subject);
   absl::string_view whose;
-  if (told == Told::kOtherSubjects) whose = ", with other certificates";
-  if (told == Told::kBlock) whose = ", of other clients there";
-  if (told == Told::kRest) whose = ", of other clients";
+  if (scope == Scope::kOtherSubjects) whose = ", with other certificates";
+  if (scope == Scope::kBlock) whose = ", of other clients there";
+  if (scope == Scope::kRest) whose = ", of other clients";
   event.Number("more", more)
       .Text("message", absl::StrCat("and ", more, " more like it in 60 s", whose));
 }

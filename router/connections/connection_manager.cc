@@ -138,7 +138,7 @@ void ConnectionManager::Forget(Connection* connection) {
   const End& end = connection->record().end;
   connection->metrics().CountEnd(
       end.reason, IsHandshakeFailure(end.reason) ? end.failure.detail : tls::FailureDetail::kNone);
-  connection->GiveBackPlaces();  // before the log tells that there is room
+  connection->ReleaseSlots();  // before the log tells that there is room
   log_.WriteEnd(*connection);
   loop_->DeleteLater(std::move(it->second));
   connections_.erase(it);

@@ -7,15 +7,15 @@ Limits HandshakeLimit::WithDefault(Limits limits, int workers) {
   return limits;
 }
 
-HandshakeLimit::Place HandshakeLimit::Take() {
-  if (waiting_.fetch_add(1, std::memory_order_relaxed) < limit()) return Place(this);
+HandshakeLimit::Slot HandshakeLimit::Take() {
+  if (waiting_.fetch_add(1, std::memory_order_relaxed) < limit()) return Slot(this);
   Release();
   return {};
 }
 
-HandshakeLimit::Place HandshakeLimit::TakeAgain() {
+HandshakeLimit::Slot HandshakeLimit::TakeAgain() {
   waiting_.fetch_add(1, std::memory_order_relaxed);
-  return Place(this);
+  return Slot(this);
 }
 
 }  // namespace tlsbridge

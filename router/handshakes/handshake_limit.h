@@ -4,14 +4,14 @@
 // client has given up. Refusing at once those who would wait in vain is kinder to them, who can try
 // elsewhere, and leaves the time to those who were first.
 //
-// A handshake that waits for its client has no place, or clients that say nothing would hold all:
-// it gives its place back with each answer, and takes one again when the client's next bytes come.
+// A handshake that waits for its client has no slot, or clients that say nothing would hold all:
+// it releases its slot with each answer, and takes one again when the client's next bytes come.
 // It is not refused then, since most of its work is done: it queues with the others, and while
 // there are more than may be, those that begin are refused. Who owes us bytes is bounded by
 // Admission, for each address, and by the handshake timeout.
 //
 // Thread: any; a counter that is written some times a handshake. Owner: the router; it outlives its
-// places. Failure: no place.
+// slots. Failure: no slot.
 #pragma once
 
 #include <stdint.h>
@@ -26,24 +26,24 @@ namespace tlsbridge {
 class HandshakeLimit {
  public:
   // Held by a handshake that waits for us; given back when it dies.
-  class Place {
+  class Slot {
    public:
-    Place() = default;
-    Place(Place&& other) noexcept : limit_(std::exchange(other.limit_, nullptr)) {}
-    Place& operator=(Place&& other) noexcept {
+    Slot() = default;
+    Slot(Slot&& other) noexcept : limit_(std::exchange(other.limit_, nullptr)) {}
+    Slot& operator=(Slot&& other) noexcept {
       std::swap(limit_, other.limit_);
       return *this;
     }
-    ~Place() { GiveBack(); }
+    ~Slot() { Release(); }
 
-    void GiveBack() {
+    void Release() {
       if (HandshakeLimit* const limit = std::exchange(limit_, nullptr)) limit->Release();
     }
     explicit operator bool() const { return limit_ != nullptr; }
 
    private:
     friend class HandshakeLimit;
-    explicit Place(HandshakeLimit* limit) : limit_(limit) {}
+    explicit Slot(HandshakeLimit* limit) : limit_(limit) {}
 
     HandshakeLimit* limit_ = nullptr;  // Not owned.
   };
@@ -60,9 +60,9 @@ class HandshakeLimit {
   HandshakeLimit& operator=(const HandshakeLimit&) = delete;
 
   // For a handshake that begins: an empty one if there are as many as there may be.
-  Place Take();
+  Slot Take();
   // For one that goes on. Never empty.
-  Place TakeAgain();
+  Slot TakeAgain();
 
   // Applies to whoever comes from now on.
   void SetLimit(int64_t limit) { limit_.store(limit, std::memory_order_relaxed); }

@@ -95,7 +95,7 @@ std::vector<std::string> ServiceManager::Environment() const {
   return variables;
 }
 
-bool ServiceManager::Tell(absl::string_view assignments, absl::Span<const int> descriptors) {
+bool ServiceManager::Notify(absl::string_view assignments, absl::Span<const int> descriptors) {
   if (!listens()) {
     if (!trouble_.empty()) WarnOnce(trouble_);
     return false;

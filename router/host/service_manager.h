@@ -41,7 +41,7 @@ class ServiceManager {
 
   // Assignments, with a line end between: "READY=1\nSTATUS=ready". Descriptors go with FDSTORE=1
   // and stay the caller's; false if they did not go.
-  bool Tell(absl::string_view assignments, absl::Span<const int> descriptors = {});
+  bool Notify(absl::string_view assignments, absl::Span<const int> descriptors = {});
 
  private:
   bool Send(absl::string_view text, absl::Span<const int> descriptors) const;

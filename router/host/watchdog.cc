@@ -13,11 +13,11 @@ Watchdog::Watchdog(EventLoop* control, std::vector<EventLoop*> others, absl::Dur
       feed_(std::move(feed)),
       unanswered_(std::make_shared<std::atomic<size_t>>(0)),
       timer_(
-          control_, [this] { Look(); }, Timer::Of::kService) {
-  Look();
+          control_, [this] { Check(); }, Timer::Of::kService) {
+  Check();
 }
 
-void Watchdog::Look() {
+void Watchdog::Check() {
   timer_.ArmAfter(looks_every_);
   if (unanswered_->load() > 0) return;
   feed_();

@@ -31,7 +31,7 @@ class Watchdog {
   Watchdog& operator=(const Watchdog&) = delete;
 
  private:
-  void Look();
+  void Check();
 
   EventLoop* const control_;              // Not owned.
   const std::vector<EventLoop*> others_;  // Not owned.

@@ -75,10 +75,10 @@ void Compare(const std::vector<Item>& before, const std::vector<Item>& after, Na
 
 absl::StatusOr<std::unique_ptr<Reloader>> Reloader::Create(EventLoop* loop, Source source,
                                                            std::vector<std::string> source_files,
-                                                           uint64_t source_stamp,
+                                                           uint64_t source_fingerprint,
                                                            Receiver receiver) {
   auto workshop = std::make_shared<Workshop>(std::move(source), std::move(source_files),
-                                             source_stamp, &loop->clock());
+                                             source_fingerprint, &loop->clock());
   std::unique_ptr<Reloader> reloader(new Reloader(loop, std::move(receiver), workshop));
   auto thread = Thread::Start(
       "reloads", [workshop, loop, self = reloader.get()] { workshop->Run(loop, self); });
@@ -95,7 +95,7 @@ void Reloader::Stop(absl::Duration patience) {
   workshop_->changed.NotifyOne();
   if (thread_.JoinOrLeave(patience)) return;
   LogEvent(LogLevel::kWarning, "reload_abandoned")
-      .Text("source", workshop_->note->Tell())
+      .Text("source", workshop_->note->ToString())
       .Text("message", "neither completed nor could be cancelled; exiting without it");
 }
 
@@ -104,7 +104,7 @@ void Reloader::Start(std::shared_ptr<const LiveConfig> current, Cause cause) {
     again_ = std::max(again_.value_or(cause), cause);
     if (cause == Cause::kAsked && loop_->now() - began_at_ >= kLong) {
       LogEvent(LogLevel::kWarning, "reload_waits")
-          .Text("source", workshop_->note->Tell())
+          .Text("source", workshop_->note->ToString())
           .Milliseconds("for_ms", loop_->now() - began_at_)
           .Text("message", "still being read; the current configuration is served meanwhile");
     }
@@ -140,7 +140,7 @@ Reloader::Outcome Reloader::Workshop::Work(const Job& job) {
   outcome.asked = job.cause == Cause::kAsked;
   ReadingNote::Note(source_files);
   // What was refused may be good by now: a file that it names has come, an address is free.
-  outcome.reloaded = outcome.asked || refused || StampOf(source_files) != source_stamp;
+  outcome.reloaded = outcome.asked || refused || FingerprintOf(source_files) != source_fingerprint;
   outcome.renewed = LiveConfig::Renew(job.current, clock);
   if (outcome.reloaded) {
     outcome.live = AskSource(job.current.get());
@@ -163,9 +163,9 @@ Reloader::Result Reloader::Workshop::AskSource(const LiveConfig* current) {
   Result result = absl::UnavailableError("");
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     ReadingNote::Note(source_files);
-    source_stamp = StampOf(source_files);
+    source_fingerprint = FingerprintOf(source_files);
     result = source(current, clock);
-    if (StampOf(source_files) == source_stamp) return result;
+    if (FingerprintOf(source_files) == source_fingerprint) return result;
   }
   return absl::UnavailableError(
       absl::StrCat(absl::StrJoin(source_files, ", "), ": kept changing while being read"));

@@ -58,11 +58,13 @@ class Reloader {
   // may have changed.
   using Receiver = absl::AnyInvocable<std::shared_ptr<const LiveConfig>(const Outcome&)>;
 
-  // `source_files` are what the source itself reads: a change there is a reload. `source_stamp` is
-  // their StampOf() from before the source ran first. `receiver` runs on `loop`.
+  // `source_files` are what the source itself reads: a change there is a reload.
+  // `source_fingerprint` is their FingerprintOf() from before the source ran first. `receiver` runs
+  // on `loop`.
   static absl::StatusOr<std::unique_ptr<Reloader>> Create(EventLoop* loop, Source source,
                                                           std::vector<std::string> source_files,
-                                                          uint64_t source_stamp, Receiver receiver);
+                                                          uint64_t source_fingerprint,
+                                                          Receiver receiver);
   ~Reloader() { Stop(kPatience); }
   Reloader(const Reloader&) = delete;
   Reloader& operator=(const Reloader&) = delete;
@@ -85,11 +87,11 @@ class Reloader {
 
   // All that the thread uses.
   struct Workshop {
-    Workshop(Source source, std::vector<std::string> source_files, uint64_t source_stamp,
+    Workshop(Source source, std::vector<std::string> source_files, uint64_t source_fingerprint,
              const Clock* clock)
         : source(std::move(source)),
           source_files(std::move(source_files)),
-          source_stamp(source_stamp),
+          source_fingerprint(source_fingerprint),
           clock(clock) {}
 
     void Run(EventLoop* loop, Reloader* reloader);
@@ -101,7 +103,7 @@ class Reloader {
     // The thread's, while it is at work.
     Source source;
     const std::vector<std::string> source_files;
-    uint64_t source_stamp;
+    uint64_t source_fingerprint;
     bool refused = false;  // what the source made last
     const Clock* const clock;
     const std::shared_ptr<ReadingNote> note = std::make_shared<ReadingNote>();

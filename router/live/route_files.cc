@@ -208,7 +208,8 @@ absl::StatusOr<tls::ClientPolicy> LoadClientPolicy(const ClientAuth& settings) {
 
 void ForEachFileSet(const RouteFiles& files, absl::FunctionRef<void(const FileSetState&)> visit) {
   const auto show = [&visit](const char* what, const auto& set) {
-    if (!set.paths.empty()) visit({what, set.paths, set.stamp, set.digest, set.problem, set.once});
+    if (!set.paths.empty())
+      visit({what, set.paths, set.fingerprint, set.digest, set.problem, set.once});
   };
   for (const auto& set : files.certificates) show("certificate", set);
   show("clients", files.clients);

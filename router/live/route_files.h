@@ -52,7 +52,7 @@ struct RouteFiles {
 struct FileSetState {
   absl::string_view what;  // "certificate", "clients", "tickets" or "backend"
   absl::Span<const std::string> paths;
-  uint64_t stamp;
+  uint64_t fingerprint;
   uint64_t digest;
   absl::string_view problem;
   bool once;  // it came through a pipe

@@ -97,16 +97,17 @@ absl::StatusOr<RouteTls> LoadRouteTls(const Route& route, const ServedRoute* ser
   return loaded;
 }
 
-RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string_view part)> judged,
-                         const tls::TicketSecrets::Clocks& clocks) {
+RouteFindings CheckRouteFiles(const Route& route,
+                              absl::FunctionRef<bool(absl::string_view part)> is_sound,
+                              const tls::TicketSecrets::Clocks& clocks) {
   RouteFindings findings;
   if (route.action != RouteAction::kForward || route.tls_mode == TlsMode::kPassthrough) {
     return findings;
   }
   RouteTls tls;
   bool all = true;
-  const auto judge = [&](std::string part, auto read) {
-    if (!judged(part)) {
+  const auto check = [&](std::string part, auto read) {
+    if (!is_sound(part)) {
       all = false;
     } else if (const absl::Status status = read(); !status.ok()) {
       all = false;
@@ -116,19 +117,19 @@ RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string
   ServerTls one = route.tls;
   for (size_t i = 0; i < route.tls.certificates.size(); ++i) {
     one.certificates = {route.tls.certificates[i]};
-    judge(absl::StrCat("tls.certificates[", i, "]"),
+    check(absl::StrCat("tls.certificates[", i, "]"),
           [&] { return ReadCertificates(one, {}, Reread::kAll, clocks.wall(), &tls.files); });
   }
-  judge("tls.client_auth",
+  check("tls.client_auth",
         [&] { return ReadClients(route.tls.client, {}, Reread::kAll, clocks.wall(), &tls.files); });
-  judge("tls.tickets",
+  check("tls.tickets",
         [&] { return ReadTickets(route.tls.tickets, {}, Reread::kAll, clocks, &tls.files); });
   if (route.tls_mode == TlsMode::kTerminateAndReencrypt) {
-    judge("backend_tls", [&] {
+    check("backend_tls", [&] {
       return ReadBackend(route.backend_tls, {}, Reread::kAll, clocks.wall(), &tls.files);
     });
   }
-  if (all && judged("tls")) {
+  if (all && is_sound("tls")) {
     // Of what has been read just now.
     const ServedRoute read = {&route, &tls};
     absl::StatusOr<RouteTls> whole = LoadRouteTls(route, &read, Reread::kChanged, clocks);
@@ -151,7 +152,8 @@ bool IsUnchanged(const RouteTls& before, const RouteTls& after) {
   size_t at = 0;
   bool same = true;
   ForEachFileSet(after.files, [&](const FileSetState& set) {
-    same = same && at < old.size() && old[at].stamp == set.stamp && old[at].problem == set.problem;
+    same = same && at < old.size() && old[at].fingerprint == set.fingerprint &&
+           old[at].problem == set.problem;
     ++at;
   });
   return same;

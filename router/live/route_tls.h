@@ -55,8 +55,9 @@ struct RouteFindings {
   std::vector<RouteFinding> warnings;
   RouteTls tls;  // of what could be read
 };
-// All of it. `judged` says of which parts; where it is all of them, of the whole as well.
-RouteFindings JudgeRoute(const Route& route, absl::FunctionRef<bool(absl::string_view part)> judged,
-                         const tls::TicketSecrets::Clocks& clocks);
+// All of it. `is_sound` says of which parts; where it is all of them, of the whole as well.
+RouteFindings CheckRouteFiles(const Route& route,
+                              absl::FunctionRef<bool(absl::string_view part)> is_sound,
+                              const tls::TicketSecrets::Clocks& clocks);
 
 }  // namespace tlsbridge

@@ -22,9 +22,9 @@ bool RefusalFolder::ShouldWrite(const Refusal& refusal, absl::Time now) {
 
 // As exactly as there is room.
 RefusalFolder::Count* RefusalFolder::Find(Window* window, const Refusal& refusal) {
-  const auto find = [window](Told told, const std::string& route, const std::string& where,
+  const auto find = [window](Scope scope, const std::string& route, const std::string& where,
                              const std::string& subject, bool room, size_t* used) -> Count* {
-    const Key key(route, told, where, subject);
+    const Key key(route, scope, where, subject);
     const auto it = window->counts.find(key);
     if (it != window->counts.end()) return &it->second;
     if (!room) return nullptr;
@@ -33,23 +33,23 @@ RefusalFolder::Count* RefusalFolder::Find(Window* window, const Refusal& refusal
   };
   const bool room = window->clients < kMostClients;
   const bool room_for_subject = room && Subjects(*window, refusal) < kMostSubjects;
-  Count* count = find(Told::kClient, refusal.route, refusal.client, refusal.subject,
+  Count* count = find(Scope::kClient, refusal.route, refusal.client, refusal.subject,
                       room_for_subject, &window->clients);
   if (count != nullptr) return count;
-  count = find(Told::kOtherSubjects, refusal.route, refusal.client, "", room, &window->clients);
+  count = find(Scope::kOtherSubjects, refusal.route, refusal.client, "", room, &window->clients);
   if (count != nullptr) return count;
-  count = find(Told::kBlock, refusal.route, refusal.block, "", window->blocks < kMostBlocks,
+  count = find(Scope::kBlock, refusal.route, refusal.block, "", window->blocks < kMostBlocks,
                &window->blocks);
-  return count != nullptr ? count : &window->counts[Key("", Told::kRest, "", "")];
+  return count != nullptr ? count : &window->counts[Key("", Scope::kRest, "", "")];
 }
 
-// How many certificates of that address are told apart.
+// How many certificates of that address are logged separately.
 size_t RefusalFolder::Subjects(const Window& window, const Refusal& refusal) {
   size_t subjects = 0;
-  auto it = window.counts.lower_bound(Key(refusal.route, Told::kClient, refusal.client, ""));
+  auto it = window.counts.lower_bound(Key(refusal.route, Scope::kClient, refusal.client, ""));
   for (; it != window.counts.end() && subjects < kMostSubjects; ++it, ++subjects) {
-    const auto& [route, told, client, subject] = it->first;
-    if (route != refusal.route || told != Told::kClient || client != refusal.client) break;
+    const auto& [route, scope, client, subject] = it->first;
+    if (route != refusal.route || scope != Scope::kClient || client != refusal.client) break;
   }
   return subjects;
 }
@@ -60,9 +60,9 @@ void RefusalFolder::Flush(absl::Time now, Report report) {
     const auto current = it++;
     if (current->second.ends > now) continue;
     for (const auto& [key, count] : current->second.counts) {
-      const auto& [route, told, where, subject] = key;
+      const auto& [route, scope, where, subject] = key;
       if (count.seen == count.written) continue;
-      report({.what = current->first, .route = route, .client = where, .subject = subject}, told,
+      report({.what = current->first, .route = route, .client = where, .subject = subject}, scope,
              count.seen - count.written);
     }
     windows_.erase(current);

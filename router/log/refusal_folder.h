@@ -2,15 +2,15 @@
 // and how often, is an audit trail.
 //
 // Within a minute, the first few refusals of a kind at a route are written, and the first of each
-// client; further ones are counted and told by client. So each client that was refused is named in
-// the log within a minute, and how often is known of each.
+// client; further ones are counted and logged by client. So each client that was refused is named
+// in the log within a minute, and how often is known of each.
 //
 // Strangers choose how many addresses and certificates they come with, and must make neither this
-// nor the log grow without bound. So of each kind kMostClients are told apart; of one address no
-// more than kMostSubjects certificates, the rest of them together; clients beyond that by the block
-// of addresses that they come from, kMostBlocks of those; and the rest as a number. Each kind has
-// room of its own: those who can only show certificates that nobody vouches for cannot crowd out
-// whoever comes with a revoked one.
+// nor the log grow without bound. So of each kind kMostClients are logged separately; of one
+// address no more than kMostSubjects certificates, the rest of them together; clients beyond that
+// by the block of addresses that they come from, kMostBlocks of those; and the rest as a number.
+// Each kind has room of its own: those who can only show certificates that nobody vouches for
+// cannot crowd out whoever comes with a revoked one.
 //
 // Thread: any; locked. One serves all workers. Owner: the FailureFolder. Failure: none.
 #pragma once
@@ -45,14 +45,14 @@ class RefusalFolder {
     std::string subject;  // whom its certificate names; empty without one
   };
   // How exactly those are known whom a line of several refusals is about.
-  enum class Told : uint8_t { kClient, kOtherSubjects, kBlock, kRest };
+  enum class Scope : uint8_t { kClient, kOtherSubjects, kBlock, kRest };
 
   // True if this one is to be written; otherwise it has been counted.
   bool ShouldWrite(const Refusal& refusal, absl::Time now);
 
   // Reports whoever had refusals held back in a minute that is over, and forgets it. Of `who` that
-  // is set which `told` is about; `block` never is.
-  using Report = absl::FunctionRef<void(const Refusal& who, Told told, int64_t more)>;
+  // is set that `scope` is about; `block` never is.
+  using Report = absl::FunctionRef<void(const Refusal& who, Scope scope, int64_t more)>;
   void Flush(absl::Time now, Report report);
 
   // Refusals that were not written so far.
@@ -63,7 +63,7 @@ class RefusalFolder {
 
  private:
   // Route, address or block, subject.
-  using Key = std::tuple<std::string, Told, std::string, std::string>;
+  using Key = std::tuple<std::string, Scope, std::string, std::string>;
   struct Count {
     int64_t seen = 0;
     int64_t written = 0;

@@ -51,19 +51,19 @@ void StderrSink::Append(const spdlog::details::log_msg& message) {
 }
 
 // Where they are missing: ahead of the next line.
-void StderrSink::TellLosses() {
+void StderrSink::ReportLosses() {
   const auto tell = [this](uint64_t lines, int error) {
     const std::string text = queue_.describe_loss(lines, error);
     Append({"tlsbridge", spdlog::level::warn, spdlog::string_view_t(text.data(), text.size())});
-    telling_.push_back({.ends = waiting_.size(), .lines = lines, .error = error});
+    reports_.push_back({.ends = waiting_.size(), .lines = lines, .error = error});
   };
   const uint64_t overrun = queue_.overrun();
-  if (overrun > overrun_told_) tell(overrun - std::exchange(overrun_told_, overrun), 0);
+  if (overrun > overrun_reported_) tell(overrun - std::exchange(overrun_reported_, overrun), 0);
   if (unwritten_ > 0) tell(std::exchange(unwritten_, 0), unwritten_error_);
 }
 
 void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
-  if (waiting_.empty()) TellLosses();
+  if (waiting_.empty()) ReportLosses();
   Append(message);
   if (waiting_.size() < kMostWaitingBytes && queue_.more_follows()) return;
   const bool rest = waiting_lines_ < kManyLines;
@@ -74,7 +74,7 @@ void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
 void StderrSink::WriteWaiting() {
   CountLosses(Write(waiting_));
   waiting_.clear();
-  telling_.clear();
+  reports_.clear();
   waiting_lines_ = 0;
 }
 
@@ -84,18 +84,18 @@ void StderrSink::Rest() {
   stopping_ = poll(&stop, 1, kRestMilliseconds) == 1;
 }
 
-// What was to be told and was not is lost still, and its line is none of those that count.
+// What was to be reported and was not is still lost, and its line is none of those that count.
 void StderrSink::CountLosses(size_t written) {
   if (written == waiting_.size()) return;
   auto lines = static_cast<uint64_t>(
       std::count(waiting_.begin() + static_cast<ptrdiff_t>(written), waiting_.end(), '\n'));
-  for (const Told& told : telling_) {
-    if (told.ends <= written) continue;
+  for (const LossReport& report : reports_) {
+    if (report.ends <= written) continue;
     --lines;
-    if (told.error == 0) {
-      overrun_told_ -= told.lines;
+    if (report.error == 0) {
+      overrun_reported_ -= report.lines;
     } else {
-      unwritten_ += told.lines;
+      unwritten_ += report.lines;
     }
   }
   unwritten_ += lines;

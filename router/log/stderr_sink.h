@@ -47,20 +47,20 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   size_t Write(std::string_view text);
   void CountLosses(size_t written);
   void Append(const spdlog::details::log_msg& message);
-  void TellLosses();
+  void ReportLosses();
   void Rest();
   bool WaitForReader();
 
   const Queue queue_;
-  // Lines of waiting_ that tell of losses.
-  struct Told {
+  // Lines of waiting_ that report losses.
+  struct LossReport {
     size_t ends;  // in waiting_
     uint64_t lines;
     int error;
   };
-  std::vector<Told> telling_;
-  uint64_t overrun_told_ = 0;
-  uint64_t unwritten_ = 0;  // lines, not yet told
+  std::vector<LossReport> reports_;
+  uint64_t overrun_reported_ = 0;
+  uint64_t unwritten_ = 0;  // lines, not yet reported
   int unwritten_error_ = 0;
   Counter unwritten_ever_;
   bool cut_ = false;     // the last line has no end

@@ -68,8 +68,8 @@ void AddEnded(std::vector<RecentEnds::Found>* sum, const std::vector<RecentEnds:
 Answers::Answers(const Parts& parts)
     : parts_(parts),
       started_(parts.loop->clock().Wall()),
-      look_(
-          parts.loop, [this] { LookAtLog(); }, Timer::Of::kService) {}
+      check_timer_(
+          parts.loop, [this] { CheckLog(); }, Timer::Of::kService) {}
 
 void Answers::ConnectionsJson(const ConnectionPage& page, OnText done) {
   const auto ask_ids = [page](Worker& worker, auto receiver) {
@@ -118,7 +118,7 @@ void Answers::RoutesJson(OnText done) {
 
 Service Answers::Describe() {
   parts_.kernel->Refresh();
-  LookAtLog();
+  CheckLog();
   const std::string why = unready();
   Service service = {.live = &parts_.reloads->live(),
                      .admission = parts_.admission,
@@ -149,11 +149,11 @@ Service Answers::Describe() {
 }
 
 // Whether lines have been lost since it last looked. It looks by itself once it has been asked.
-void Answers::LookAtLog() {
-  constexpr absl::Duration kLooksEvery = absl::Seconds(10);
+void Answers::CheckLog() {
+  constexpr absl::Duration kCheckEvery = absl::Seconds(10);
   const uint64_t lost = LogLinesLost();
   if (lost > std::exchange(lines_lost_, lost)) lines_lost_at_ = parts_.loop->clock().Wall();
-  if (!look_.armed()) look_.ArmAfter(kLooksEvery);
+  if (!check_timer_.armed()) check_timer_.ArmAfter(kCheckEvery);
 }
 
 void Answers::Metrics(Exposition::Format format, OnText done) {

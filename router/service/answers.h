@@ -82,7 +82,7 @@ class Answers final : public AdminServer::Source {
   // Those of a range that the page's filter wants.
   void ListConnections(const ConnectionPage& page, uint64_t until, bool more, OnText done);
   Service Describe();
-  void LookAtLog();
+  void CheckLog();
 
   const Parts parts_;
   const absl::Time started_;  // by the wall
@@ -90,7 +90,7 @@ class Answers final : public AdminServer::Source {
   bool logging_ = false;
   uint64_t lines_lost_ = 0;  // when last looked
   absl::Time lines_lost_at_ = absl::InfinitePast();
-  Timer look_;
+  Timer check_timer_;
 };
 
 }  // namespace tlsbridge

@@ -28,34 +28,34 @@ ManagerTalk::ManagerTalk(EventLoop* loop, ServiceManager* manager, std::vector<E
 
 // "STATUS=...", and it counts as told.
 std::string ManagerTalk::Status() {
-  told_ = status_();
-  return absl::StrCat("STATUS=", told_);
+  last_status_ = status_();
+  return absl::StrCat("STATUS=", last_status_);
 }
 
 void ManagerTalk::Ready() {
   ready_ = true;
   if (!manager_->listens()) {
-    manager_->Tell("");  // it warns, where somebody should listen
+    manager_->Notify("");  // it warns, where somebody should listen
     return;
   }
-  manager_->Tell(absl::StrCat("READY=1\n", Status()));
+  manager_->Notify(absl::StrCat("READY=1\n", Status()));
   timer_.ArmAfter(kPace);
   if (manager_->watchdog() > absl::ZeroDuration()) {
     watchdog_ = std::make_unique<Watchdog>(loop_, workers_, manager_->watchdog(),
-                                           [this] { manager_->Tell("WATCHDOG=1"); });
+                                           [this] { manager_->Notify("WATCHDOG=1"); });
   }
 }
 
 void ManagerTalk::OnReload(Reloads::Asked asked) {
   if (!manager_->listens() || silent_ || stopping_) return;
   if (asked == Reloads::Asked::kIsOver) {
-    manager_->Tell(absl::StrCat("READY=1\n", Status()));
+    manager_->Notify(absl::StrCat("READY=1\n", Status()));
     return;
   }
   // systemd compares it with its own look at the same clock.
   const absl::Time now = loop_->clock().Monotonic();
-  manager_->Tell(absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", absl::ToUnixMicros(now),
-                              "\nSTATUS=reloading the configuration and all files"));
+  manager_->Notify(absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", absl::ToUnixMicros(now),
+                                "\nSTATUS=reloading the configuration and all files"));
 }
 
 void ManagerTalk::OnPhase(Phase phase) {
@@ -64,11 +64,11 @@ void ManagerTalk::OnPhase(Phase phase) {
   const absl::string_view stopping = first ? "STOPPING=1\n" : "";
   // Every phase from here on has an end of its own.
   const std::string more_time = phase == Phase::kStopped ? "" : absl::StrCat("\n", MoreTime());
-  manager_->Tell(absl::StrCat(stopping, Status(), more_time));
+  manager_->Notify(absl::StrCat(stopping, Status(), more_time));
 }
 
 void ManagerTalk::HandOver(pid_t successor) {
-  manager_->Tell(absl::StrCat("MAINPID=", successor));
+  manager_->Notify(absl::StrCat("MAINPID=", successor));
   silent_ = true;
   watchdog_.reset();
   timer_.Cancel();
@@ -78,12 +78,12 @@ void ManagerTalk::OnTimer() {
   timer_.ArmAfter(kPace);
   const std::string status = status_();
   std::string news;
-  if (status != told_) {
-    told_ = status;
+  if (status != last_status_) {
+    last_status_ = status;
     news = absl::StrCat("STATUS=", status);
   }
   if (stopping_) absl::StrAppend(&news, news.empty() ? "" : "\n", MoreTime());
-  if (!news.empty()) manager_->Tell(news);
+  if (!news.empty()) manager_->Notify(news);
 }
 
 }  // namespace tlsbridge

@@ -48,7 +48,7 @@ class ManagerTalk {
   ServiceManager* const manager_;          // Not owned.
   const std::vector<EventLoop*> workers_;  // Not owned.
   absl::AnyInvocable<std::string()> status_;
-  std::string told_;  // the last status
+  std::string last_status_;  // the last status
   bool ready_ = false;
   bool stopping_ = false;
   bool silent_ = false;

@@ -17,7 +17,7 @@ absl::StatusOr<std::unique_ptr<Reloads>> Reloads::Create(const Parts& parts, Sou
   std::unique_ptr<Reloads> reloads(new Reloads(parts, std::move(live), source.lookups));
   Reloads* const self = reloads.get();
   auto reloader = Reloader::Create(
-      parts.loop, std::move(source.make), std::move(source.files), source.stamp,
+      parts.loop, std::move(source.make), std::move(source.files), source.fingerprint,
       [self](const Reloader::Outcome& outcome) { return self->OnReloaded(outcome); });
   if (!reloader.ok()) return reloader.status();
   reloads->reloader_ = *std::move(reloader);
@@ -39,10 +39,10 @@ Reloads::~Reloads() = default;
 void Reloads::Begin() {
   facts_.last_taken = parts_.loop->clock().Wall();
   LogRoutesDown(nullptr, *live_, TellProblems::kAll);
-  LookAfter();
+  OnServed();
   expiry_watch_ =
       std::make_unique<ExpiryWatch>(parts_.loop, [this]() -> const LiveConfig& { return *live_; });
-  expiry_watch_->Look();
+  expiry_watch_->Check();
 }
 
 void Reloads::Release() {
@@ -123,7 +123,7 @@ void Reloads::CountReload(const std::string& refusal) {
 }
 
 // A configuration that is served from now on.
-void Reloads::LookAfter() {
+void Reloads::OnServed() {
   LogUnixBackends(config());
   LogTlsWarnings(*live_, nullptr);
   backend_watch_.Adopt(*live_);
@@ -153,9 +153,9 @@ void Reloads::CommitReloaded(std::shared_ptr<const LiveConfig> live) {
           LogEvent(LogLevel::kInfo, "reloaded").Text("changes", changes);
         });
       });
-  LookAfter();
+  OnServed();
   CommitKernel();
-  expiry_watch_->Look();
+  expiry_watch_->Check();
   parts_.listeners->Start();
   if (on_listeners_) on_listeners_();
   if (before->config().admin != config().admin || before->config().metrics != config().metrics ||
@@ -178,7 +178,7 @@ void Reloads::CommitRenewed(std::shared_ptr<const LiveConfig> live) {
   // Checks of backends go by the certificates that connections go by.
   backend_watch_.Adopt(*live_);
   CommitKernel();
-  expiry_watch_->Look();
+  expiry_watch_->Check();
 }
 
 void Reloads::CommitKernel() {

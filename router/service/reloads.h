@@ -57,7 +57,7 @@ class Reloads {
   struct Source {
     Reloader::Source make;
     std::vector<std::string> files;  // that it reads itself
-    uint64_t stamp = 0;              // StampOf() them, from before it made `live`
+    uint64_t fingerprint = 0;        // FingerprintOf() them, from before it made `live`
     bool watched = true;             // else files are read again on SIGHUP only
     BackendWatch::Lookups lookups = BackendWatch::Lookups::kThread;
   };
@@ -102,7 +102,7 @@ class Reloads {
   void CommitReloaded(std::shared_ptr<const LiveConfig> live);
   void CommitRenewed(std::shared_ptr<const LiveConfig> live);
   void CountReload(const std::string& refusal);
-  void LookAfter();
+  void OnServed();
   void CommitKernel();
   void ServeByNow();
 

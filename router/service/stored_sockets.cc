@@ -12,12 +12,13 @@ void StoredSockets::Store(const std::map<std::string, int>& sockets) {
       ++it;
       continue;
     }
-    manager_->Tell(absl::StrCat("FDSTOREREMOVE=1\nFDNAME=", it->first));
+    manager_->Notify(absl::StrCat("FDSTOREREMOVE=1\nFDNAME=", it->first));
     it = stored_.erase(it);
   }
   for (const auto& [name, fd] : sockets) {
     if (name.empty() || stored_.count(name) > 0) continue;
-    if (manager_->Tell(absl::StrCat("FDSTORE=1\nFDNAME=", name), {fd})) stored_.insert({name, fd});
+    if (manager_->Notify(absl::StrCat("FDSTORE=1\nFDNAME=", name), {fd}))
+      stored_.insert({name, fd});
   }
 }
 

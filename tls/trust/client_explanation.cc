@@ -20,7 +20,7 @@ void AppendNames(absl::string_view label, const std::vector<std::string>& names,
 }  // namespace
 
 // A sentence for each problem of the closed list.
-absl::string_view ClientExplanation::Meaning() const {
+absl::string_view ClientExplanation::Description() const {
   static constexpr struct {
     absl::string_view problem;
     absl::string_view meaning;
@@ -68,7 +68,7 @@ std::string ClientExplanation::ToText() const {
                     rules.empty() ? "its CA alone (there are no allow rules)" : allowed_by, "\n");
   } else {
     absl::StrAppend(&text, let_in ? "would be refused (observe-only): " : "refused: ", problem,
-                    ": ", Meaning(), "\n");
+                    ": ", Description(), "\n");
   }
   return text;
 }

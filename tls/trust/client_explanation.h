@@ -23,7 +23,7 @@ struct ClientExplanation {
   std::vector<AllowRules::Outcome> rules;  // matched or not whether the chain is trusted or not
 
   // What `problem` means, in words; empty for none.
-  absl::string_view Meaning() const;
+  absl::string_view Description() const;
 
   // As lines of text, each with its newline.
   std::string ToText() const;

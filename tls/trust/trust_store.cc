@@ -219,7 +219,7 @@ int TrustStore::OnProblem(int ok, X509_STORE_CTX* context) {
 }
 
 // What BoringSSL does not ask. `chain` is the one that it found, the anchor last.
-TrustStore::Problem TrustStore::JudgeChain(const STACK_OF(X509) * chain, Purpose purpose) const {
+TrustStore::Problem TrustStore::EvaluateChain(const STACK_OF(X509) * chain, Purpose purpose) const {
   Problem judged;
   judged.until = crls_until_;
   const size_t count = sk_X509_num(chain);
@@ -282,7 +282,7 @@ TrustStore::Problem TrustStore::Verify(const STACK_OF(X509) * chain, Purpose pur
   const int error = X509_STORE_CTX_get_error(context.get());
   Problem problem;
   if (trusted) {
-    problem = JudgeChain(X509_STORE_CTX_get0_chain(context.get()), purpose);
+    problem = EvaluateChain(X509_STORE_CTX_get0_chain(context.get()), purpose);
   } else if (const X509* at = X509_STORE_CTX_get_current_cert(context.get());
              error == X509_V_ERR_CERT_SIGNATURE_FAILURE && at != nullptr &&
              !HasStrongSignature(at)) {

@@ -84,7 +84,7 @@ class TrustStore {
   TrustStore();
 
   static int OnProblem(int ok, X509_STORE_CTX* context);
-  Problem JudgeChain(const STACK_OF(X509) * chain, Purpose purpose) const;
+  Problem EvaluateChain(const STACK_OF(X509) * chain, Purpose purpose) const;
   bool HasCrlOf(const X509* certificate) const;
 
   std::vector<bssl::UniquePtr<X509>> cas_;

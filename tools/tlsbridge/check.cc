@@ -44,7 +44,7 @@ int PrintKernelRules(const ParsedConfig& parsed) {
 int Check(const std::string& path, bool kernel_rules) {
   ForbidCoreDumps();
   const ParsedConfig parsed = ReadConfigFile(path);
-  const FileFindings files = JudgeNamedFiles(parsed, SystemClock());
+  const FileFindings files = CheckNamedFiles(parsed, SystemClock());
   const std::vector<Problem> problems = AllProblems(parsed, files);
   for (const Problem& problem : problems) fprintf(stderr, "%s\n", problem.ToString().c_str());
   for (const Problem& warning : files.warnings) {

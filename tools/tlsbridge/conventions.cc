@@ -49,7 +49,7 @@ const std::vector<Convention>& ExitCodes() {
   return *codes;
 }
 
-const std::vector<Convention>& SignalMeanings() {
+const std::vector<Convention>& SignalDescriptions() {
   static const auto* const signals = new std::vector<Convention>{
       {"SIGTERM, SIGINT",
        "Stops gracefully: accepts for the drain delay, closes the listeners, closes connections as "
@@ -108,7 +108,7 @@ const std::vector<Convention>& UsualFiles() {
 std::string DescribeConventions() {
   std::string text;
   Append("Exit codes", ExitCodes(), &text);
-  Append("Signals", SignalMeanings(), &text);
+  Append("Signals", SignalDescriptions(), &text);
   Append("Environment", EnvironmentVariables(), &text);
   Append("Files", UsualFiles(), &text);
   return text;

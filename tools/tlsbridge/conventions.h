@@ -15,7 +15,7 @@ struct Convention {
 };
 
 const std::vector<Convention>& ExitCodes();
-const std::vector<Convention>& SignalMeanings();
+const std::vector<Convention>& SignalDescriptions();
 const std::vector<Convention>& EnvironmentVariables();
 const std::vector<Convention>& UsualFiles();
 

@@ -79,7 +79,7 @@ nlohmann::ordered_json ToJson(const tls::ClientExplanation& explanation) {
   return {{"let_in", explanation.let_in},
           {"allowed_by", text(explanation.allowed_by)},
           {"problem", text(explanation.problem)},
-          {"meaning", text(explanation.Meaning())},
+          {"meaning", text(explanation.Description())},
           {"certificate",
            {{"cn", text(identity.common_name)},
             {"ou", identity.organizational_units},

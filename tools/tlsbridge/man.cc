@@ -69,7 +69,7 @@ class Commands {
                     Usage(command.usage));
     std::string others;
     for (const FlagGroup& group : command.groups) {
-      const auto [known, is_new] = told_.emplace(group.title + NamesOf(group), command.name);
+      const auto [known, is_new] = printed_.emplace(group.title + NamesOf(group), command.name);
       if (is_new) {
         absl::StrAppend(&page_, ".PP\n\\fI", RoffText(group.title), "\\fR\n");
         for (const Flag& flag : group.flags) {
@@ -87,7 +87,7 @@ class Commands {
 
  private:
   std::string page_;
-  std::map<std::string, std::string> told_;  // a group of flags, and the command it was told at
+  std::map<std::string, std::string> printed_;  // a group of flags, and the command it was told at
 };
 
 std::string Table(absl::string_view title, const std::vector<Convention>& rows) {
@@ -116,8 +116,9 @@ std::string ProgramPage(absl::Span<const Command> commands) {
   Commands described;
   for (const Command& command : commands) described.Add(command);
   absl::StrAppend(&page, described.page(), Table("EXIT STATUS", ExitCodes()),
-                  Table("SIGNALS", SignalMeanings()), Table("ENVIRONMENT", EnvironmentVariables()),
-                  Table("FILES", UsualFiles()), ".SH SEE ALSO\n\\fBtlsbridge.yaml\\fR(5)\n");
+                  Table("SIGNALS", SignalDescriptions()),
+                  Table("ENVIRONMENT", EnvironmentVariables()), Table("FILES", UsualFiles()),
+                  ".SH SEE ALSO\n\\fBtlsbridge.yaml\\fR(5)\n");
   return page;
 }
 

@@ -41,7 +41,7 @@ Problem At(const ParsedConfig& parsed, const std::string& path, const std::strin
 
 }  // namespace
 
-FileFindings JudgeNamedFiles(const ParsedConfig& parsed, const Clock& clock) {
+FileFindings CheckNamedFiles(const ParsedConfig& parsed, const Clock& clock) {
   FileFindings all;
   yaml::Positions positions = parsed.positions;
   for (const NamedFile& named : parsed.files) {
@@ -56,7 +56,7 @@ FileFindings JudgeNamedFiles(const ParsedConfig& parsed, const Clock& clock) {
     const auto is_sound = [&](absl::string_view part) {
       return positions.Sound(absl::StrCat(route, part));
     };
-    RouteFindings findings = JudgeRoute(parsed.config.routes[i], is_sound, ClocksOf(&clock));
+    RouteFindings findings = CheckRouteFiles(parsed.config.routes[i], is_sound, ClocksOf(&clock));
     for (const RouteFinding& problem : findings.problems) {
       all.problems.push_back(At(parsed, route + problem.part, problem.message));
     }

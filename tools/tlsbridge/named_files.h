@@ -20,7 +20,7 @@ struct FileFindings {
 };
 
 // Of every part of a route that is sound, whatever is wrong elsewhere in the file.
-FileFindings JudgeNamedFiles(const ParsedConfig& parsed, const Clock& clock);
+FileFindings CheckNamedFiles(const ParsedConfig& parsed, const Clock& clock);
 
 // Both, by position.
 std::vector<Problem> AllProblems(const ParsedConfig& parsed, const FileFindings& files);

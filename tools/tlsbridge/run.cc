@@ -46,7 +46,7 @@ Reloader::Result Load(const ParsedConfig& parsed, const LiveConfig* previous, co
   Reloader::Result loaded = LiveConfig::Load(parsed.config, previous, clock);
   if (loaded.ok() || previous != nullptr) return loaded;
   // Not just the first: who starts a program mends all at once.
-  const std::vector<Problem> problems = JudgeNamedFiles(parsed, *clock).problems;
+  const std::vector<Problem> problems = CheckNamedFiles(parsed, *clock).problems;
   if (problems.empty()) return loaded;
   return Refusal(problems, kMostInALine, "; ");
 }
@@ -74,7 +74,7 @@ int Run(const Command::Given& typed) {
   const ParsedConfig first = ReadConfigFile(path);
   ApplyCoreDumpFlag(given);
   if (!first.problems.empty()) {
-    const std::vector<Problem> all = AllProblems(first, JudgeNamedFiles(first, SystemClock()));
+    const std::vector<Problem> all = AllProblems(first, CheckNamedFiles(first, SystemClock()));
     Predecessor::RefuseFromEnvironment(all.front().ToString());
     for (const Problem& problem : all) fprintf(stderr, "%s\n", problem.ToString().c_str());
     return kExitUsage;

@@ -30,7 +30,7 @@ int RefuseAll(const FlagConfig& flags, const Clock& clock) {
     code = RefuseToStart(absl::InvalidArgumentError(problem));
   };
   for (const std::string& problem : flags.problems) tell(problem);
-  for (const Problem& problem : JudgeNamedFiles(flags.parsed, clock).problems) {
+  for (const Problem& problem : CheckNamedFiles(flags.parsed, clock).problems) {
     tell(flags.TextOf(problem));
   }
   return code;

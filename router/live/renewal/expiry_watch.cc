@@ -51,15 +51,15 @@ ExpiryWatch::ExpiryWatch(EventLoop* loop, absl::AnyInvocable<const LiveConfig&()
     : loop_(loop),
       served_(std::move(served)),
       timer_(
-          loop, [this] { Look(); }, Timer::Of::kService) {}
+          loop, [this] { Check(); }, Timer::Of::kService) {}
 
 absl::Time ExpiryWatch::SoonFor(const DatedFile& file) {
   return file.until - std::min((file.until - file.from) * kLastPart, kMostNotice);
 }
 
-void ExpiryWatch::Look() {
+void ExpiryWatch::Check() {
   const absl::Time now = loop_->clock().Wall();
-  std::map<std::string, Told> told;
+  std::map<std::string, Reported> reported;
   absl::Time next = now + kLooksEvery;
   int lines = 0;
   for (const auto& route : served_().routes()) {
@@ -71,14 +71,14 @@ void ExpiryWatch::Look() {
       if (now < soon) return;
       const bool expired = now > file.until;
       const std::string key = absl::StrCat(file.kind, " ", file.name);
-      const auto before = told_.find(key);
-      if (before != told_.end() && before->second.expired == expired &&
+      const auto before = reported_.find(key);
+      if (before != reported_.end() && before->second.expired == expired &&
           before->second.until == file.until && now < before->second.when + kTellsEvery) {
-        told.insert(*before);
+        reported.insert(*before);
         return;
       }
-      // A file that several routes use is told of once.
-      if (!told.emplace(key, Told{now, expired, file.until}).second) return;
+      // A file that several routes use is reported of once.
+      if (!reported.emplace(key, Reported{now, expired, file.until}).second) return;
       if (++lines > kMostLines) return;
       LogEvent(expired ? LogLevel::kError : LogLevel::kWarning,
                absl::StrCat(file.kind, expired ? "_expired" : "_expires_soon"))
@@ -90,7 +90,7 @@ void ExpiryWatch::Look() {
   if (lines > kMostLines) {
     LogEvent(LogLevel::kWarning, "expiries_omitted").Number("more", lines - kMostLines);
   }
-  told_ = std::move(told);
+  reported_ = std::move(reported);
   timer_.ArmAfter(std::max(next - now, kLeastPause));
 }
 

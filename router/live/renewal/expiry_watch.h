@@ -26,7 +26,7 @@ class ExpiryWatch {
   // From when on `file` should have been renewed.
   static absl::Time SoonFor(const DatedFile& file);
 
-  // Renewal is due at two thirds of a lifetime, mostly; who has missed that by far is told.
+  // Renewal is due at two thirds of a lifetime, mostly; who has missed that by far is reported.
   static constexpr double kLastPart = 0.1;                             // of its lifetime,
   static constexpr absl::Duration kMostNotice = absl::Hours(14 * 24);  // but this at most
   static constexpr absl::Duration kLooksEvery = absl::Hours(1);    // sooner where something is due,
@@ -40,10 +40,10 @@ class ExpiryWatch {
   // Logs `certificate_expires_soon` or `certificate_expired`, or the same of another kind of
   // DatedFile; each once a day, and once more when its date or its state is another. By itself it
   // looks every hour, and when one is due; who serves other files than before asks it to.
-  void Look();
+  void Check();
 
  private:
-  struct Told {
+  struct Reported {
     absl::Time when;
     bool expired;
     absl::Time until;
@@ -51,7 +51,7 @@ class ExpiryWatch {
 
   EventLoop* const loop_;  // Not owned.
   absl::AnyInvocable<const LiveConfig&()> served_;
-  std::map<std::string, Told> told_;  // by kind and file
+  std::map<std::string, Reported> reported_;  // by kind and file
   Timer timer_;
 };
 

@@ -12,16 +12,17 @@
 
 namespace tlsbridge {
 
-uint64_t StampOf(absl::Span<const std::string> paths) {
-  uint64_t stamp = 0;
+uint64_t FingerprintOf(absl::Span<const std::string> paths) {
+  uint64_t fingerprint = 0;
   for (const std::string& path : paths) {
     struct stat info = {};
     const bool there = stat(path.c_str(), &info) == 0;
     // The change time tells of a rename as well, the inode of a symbolic link that leads elsewhere.
-    stamp = absl::HashOf(stamp, there, info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
-                         info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+    fingerprint = absl::HashOf(fingerprint, there, info.st_dev, info.st_ino, info.st_size,
+                               info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec,
+                               info.st_ctim.tv_nsec);
   }
-  return stamp;
+  return fingerprint;
 }
 
 bool ComeOnce(absl::Span<const std::string> paths) {
@@ -37,7 +38,7 @@ uint64_t DigestOf(absl::Span<const std::string> paths) {
     struct stat info = {};
     const bool regular = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
     if (!regular) {
-      digest = absl::HashOf(digest, StampOf({path}));
+      digest = absl::HashOf(digest, FingerprintOf({path}));
       continue;
     }
     // What cannot be read says so when it is read in earnest. It may be a private key: nothing of

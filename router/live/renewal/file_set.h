@@ -25,22 +25,22 @@
 namespace tlsbridge {
 
 // Differs when one of the files is another one, or has been written to or changed its permissions.
-uint64_t StampOf(absl::Span<const std::string> paths);
+uint64_t FingerprintOf(absl::Span<const std::string> paths);
 
-// Of what the files hold now. What is not a regular file counts by its stamp.
+// Of what the files hold now. What is not a regular file counts by its fingerprint.
 uint64_t DigestOf(absl::Span<const std::string> paths);
 
 // Whether one of them is a pipe, or another thing whose bytes come but once.
 bool ComeOnce(absl::Span<const std::string> paths);
 
-// Which files are read: those whose stamp has changed, or all, since some file systems tell of a
-// change late.
+// Which files are read: those whose fingerprint has changed, or all, since some file systems tell
+// of a change late.
 enum class Reread : uint8_t { kChanged, kAll };
 
 template <typename T>
 struct FileSet {
   std::vector<std::string> paths;  // empty: no file is needed
-  uint64_t stamp = 0;              // of what was read last, good or not
+  uint64_t fingerprint = 0;        // of what was read last, good or not
   uint64_t digest = 0;             // the same of its bytes
   std::string problem;             // why that is not served; empty if it is
   std::shared_ptr<T> content;      // what is served
@@ -58,33 +58,34 @@ absl::StatusOr<FileSet<T>> ReadFileSet(std::vector<std::string> paths, const Fil
   if (served != nullptr && served->once) return *served;
   ReadingNote::Note(paths);
   const bool once = ComeOnce(paths);
-  uint64_t stamp = StampOf(paths);
+  uint64_t fingerprint = FingerprintOf(paths);
   // What was refused is tried again: a certificate that is not valid yet becomes so.
   const bool needed = reread == Reread::kAll && !paths.empty();
-  if (!needed && served != nullptr && served->stamp == stamp && served->problem.empty()) {
+  if (!needed && served != nullptr && served->fingerprint == fingerprint &&
+      served->problem.empty()) {
     return *served;
   }
   for (int attempt = 1;; ++attempt) {
     const uint64_t digest = DigestOf(paths);
     if (served != nullptr && served->digest == digest && served->problem.empty()) {
       FileSet<T> kept = *served;
-      kept.stamp = stamp;
+      kept.fingerprint = fingerprint;
       return kept;
     }
     absl::StatusOr<std::shared_ptr<T>> content = read();
     // Of a pipe it changes with every byte.
-    const uint64_t then = once ? stamp : std::exchange(stamp, StampOf(paths));
-    if (then != stamp && attempt < kAttempts) continue;
-    if (then != stamp) {
+    const uint64_t then = once ? fingerprint : std::exchange(fingerprint, FingerprintOf(paths));
+    if (then != fingerprint && attempt < kAttempts) continue;
+    if (then != fingerprint) {
       content = absl::UnavailableError(
           absl::StrCat(absl::StrJoin(paths, ", "), ": kept changing while being read"));
     }
     if (content.ok()) {
-      return FileSet<T>{std::move(paths), stamp, digest, "", *std::move(content), once};
+      return FileSet<T>{std::move(paths), fingerprint, digest, "", *std::move(content), once};
     }
     if (served == nullptr) return content.status();
     FileSet<T> kept = *served;
-    kept.stamp = stamp;
+    kept.fingerprint = fingerprint;
     kept.digest = digest;
     kept.problem = std::string(content.status().message());
     return kept;

@@ -28,9 +28,9 @@ FileWatcher::FileWatcher(EventLoop* loop, absl::AnyInvocable<void()> on_change)
       on_change_(std::move(on_change)),
       fd_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       settling_(
-          loop, [this] { Tell(); }, Timer::Of::kService),
+          loop, [this] { Notify(); }, Timer::Of::kService),
       poll_(
-          loop, [this] { Tell(); }, Timer::Of::kService) {
+          loop, [this] { Notify(); }, Timer::Of::kService) {
   poll_.ArmAfter(kPollInterval);
   if (fd_ < 0) {
     TellOfTrouble("inotify", errno);
@@ -88,7 +88,7 @@ void FileWatcher::Settle() {
   settling_.ArmAt(std::min(loop_->now() + kSettling, latest_));
 }
 
-void FileWatcher::Tell() {
+void FileWatcher::Notify() {
   settling_.Cancel();
   poll_.ArmAfter(kPollInterval);
   on_change_();

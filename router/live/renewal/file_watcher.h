@@ -38,7 +38,7 @@ class FileWatcher {
  private:
   void OnReadable();
   void Settle();
-  void Tell();
+  void Notify();
   void TellOfTrouble(const std::string& what, int error);
 
   EventLoop* const loop_;  // Not owned.

@@ -24,7 +24,7 @@ void ReadingNote::Note(absl::Span<const std::string> paths) {
   note->paths_ = std::move(text);
 }
 
-std::string ReadingNote::Tell() const {
+std::string ReadingNote::ToString() const {
   const MutexLock lock(mutex_);
   return paths_;
 }

@@ -20,7 +20,7 @@ class ReadingNote {
   // This thread reads these. Does nothing where nobody has asked for it.
   static void Note(absl::Span<const std::string> paths);
 
-  std::string Tell() const;
+  std::string ToString() const;
 
  private:
   mutable Mutex mutex_;

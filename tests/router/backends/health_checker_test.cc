@@ -82,16 +82,16 @@ class FakeBackend {
 TEST(HealthVote, NeedsSeveralResultsInARow) {
   const HealthCheck settings = {.healthy_after = 2, .unhealthy_after = 3};
   HealthVote vote;
-  EXPECT_TRUE(vote.Judge(settings, false, true));
-  EXPECT_TRUE(vote.Judge(settings, false, true));
-  EXPECT_TRUE(vote.Judge(settings, true, true)) << "begins anew";
-  EXPECT_TRUE(vote.Judge(settings, false, true));
-  EXPECT_TRUE(vote.Judge(settings, false, true));
-  EXPECT_FALSE(vote.Judge(settings, false, true));
-  EXPECT_FALSE(vote.Judge(settings, true, false));
-  EXPECT_FALSE(vote.Judge(settings, false, false));
-  EXPECT_FALSE(vote.Judge(settings, true, false));
-  EXPECT_TRUE(vote.Judge(settings, true, false));
+  EXPECT_TRUE(vote.Evaluate(settings, false, true));
+  EXPECT_TRUE(vote.Evaluate(settings, false, true));
+  EXPECT_TRUE(vote.Evaluate(settings, true, true)) << "begins anew";
+  EXPECT_TRUE(vote.Evaluate(settings, false, true));
+  EXPECT_TRUE(vote.Evaluate(settings, false, true));
+  EXPECT_FALSE(vote.Evaluate(settings, false, true));
+  EXPECT_FALSE(vote.Evaluate(settings, true, false));
+  EXPECT_FALSE(vote.Evaluate(settings, false, false));
+  EXPECT_FALSE(vote.Evaluate(settings, true, false));
+  EXPECT_TRUE(vote.Evaluate(settings, true, false));
 }
 
 class HealthCheckerTest : public ::testing::Test {

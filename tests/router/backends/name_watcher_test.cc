@@ -77,7 +77,7 @@ class NameWatcherTest : public ::testing::Test {
   void Watch(const BackendAddress& address, uint64_t seed = 1) {
     watcher_ = std::make_unique<NameWatcher>(
         loop_.get(), &dns_, address, settings_, seed,
-        [this](const std::vector<ResolvedEndpoint>& meaning) { Note(meaning); });
+        [this](const std::vector<ResolvedEndpoint>& endpoints) { Note(endpoints); });
   }
 
   void WatchOrders() { Watch(BackendNamed("orders.internal", 80).address); }
@@ -89,10 +89,10 @@ class NameWatcherTest : public ::testing::Test {
     Watch(address);
   }
 
-  void Note(const std::vector<ResolvedEndpoint>& meaning) {
+  void Note(const std::vector<ResolvedEndpoint>& endpoints) {
     ++changes_;
     names_.clear();
-    for (const auto& endpoint : meaning) names_.push_back(endpoint.addresses[0].ToString());
+    for (const auto& endpoint : endpoints) names_.push_back(endpoint.addresses[0].ToString());
   }
 
   void Advance(absl::Duration by) {
@@ -209,7 +209,7 @@ TEST_F(NameWatcherTest, RetriesSoonThenLessAndLessOften) {
     dns_.Fail();
     EXPECT_LE(UntilAsked(), NameWatcher::kRetryLongest);
   }
-  EXPECT_EQ(changes_, 0) << "a name that never resolved has no meaning";
+  EXPECT_EQ(changes_, 0) << "a name that never resolved has no endpoints";
 }
 
 TEST_F(NameWatcherTest, ResolvesTheTargetsOfAService) {

@@ -10,7 +10,7 @@
 namespace tlsbridge {
 namespace {
 
-using Judgement = ProbeStep::Judgement;
+using Result = ProbeStep::Result;
 
 absl::Span<const uint8_t> Bytes(absl::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -20,37 +20,37 @@ TEST(SendExpectTalk, PassesHoweverTheAnswerIsSplit) {
   for (size_t piece = 1; piece <= 8; ++piece) {
     auto talk = SendExpectTalk("PING\r\n", "+PONG");
     const ProbeStep begin = talk->Begin();
-    EXPECT_EQ(begin.judgement, Judgement::kMore);
+    EXPECT_EQ(begin.result, Result::kMore);
     EXPECT_EQ(begin.output, "PING\r\n");
     const std::string answer = "+PONG\r\n";
-    Judgement judgement = Judgement::kMore;
+    Result result = Result::kMore;
     size_t at = 0;
     for (; at < 5; at += piece) {
-      EXPECT_EQ(judgement, Judgement::kMore);
-      judgement = talk->Receive(Bytes(answer.substr(at, piece))).judgement;
+      EXPECT_EQ(result, Result::kMore);
+      result = talk->Receive(Bytes(answer.substr(at, piece))).result;
     }
-    EXPECT_EQ(judgement, Judgement::kPassed) << piece;
+    EXPECT_EQ(result, Result::kPassed) << piece;
   }
 }
 
 TEST(SendExpectTalk, FailsAtTheFirstWrongByteAndShowsItEscaped) {
   auto talk = SendExpectTalk("", "+PONG");
-  EXPECT_EQ(talk->Begin().judgement, Judgement::kMore);
-  EXPECT_EQ(talk->Receive(Bytes("+P")).judgement, Judgement::kMore);
+  EXPECT_EQ(talk->Begin().result, Result::kMore);
+  EXPECT_EQ(talk->Receive(Bytes("+P")).result, Result::kMore);
   const ProbeStep step = talk->Receive(Bytes("\x01 and a great deal more"));
-  EXPECT_EQ(step.judgement, Judgement::kFailed);
+  EXPECT_EQ(step.result, Result::kFailed);
   EXPECT_EQ(step.why, "answers '+P\\x01 a'");
 }
 
 TEST(SendExpectTalk, FailsWhenTheBackendCloses) {
   auto talk = SendExpectTalk("", "+PONG");
   talk->Begin();
-  EXPECT_EQ(talk->ReceiveEnd().judgement, Judgement::kFailed);
+  EXPECT_EQ(talk->ReceiveEnd().result, Result::kFailed);
 }
 
 TEST(SendExpectTalk, ExpectingNothingPassesOnceSent) {
   const ProbeStep begin = SendExpectTalk("hello", "")->Begin();
-  EXPECT_EQ(begin.judgement, Judgement::kPassed);
+  EXPECT_EQ(begin.result, Result::kPassed);
   EXPECT_EQ(begin.output, "hello");
 }
 
@@ -70,13 +70,13 @@ TEST(BehindProxyHeader, TheHeaderComesFirstAndNamesNobody) {
   for (const ProxyProtocol version : {ProxyProtocol::kV1, ProxyProtocol::kV2}) {
     auto talk = BehindProxyHeader(version, SendExpectTalk("PING\r\n", "+PONG"));
     const ProbeStep begin = talk->Begin();
-    EXPECT_EQ(begin.judgement, Judgement::kMore);
+    EXPECT_EQ(begin.result, Result::kMore);
     const Taken taken = TakeHeader(begin.output);
     EXPECT_EQ(taken.header.source.family(), AF_UNSPEC);
     EXPECT_EQ(taken.header.local, version == ProxyProtocol::kV2) << "section 2.2: health checks";
     EXPECT_EQ(taken.rest, "PING\r\n");
-    EXPECT_EQ(talk->Receive(Bytes("+PONG")).judgement, Judgement::kPassed);
-    EXPECT_EQ(talk->ReceiveEnd().judgement, Judgement::kFailed);
+    EXPECT_EQ(talk->Receive(Bytes("+PONG")).result, Result::kPassed);
+    EXPECT_EQ(talk->ReceiveEnd().result, Result::kFailed);
   }
   EXPECT_EQ(BehindProxyHeader(ProxyProtocol::kV1, ConnectTalk())->Begin().output,
             "PROXY UNKNOWN\r\n");
@@ -84,7 +84,7 @@ TEST(BehindProxyHeader, TheHeaderComesFirstAndNamesNobody) {
 
 TEST(BehindProxyHeader, ACheckThatOnlyConnectsSendsItToo) {
   const ProbeStep begin = BehindProxyHeader(ProxyProtocol::kV2, ConnectTalk())->Begin();
-  EXPECT_EQ(begin.judgement, Judgement::kPassed);
+  EXPECT_EQ(begin.result, Result::kPassed);
   EXPECT_EQ(TakeHeader(begin.output).rest, "");
 }
 
@@ -122,10 +122,10 @@ class TlsTalkTest : public ::testing::Test {
 
 TEST_F(TlsTalkTest, PassesWhenTheHandshakeIsDoneAndSaysGoodbye) {
   ProbeStep step = talk_->Begin();
-  for (int i = 0; i < 4 && step.judgement == Judgement::kMore; ++i) {
+  for (int i = 0; i < 4 && step.result == Result::kMore; ++i) {
     step = talk_->Receive(Bytes(Server(step.output)));
   }
-  EXPECT_EQ(step.judgement, Judgement::kPassed) << step.why;
+  EXPECT_EQ(step.result, Result::kPassed) << step.why;
   Server(step.output);
   EXPECT_TRUE(server_->handshake_done());
   EXPECT_TRUE(server_->close_notify_received());
@@ -135,23 +135,23 @@ TEST_F(TlsTalkTest, TheProxyHeaderComesBeforeTheHandshakeOnce) {
   auto talk = BehindProxyHeader(ProxyProtocol::kV2, std::move(talk_));
   ProbeStep step = talk->Begin();
   step.output = TakeHeader(step.output).rest;
-  for (int i = 0; i < 4 && step.judgement == Judgement::kMore; ++i) {
+  for (int i = 0; i < 4 && step.result == Result::kMore; ++i) {
     step = talk->Receive(Bytes(Server(step.output)));
   }
-  EXPECT_EQ(step.judgement, Judgement::kPassed) << step.why;
+  EXPECT_EQ(step.result, Result::kPassed) << step.why;
 }
 
 TEST_F(TlsTalkTest, FailsAtABackendThatSpeaksNoTls) {
-  EXPECT_EQ(talk_->Begin().judgement, Judgement::kMore);
+  EXPECT_EQ(talk_->Begin().result, Result::kMore);
   const ProbeStep step = talk_->Receive(Bytes("HTTP/1.1 400 Bad Request\r\n\r\n"));
-  EXPECT_EQ(step.judgement, Judgement::kFailed);
+  EXPECT_EQ(step.result, Result::kFailed);
   EXPECT_EQ(step.why.substr(0, 5), "tls: ");
 }
 
 TEST_F(TlsTalkTest, FailsWhenTheBackendClosesInTheMiddle) {
   const std::string answer = Server(talk_->Begin().output);
-  EXPECT_EQ(talk_->Receive(Bytes(answer.substr(0, 100))).judgement, Judgement::kMore);
-  EXPECT_EQ(talk_->ReceiveEnd().judgement, Judgement::kFailed);
+  EXPECT_EQ(talk_->Receive(Bytes(answer.substr(0, 100))).result, Result::kMore);
+  EXPECT_EQ(talk_->ReceiveEnd().result, Result::kFailed);
 }
 
 }  // namespace

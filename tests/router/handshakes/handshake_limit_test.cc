@@ -23,14 +23,14 @@ std::unique_ptr<HandshakeLimit> Make(int64_t limit) {
 TEST(HandshakeLimit, OneMoreIsRefusedUntilAPlaceIsGivenBack) {
   const auto owned = Make(2);
   HandshakeLimit& limit = *owned;
-  HandshakeLimit::Place first = limit.Take();
-  HandshakeLimit::Place second = limit.Take();
+  HandshakeLimit::Slot first = limit.Take();
+  HandshakeLimit::Slot second = limit.Take();
   EXPECT_TRUE(first);
   EXPECT_TRUE(second);
   EXPECT_FALSE(limit.Take());
   EXPECT_EQ(limit.waiting(), 2) << "one that is refused leaves no trace";
-  first.GiveBack();
-  first.GiveBack();
+  first.Release();
+  first.Release();
   EXPECT_EQ(limit.waiting(), 1) << "a place is given back once";
   EXPECT_TRUE(limit.Take());
 }
@@ -39,8 +39,8 @@ TEST(HandshakeLimit, APlaceMovesAndDiesWithItsHolder) {
   const auto owned = Make(1);
   HandshakeLimit& limit = *owned;
   {
-    HandshakeLimit::Place place = limit.Take();
-    const HandshakeLimit::Place holder = std::move(place);
+    HandshakeLimit::Slot place = limit.Take();
+    const HandshakeLimit::Slot holder = std::move(place);
     EXPECT_TRUE(holder);
     EXPECT_EQ(limit.waiting(), 1);
   }
@@ -50,14 +50,14 @@ TEST(HandshakeLimit, APlaceMovesAndDiesWithItsHolder) {
 TEST(HandshakeLimit, WhoGoesOnIsNotRefusedAndHoldsBackThoseWhoBegin) {
   const auto owned = Make(2);
   HandshakeLimit& limit = *owned;
-  HandshakeLimit::Place first = limit.Take();
-  HandshakeLimit::Place second = limit.Take();
-  HandshakeLimit::Place again = limit.TakeAgain();
+  HandshakeLimit::Slot first = limit.Take();
+  HandshakeLimit::Slot second = limit.Take();
+  HandshakeLimit::Slot again = limit.TakeAgain();
   EXPECT_TRUE(again);
   EXPECT_EQ(limit.waiting(), 3);
-  first.GiveBack();
+  first.Release();
   EXPECT_FALSE(limit.Take()) << "still as many as may be";
-  second.GiveBack();
+  second.Release();
   EXPECT_TRUE(limit.Take());
 }
 
@@ -70,8 +70,8 @@ TEST(HandshakeLimit, ZeroIsSoManyForEachWorker) {
 TEST(HandshakeLimit, ANewLimitAppliesToWhoeverComesNext) {
   const auto owned = Make(2);
   HandshakeLimit& limit = *owned;
-  const HandshakeLimit::Place first = limit.Take();
-  const HandshakeLimit::Place second = limit.Take();
+  const HandshakeLimit::Slot first = limit.Take();
+  const HandshakeLimit::Slot second = limit.Take();
   limit.SetLimit(1);
   EXPECT_EQ(limit.waiting(), 2) << "those that wait go on";
   EXPECT_FALSE(limit.Take());
@@ -84,7 +84,7 @@ TEST(HandshakeLimit, ANewLimitAppliesToWhoeverComesNext) {
 // there are none.
 TEST(HandshakeLimit, NoPlaceIsLostOrForgottenInAnySequence) {
   struct Handshake {
-    HandshakeLimit::Place place;
+    HandshakeLimit::Slot place;
     bool waits = true;
   };
   for (uint32_t seed = 1; seed <= 50; ++seed) {
@@ -114,7 +114,7 @@ TEST(HandshakeLimit, NoPlaceIsLostOrForgottenInAnySequence) {
         Handshake& chosen = handshakes[below(handshakes.size())];
         if (what < 6) {  // it is answered; perhaps it was already
           if (std::exchange(chosen.waits, false)) --waiting;
-          chosen.place.GiveBack();
+          chosen.place.Release();
         } else if (what < 8) {
           if (!chosen.waits) {
             chosen.place = limit.TakeAgain();
@@ -146,7 +146,7 @@ TEST(HandshakeLimit, HoldsAcrossThreads) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int j = 0; j < 20'000; ++j) {
-        const HandshakeLimit::Place place = limit.Take();
+        const HandshakeLimit::Slot place = limit.Take();
         if (!place) continue;
         if (holders.fetch_add(1) >= kLimit) exceeded = true;
         holders.fetch_sub(1);

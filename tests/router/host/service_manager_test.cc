@@ -33,14 +33,14 @@ class ServiceManagerTest : public ::testing::Test {
 TEST_F(ServiceManagerTest, TellsNobodyWhereNobodyIsNamed) {
   ServiceManager manager = ServiceManager::FromEnvironment();
   EXPECT_FALSE(manager.listens());
-  EXPECT_FALSE(manager.Tell("READY=1"));
+  EXPECT_FALSE(manager.Notify("READY=1"));
   EXPECT_TRUE(manager.Environment().empty());
 }
 
 TEST_F(ServiceManagerTest, TellsAnAbstractName) {
   ListeningManager ear;
   ServiceManager manager = ManagerAt(ear.name());
-  EXPECT_TRUE(manager.Tell("READY=1\nSTATUS=ready"));
+  EXPECT_TRUE(manager.Notify("READY=1\nSTATUS=ready"));
   EXPECT_EQ(ear.Next(), "READY=1\nSTATUS=ready");
 }
 
@@ -48,7 +48,7 @@ TEST_F(ServiceManagerTest, TellsAPath) {
   const std::string path = absl::StrCat("/tmp/tlsbridge-ear-", getpid());  // short enough
   ListeningManager ear(path);
   ServiceManager manager = ManagerAt(path);
-  EXPECT_TRUE(manager.Tell("STOPPING=1"));
+  EXPECT_TRUE(manager.Notify("STOPPING=1"));
   EXPECT_EQ(ear.Next(), "STOPPING=1");
   unlink(path.c_str());
 }
@@ -79,7 +79,7 @@ TEST_F(ServiceManagerTest, DescriptorsGoAlong) {
   ServiceManager manager = ManagerAt(ear.name());
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  EXPECT_TRUE(manager.Tell("FDSTORE=1\nFDNAME=web", {&ends[0], 1}));
+  EXPECT_TRUE(manager.Notify("FDSTORE=1\nFDNAME=web", {&ends[0], 1}));
   int came = -1;
   EXPECT_EQ(ear.Next(0, &came), "FDSTORE=1\nFDNAME=web");
   struct stat sent, received;
@@ -93,20 +93,20 @@ TEST_F(ServiceManagerTest, WhatAFullManagerDidNotTakeGoesWithTheNext) {
   ListeningManager ear;
   ServiceManager manager = ManagerAt(ear.name());
   int taken = 0;
-  while (manager.Tell("STATUS=x")) ASSERT_LT(++taken, 100'000);
-  EXPECT_FALSE(manager.Tell("READY=1"));
+  while (manager.Notify("STATUS=x")) ASSERT_LT(++taken, 100'000);
+  EXPECT_FALSE(manager.Notify("READY=1"));
   for (int i = 0; i < taken; ++i) ASSERT_EQ(ear.Next(), "STATUS=x");
-  EXPECT_TRUE(manager.Tell("WATCHDOG=1"));
+  EXPECT_TRUE(manager.Notify("WATCHDOG=1"));
   EXPECT_EQ(ear.Next(), "STATUS=x\nREADY=1\nWATCHDOG=1");
-  EXPECT_TRUE(manager.Tell("WATCHDOG=1"));
+  EXPECT_TRUE(manager.Notify("WATCHDOG=1"));
   EXPECT_EQ(ear.Next(), "WATCHDOG=1");
 }
 
 TEST_F(ServiceManagerTest, OneThatCannotBeReachedIsToldOfOnce) {
   testing::LogCapture log;
   ServiceManager gone = ManagerAt("@tlsbridge-test-nobody-listens-here");
-  EXPECT_FALSE(gone.Tell("READY=1"));
-  EXPECT_FALSE(gone.Tell("WATCHDOG=1"));
+  EXPECT_FALSE(gone.Notify("READY=1"));
+  EXPECT_FALSE(gone.Notify("WATCHDOG=1"));
   EXPECT_EQ(log.Events("service_manager_unreachable").size(), 1u);
 }
 
@@ -116,8 +116,8 @@ TEST_F(ServiceManagerTest, ANameOfAnotherKindIsToldOfOnce) {
     testing::LogCapture log;
     ServiceManager manager = ManagerAt(name);
     EXPECT_FALSE(manager.listens());
-    manager.Tell("READY=1");
-    manager.Tell("READY=1");
+    manager.Notify("READY=1");
+    manager.Notify("READY=1");
     EXPECT_EQ(log.Events("service_manager_unreachable").size(), 1u) << name;
   }
 }

@@ -41,7 +41,7 @@ class ReloaderTest : public testing::Test {
           if (fails_) return absl::InvalidArgumentError("broken");
           return Made("made by call " + std::to_string(calls_.size()));
         },
-        files_, StampOf(files_),
+        files_, FingerprintOf(files_),
         [this](const Reloader::Outcome& outcome) {
           const Reloader::Result& result = outcome.live;
           results_.push_back(result.ok() ? "ok" : std::string(result.status().message()));

@@ -12,7 +12,7 @@
 namespace tlsbridge {
 namespace {
 
-using Told = RefusalFolder::Told;
+using Scope = RefusalFolder::Scope;
 
 class RefusalFolderTest : public ::testing::Test {
  protected:
@@ -33,18 +33,18 @@ class RefusalFolderTest : public ::testing::Test {
     return written;
   }
 
-  // What is told once the minute is over.
+  // What is logged once the minute is over.
   std::map<std::string, int64_t> Flush() {
     now_ += RefusalFolder::kWindow;
-    std::map<std::string, int64_t> told;
-    folder_.Flush(now_, [&told](const RefusalFolder::Refusal& who, Told how, int64_t more) {
+    std::map<std::string, int64_t> logged;
+    folder_.Flush(now_, [&logged](const RefusalFolder::Refusal& who, Scope how, int64_t more) {
       constexpr const char* kHow[] = {"", "+", "#", "~"};
-      told[absl::StrCat(who.what == "denied" ? "" : who.what + ":", who.client,
-                        who.subject.empty() ? "" : "=" + who.subject,
-                        kHow[static_cast<int>(how)])] = more;
+      logged[absl::StrCat(who.what == "denied" ? "" : who.what + ":", who.client,
+                          who.subject.empty() ? "" : "=" + who.subject,
+                          kHow[static_cast<int>(how)])] = more;
     });
     EXPECT_EQ(folder_.next_flush(), absl::InfiniteFuture()) << "nothing is kept";
-    return told;
+    return logged;
   }
 
   absl::Time now_ = absl::UnixEpoch();
@@ -79,9 +79,9 @@ TEST_F(RefusalFolderTest, OneAddressCannotUseUpTheRoomWithCertificatesOfItsOwnMa
   for (int i = 0; i < 10000; ++i) Written(1, 1, absl::StrCat("CN=", i), "untrusted");
   EXPECT_EQ(Written(2, 1, "CN=mallory", "untrusted"), 1);
   Written(2, 6, "CN=mallory", "untrusted");
-  const auto told = Flush();
-  EXPECT_EQ(told.at("untrusted:2=CN=mallory"), 6);
-  EXPECT_EQ(told.at("untrusted:1+"), 10000 - static_cast<int>(RefusalFolder::kMostSubjects) - 1)
+  const auto logged = Flush();
+  EXPECT_EQ(logged.at("untrusted:2=CN=mallory"), 6);
+  EXPECT_EQ(logged.at("untrusted:1+"), 10000 - static_cast<int>(RefusalFolder::kMostSubjects) - 1)
       << "all are counted, those that were written aside";
 }
 
@@ -98,10 +98,10 @@ TEST_F(RefusalFolderTest, BeyondTheRoomClientsAreToldByTheirBlockAndThenByNumber
   EXPECT_EQ(written, static_cast<int>(RefusalFolder::kMostBlocks))
       << "one block is taken, one line "
          "for all the rest";
-  const auto told = Flush();
-  EXPECT_EQ(told.at("7"), 1);
-  EXPECT_EQ(told.at("block 70#"), 5);
-  EXPECT_EQ(told.at("~"), 1000 - static_cast<int>(RefusalFolder::kMostBlocks));
+  const auto logged = Flush();
+  EXPECT_EQ(logged.at("7"), 1);
+  EXPECT_EQ(logged.at("block 70#"), 5);
+  EXPECT_EQ(logged.at("~"), 1000 - static_cast<int>(RefusalFolder::kMostBlocks));
 }
 
 TEST_F(RefusalFolderTest, AFloodOfOneKindTakesNoRoomOfAnother) {
@@ -118,9 +118,9 @@ TEST_F(RefusalFolderTest, ItsMinuteBeginsWithItsFirstRefusal) {
   now_ += absl::Seconds(10);
   Written(1, 10, "", "revoked");
   EXPECT_EQ(folder_.next_flush(), ends);
-  int told = 0;
-  folder_.Flush(ends, [&told](const auto&, Told, int64_t) { ++told; });
-  EXPECT_EQ(told, 1);
+  int logged = 0;
+  folder_.Flush(ends, [&logged](const auto&, Scope, int64_t) { ++logged; });
+  EXPECT_EQ(logged, 1);
   EXPECT_EQ(folder_.next_flush(), ends + absl::Seconds(10));
 }
 

@@ -1,4 +1,4 @@
-// A disk that is full while lines are written to it: what is lost is told, and no half line is
+// A disk that is full while lines are written to it: what is lost is reported, and no half line is
 // glued to a whole one.
 
 #include "router/log/stderr_sink.h"

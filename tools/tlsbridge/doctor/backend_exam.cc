@@ -32,19 +32,19 @@ struct Tools {
 
 // Sends nothing of its own, and waits a moment whether the backend ends the connection, or answers
 // as nobody would who awaits a client's first bytes.
-class Displeasure final : public ProbeTalk {
+class HeaderRejection final : public ProbeTalk {
  public:
   ProbeStep Begin() override { return {}; }
   ProbeStep Receive(absl::Span<const uint8_t> bytes) override {
     const absl::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     // Any other may be a greeting.
     if (!absl::StartsWith(text, "HTTP/1.") || !absl::StrContains(text.substr(0, 13), " 4")) {
-      return {ProbeStep::Judgement::kPassed};
+      return {ProbeStep::Result::kPassed};
     }
-    return {ProbeStep::Judgement::kFailed, "", "answers it as a bad request"};
+    return {ProbeStep::Result::kFailed, "", "answers it as a bad request"};
   }
   ProbeStep ReceiveEnd() override {
-    return {ProbeStep::Judgement::kFailed, "", "closes the connection when it receives one"};
+    return {ProbeStep::Result::kFailed, "", "closes the connection when it receives one"};
   }
 };
 
@@ -151,7 +151,7 @@ class BackendExam {
   void Dial() {
     std::unique_ptr<ProbeTalk> talk = context_ != nullptr ? Tls() : ConnectTalk();
     if (context_ == nullptr && route_.send_proxy != ProxyProtocol::kNone) {
-      talk = std::make_unique<Displeasure>();
+      talk = std::make_unique<HeaderRejection>();
     }
     const bool waits = context_ == nullptr && route_.send_proxy != ProxyProtocol::kNone;
     Probe(route_.send_proxy, std::move(talk), waits ? kPause : route_.timeouts.connect,
@@ -178,7 +178,7 @@ class BackendExam {
            absl::StrContains(status.message(), "cannot receive");
   }
   void OnFirst(const absl::Status& status) {
-    if (status.ok()) return Finish(Health::kOk, Praise(), "");
+    if (status.ok()) return Finish(Health::kOk, OkText(), "");
     const bool sends = route_.send_proxy != ProxyProtocol::kNone;
     if (context_ == nullptr) {
       if (sends && !absl::StrContains(status.message(), "cannot connect")) {
@@ -256,7 +256,7 @@ class BackendExam {
            absl::StrCat("presents a certificate that is not accepted: ", std::string(why)),
            std::move(remedy));
   }
-  std::string Praise() const {
+  std::string OkText() const {
     if (context_ == nullptr) {
       return route_.send_proxy == ProxyProtocol::kNone ? "accepts connections"
                                                        : "accepts connections and the PROXY header";
@@ -287,7 +287,7 @@ std::shared_ptr<const tls::BackendContext> ContextOf(const Route& route, const R
 }
 
 // Where others of its route stand in for one that does not answer, that is no failure.
-void Tell(const std::list<BackendExam>& exams, Diagnosis* diagnosis) {
+void Report(const std::list<BackendExam>& exams, Diagnosis* diagnosis) {
   for (const BackendExam& exam : exams) {
     Finding finding = exam.finding();
     const bool others = std::any_of(exams.begin(), exams.end(), [&exam](const BackendExam& other) {
@@ -329,7 +329,7 @@ void ExamineBackends(const Patient& patient, Diagnosis* diagnosis) {
       (*loop)->Turn(/*wait=*/true);
     }
   }
-  Tell(exams, diagnosis);
+  Report(exams, diagnosis);
 }
 
 }  // namespace tlsbridge

@@ -103,10 +103,10 @@ void ExamineConfig(const Patient& patient, Diagnosis* diagnosis) {
   const auto problems = patient.config_file.empty() ? patient.files.problems
                                                     : AllProblems(patient.parsed, patient.files);
   for (const Problem& problem : problems) {
-    diagnosis->Fail(kArea, patient.tell(problem), RemedyOf(patient, problem));
+    diagnosis->Fail(kArea, patient.describe(problem), RemedyOf(patient, problem));
   }
   for (const Problem& warning : patient.files.warnings) {
-    diagnosis->Warn(kArea, patient.tell(warning), RemedyOf(patient, warning));
+    diagnosis->Warn(kArea, patient.describe(warning), RemedyOf(patient, warning));
   }
   if (!patient.of_flags.empty() || !problems.empty()) return;
   const auto counted = [](size_t count, absl::string_view thing) {

@@ -47,23 +47,23 @@ Diagnosis Examine(const Patient& patient) {
 
 Diagnosis ExamineFile(const std::string& path, const Clock& clock) {
   const ParsedConfig parsed = ReadConfigFile(path);
-  const FileFindings files = JudgeNamedFiles(parsed, clock);
+  const FileFindings files = CheckNamedFiles(parsed, clock);
   return Examine({.parsed = parsed,
                   .files = files,
                   .clock = clock,
                   .of_flags = {},
-                  .tell = [](const Problem& problem) { return problem.ToString(); },
+                  .describe = [](const Problem& problem) { return problem.ToString(); },
                   .config_file = path});
 }
 
 Diagnosis ExamineFlags(const GivenFlags& given, const Clock& clock) {
   const FlagConfig flags = SidecarConfig(given);
-  const FileFindings files = JudgeNamedFiles(flags.parsed, clock);
+  const FileFindings files = CheckNamedFiles(flags.parsed, clock);
   return Examine({.parsed = flags.parsed,
                   .files = files,
                   .clock = clock,
                   .of_flags = flags.problems,
-                  .tell = [&flags](const Problem& problem) { return flags.TextOf(problem); },
+                  .describe = [&flags](const Problem& problem) { return flags.TextOf(problem); },
                   .config_file = ""});
 }
 

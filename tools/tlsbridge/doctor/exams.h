@@ -20,7 +20,7 @@ struct Patient {
   // Mistakes of the command line itself, and how another mistake is told; where it is a file, its
   // name.
   std::vector<std::string> of_flags;
-  std::function<std::string(const Problem&)> tell;
+  std::function<std::string(const Problem&)> describe;
   std::string config_file;  // empty: flags
 };
 

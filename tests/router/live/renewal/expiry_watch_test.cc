@@ -20,7 +20,7 @@ class ExpiryWatchTest : public ::testing::Test {
     ASSERT_NO_FATAL_FAILURE(Load(lifetime));
     watch_ = std::make_unique<ExpiryWatch>(loop_.get(),
                                            [this]() -> const LiveConfig& { return *live_; });
-    watch_->Look();
+    watch_->Check();
   }
   void Load(absl::Duration lifetime) {
     const auto made = MakeCertificate({.alternative_names = "DNS:orders.internal",
@@ -49,7 +49,7 @@ class ExpiryWatchTest : public ::testing::Test {
       loop_->Turn(/*wait=*/false);
     }
   }
-  size_t Told(const std::string& event) { return log_.Events(event).size(); }
+  size_t Reported(const std::string& event) { return log_.Events(event).size(); }
 
   LogCapture log_;
   ManualClock clock_;
@@ -66,43 +66,43 @@ class ExpiryWatchTest : public ::testing::Test {
 TEST_F(ExpiryWatchTest, TellsOnceADayFromTheLastTenthOn) {
   ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(30 * 24)));
   Advance(absl::Hours(27 * 24 - 2));
-  EXPECT_EQ(Told("certificate_expires_soon"), 0u);
+  EXPECT_EQ(Reported("certificate_expires_soon"), 0u);
   Advance(absl::Hours(4));
   const auto events = log_.Events("certificate_expires_soon");
   ASSERT_EQ(events.size(), 1u) << "one file, though two routes serve it";
   EXPECT_EQ(events[0]["file"], crt_);
   EXPECT_EQ(events[0]["level"], "warning");
   Advance(absl::Hours(48));
-  EXPECT_EQ(Told("certificate_expires_soon"), 3u);
-  EXPECT_EQ(Told("certificate_expired"), 0u);
+  EXPECT_EQ(Reported("certificate_expires_soon"), 3u);
+  EXPECT_EQ(Reported("certificate_expired"), 0u);
   Advance(absl::Hours(24));
-  EXPECT_EQ(Told("certificate_expired"), 1u) << "at once";
+  EXPECT_EQ(Reported("certificate_expired"), 1u) << "at once";
   Advance(absl::Hours(24));
-  EXPECT_EQ(Told("certificate_expired"), 2u);
+  EXPECT_EQ(Reported("certificate_expired"), 2u);
 }
 
 TEST_F(ExpiryWatchTest, WhatIsServedAnewIsToldOfAtOnceAndOnceADay) {
   ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(1000)));
   ASSERT_NO_FATAL_FAILURE(Load(absl::Hours(10)));
   Advance(absl::Hours(9) + absl::Minutes(5));
-  ASSERT_EQ(Told("certificate_expires_soon"), 1u);
-  for (int i = 0; i < 5; ++i) watch_->Look();
-  EXPECT_EQ(Told("certificate_expires_soon"), 1u) << "the same, however often it is reloaded";
+  ASSERT_EQ(Reported("certificate_expires_soon"), 1u);
+  for (int i = 0; i < 5; ++i) watch_->Check();
+  EXPECT_EQ(Reported("certificate_expires_soon"), 1u) << "the same, however often it is reloaded";
   // Renewed, but with hardly more time left than before.
   ASSERT_NO_FATAL_FAILURE(Load(absl::Minutes(1)));
   clock_.Advance(absl::Seconds(55));
-  watch_->Look();
-  EXPECT_EQ(Told("certificate_expires_soon"), 2u);
-  watch_->Look();
-  EXPECT_EQ(Told("certificate_expires_soon"), 2u);
+  watch_->Check();
+  EXPECT_EQ(Reported("certificate_expires_soon"), 2u);
+  watch_->Check();
+  EXPECT_EQ(Reported("certificate_expires_soon"), 2u);
 }
 
 TEST_F(ExpiryWatchTest, OfALongLifetimeTheLastFortnightIsEnough) {
   ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(730 * 24)));
   Advance(absl::Hours((730 - 15) * 24));
-  EXPECT_EQ(Told("certificate_expires_soon"), 0u);
+  EXPECT_EQ(Reported("certificate_expires_soon"), 0u);
   Advance(absl::Hours(26));
-  EXPECT_EQ(Told("certificate_expires_soon"), 1u);
+  EXPECT_EQ(Reported("certificate_expires_soon"), 1u);
 }
 
 TEST_F(ExpiryWatchTest, ClientsCasAndCrlsAreWatchedLikeCertificates) {
@@ -122,19 +122,19 @@ TEST_F(ExpiryWatchTest, ClientsCasAndCrlsAreWatchedLikeCertificates) {
   std::ofstream(crl_) << ca.CrlPem({}, absl::Hours(20), absl::Hours(-1), clock_.Wall());
   client_auth_ = {.mode = ClientCertificateMode::kRequired, .ca = ca_, .crl = crl_};
   ASSERT_NO_FATAL_FAILURE(Serve(absl::Hours(1000)));
-  EXPECT_EQ(Told("client_ca_expired"), 0u) << "its successor is beside it";
+  EXPECT_EQ(Reported("client_ca_expired"), 0u) << "its successor is beside it";
   Advance(absl::Hours(19));
-  EXPECT_EQ(Told("crl_expires_soon"), 1u);
-  EXPECT_EQ(Told("crl_expired"), 0u);
+  EXPECT_EQ(Reported("crl_expires_soon"), 1u);
+  EXPECT_EQ(Reported("crl_expired"), 0u);
   Advance(absl::Hours(2));
   const auto expired = log_.Events("crl_expired");
   ASSERT_EQ(expired.size(), 1u);
   EXPECT_EQ(expired[0]["file"], crl_);
-  EXPECT_EQ(Told("client_ca_expires_soon"), 0u);
+  EXPECT_EQ(Reported("client_ca_expires_soon"), 0u);
   Advance(absl::Hours(16));
-  EXPECT_EQ(Told("client_ca_expires_soon"), 1u);
+  EXPECT_EQ(Reported("client_ca_expires_soon"), 1u);
   Advance(absl::Hours(4));
-  EXPECT_EQ(Told("client_ca_expired"), 1u);
+  EXPECT_EQ(Reported("client_ca_expired"), 1u);
   const std::string json = CertificatesJson(*live_, clock_.Wall());
   EXPECT_NE(json.find("\"kind\":\"crl\""), std::string::npos) << json;
   EXPECT_NE(json.find("\"kind\":\"client_ca\""), std::string::npos) << json;

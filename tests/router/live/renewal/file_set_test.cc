@@ -90,7 +90,7 @@ TEST_F(FileSetTest, ABadOneKeepsWhatIsServedAndIsTriedAgain) {
   EXPECT_EQ(second->problem, "bad, key 1");
   const auto third = Read(&*second);
   EXPECT_EQ(reads_, 3) << "it may have become good without a change: a certificate's time may come";
-  EXPECT_EQ(third->stamp, second->stamp);
+  EXPECT_EQ(third->fingerprint, second->fingerprint);
   Write(0, "good");
   const auto fourth = Read(&*third);
   EXPECT_EQ(fourth->problem, "");
@@ -126,8 +126,8 @@ TEST_F(FileSetTest, OneThatNeverStandsStillIsRefusedAfterAWhile) {
 
 TEST_F(FileSetTest, AStampTellsOfEveryKindOfChange) {
   const std::string& path = paths_[0];
-  uint64_t before = StampOf(paths_);
-  const auto changed = [&] { return std::exchange(before, StampOf(paths_)) != before; };
+  uint64_t before = FingerprintOf(paths_);
+  const auto changed = [&] { return std::exchange(before, FingerprintOf(paths_)) != before; };
   EXPECT_FALSE(changed());
   chmod(path.c_str(), 0400);
   EXPECT_TRUE(changed()) << "permissions";

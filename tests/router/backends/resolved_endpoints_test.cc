@@ -1,4 +1,4 @@
-#include "router/backends/name_meaning.h"
+#include "router/backends/resolved_endpoints.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,37 +30,37 @@ std::vector<std::string> Show(const std::vector<ResolvedEndpoint>& endpoints) {
 }
 
 TEST(NameMeaning, EachAddressOfOneFamilyIsAnEndpoint) {
-  EXPECT_THAT(Show(MeaningOf(Addresses({"10.0.0.2:80", "10.0.0.1:80", "10.0.0.2:80"}))),
+  EXPECT_THAT(Show(EndpointsAt(Addresses({"10.0.0.2:80", "10.0.0.1:80", "10.0.0.2:80"}))),
               ElementsAre("10.0.0.1:80", "10.0.0.2:80"));
-  EXPECT_TRUE(MeaningOf(absl::Span<const SocketAddress>()).empty());
+  EXPECT_TRUE(EndpointsAt(absl::Span<const SocketAddress>()).empty());
 }
 
 TEST(NameMeaning, PairsTheFamiliesPreferredFirst) {
-  EXPECT_THAT(Show(MeaningOf(Addresses({"[fd00::1]:80", "10.0.0.1:80"}))),
+  EXPECT_THAT(Show(EndpointsAt(Addresses({"[fd00::1]:80", "10.0.0.1:80"}))),
               ElementsAre("[fd00::1]:80 10.0.0.1:80"));
-  EXPECT_THAT(Show(MeaningOf(Addresses({"10.0.0.1:80", "[fd00::1]:80"}))),
+  EXPECT_THAT(Show(EndpointsAt(Addresses({"10.0.0.1:80", "[fd00::1]:80"}))),
               ElementsAre("10.0.0.1:80 [fd00::1]:80"));
 }
 
 TEST(NameMeaning, SpreadsOverTheLargerFamily) {
   EXPECT_THAT(
-      Show(MeaningOf(Addresses({"[fd00::1]:80", "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}))),
+      Show(EndpointsAt(Addresses({"[fd00::1]:80", "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}))),
       ElementsAre("10.0.0.1:80 [fd00::1]:80", "10.0.0.2:80 [fd00::1]:80",
                   "10.0.0.3:80 [fd00::1]:80"));
 }
 
 TEST(NameMeaning, DoesNotDependOnTheOrderOfTheAnswer) {
-  EXPECT_EQ(MeaningOf(Addresses({"10.0.0.2:80", "10.0.0.1:80"})),
-            MeaningOf(Addresses({"10.0.0.1:80", "10.0.0.2:80"})));
+  EXPECT_EQ(EndpointsAt(Addresses({"10.0.0.2:80", "10.0.0.1:80"})),
+            EndpointsAt(Addresses({"10.0.0.1:80", "10.0.0.2:80"})));
 }
 
 TEST(NameMeaning, PrioritiesAreTiersAndWeightsAreShares) {
   const std::vector<SrvRecord> records = {
       {5, 1, 80, "small"}, {5, 3, 80, "large"}, {9, 0, 80, "spare"}, {2, 7, 80, "unresolved"}};
-  const auto endpoints = MeaningOf(records, {Addresses({"10.0.0.1:80"}),
-                                             Addresses({"10.0.0.2:80", "10.0.0.3:80"}),
-                                             Addresses({"10.0.0.4:80"}),
-                                             {}});
+  const auto endpoints = EndpointsAt(records, {Addresses({"10.0.0.1:80"}),
+                                               Addresses({"10.0.0.2:80", "10.0.0.3:80"}),
+                                               Addresses({"10.0.0.4:80"}),
+                                               {}});
   EXPECT_THAT(Show(endpoints),
               ElementsAre("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"));
   EXPECT_DOUBLE_EQ(endpoints[0].share, 0.5);

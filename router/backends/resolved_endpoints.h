@@ -16,11 +16,11 @@ namespace tlsbridge {
 // gets one of the other family, to be raced against (RFC 8305). If both have as many, the family
 // of the first address is dialled first. The result does not depend on the order within a family,
 // which name servers like to change.
-std::vector<ResolvedEndpoint> MeaningOf(absl::Span<const SocketAddress> addresses);
+std::vector<ResolvedEndpoint> EndpointsAt(absl::Span<const SocketAddress> addresses);
 
 // The targets of a service, `addresses[i]` those of `records[i]`. Priorities are tiers, weights are
 // shares whose mean is 1 in each tier (RFC 2782).
-std::vector<ResolvedEndpoint> MeaningOf(absl::Span<const SrvRecord> records,
-                                        absl::Span<const std::vector<SocketAddress>> addresses);
+std::vector<ResolvedEndpoint> EndpointsAt(absl::Span<const SrvRecord> records,
+                                          absl::Span<const std::vector<SocketAddress>> addresses);
 
 }  // namespace tlsbridge

@@ -1,4 +1,4 @@
-#include "router/backends/name_meaning.h"
+#include "router/backends/resolved_endpoints.h"
 
 #include <algorithm>
 #include <map>
@@ -28,7 +28,7 @@ double Share(const SrvRecord& record) {
 
 }  // namespace
 
-std::vector<ResolvedEndpoint> MeaningOf(absl::Span<const SocketAddress> addresses) {
+std::vector<ResolvedEndpoint> EndpointsAt(absl::Span<const SocketAddress> addresses) {
   if (addresses.empty()) return {};
   const int preferred = addresses[0].family();
   std::vector<SocketAddress> main = OfFamily(addresses, preferred);
@@ -42,8 +42,8 @@ std::vector<ResolvedEndpoint> MeaningOf(absl::Span<const SocketAddress> addresse
   return endpoints;
 }
 
-std::vector<ResolvedEndpoint> MeaningOf(absl::Span<const SrvRecord> records,
-                                        absl::Span<const std::vector<SocketAddress>> addresses) {
+std::vector<ResolvedEndpoint> EndpointsAt(absl::Span<const SrvRecord> records,
+                                          absl::Span<const std::vector<SocketAddress>> addresses) {
   struct Tier {
     double total = 0;
     int records = 0;
@@ -61,7 +61,7 @@ std::vector<ResolvedEndpoint> MeaningOf(absl::Span<const SrvRecord> records,
 
   std::vector<ResolvedEndpoint> result;
   for (size_t i = 0; i < records.size(); ++i) {
-    std::vector<ResolvedEndpoint> endpoints = MeaningOf(addresses[i]);
+    std::vector<ResolvedEndpoint> endpoints = EndpointsAt(addresses[i]);
     const Tier& tier = tiers[records[i].priority];
     for (ResolvedEndpoint& endpoint : endpoints) {
       endpoint.tier = tier.number;
