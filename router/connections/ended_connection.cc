@@ -36,13 +36,30 @@ std::optional<absl::Duration> Between(absl::Time first, absl::Time second) {
   return second - first;
 }
 
+// The certificate verified; it is our rules that refuse it.
+bool IsOfRules(const tls::Failure& failure) {
+  const absl::string_view why = failure.why;
+  return why == "not_allowed" || why == "several_uris";
+}
+
+// What to do about the ends that newcomers meet first; empty for others.
+absl::string_view HintOf(const End& end, const std::optional<std::string>& server_name) {
+  if (end.failure.detail == tls::FailureDetail::kPlainHttp) return "use https://";
+  if (IsOfRules(end.failure)) return "the certificate is trusted, but no rule allows it";
+  if (end.reason == TerminationReason::kNoRoute && server_name && server_name->empty()) {
+    return "the client sent no SNI: a route with domains * or without domains takes it";
+  }
+  return "";
+}
+
 void AppendEnd(const End& end, LogLine* line) {
   line->Text("reason", TerminationReasonName(end.reason))
       .Text("incoming", TerminationReasonName(end.incoming))
       .Text("outgoing", TerminationReasonName(end.outgoing));
   if (end.failure.detail != tls::FailureDetail::kNone) {
     line->Text("detail", tls::Describe(end.failure));
-    if (*end.failure.reason != '\0') line->Text("tls_error", end.failure.reason);
+    if (*end.failure.reason != '\0' && !IsOfRules(end.failure))
+      line->Text("tls_error", end.failure.reason);
   }
   if (end.error != 0) line->Text("errno", strerrorname_np(end.error));
 }
@@ -122,6 +139,9 @@ void EndedConnection::AppendTo(LogLine* line) const {
   }
   if (!refused_client.empty()) line->Text("refused_client", refused_client);
   if (!would_refuse.empty()) line->Text("would_refuse", would_refuse);
+  if (const absl::string_view hint = HintOf(end, server_name); !hint.empty()) {
+    line->Text("hint", hint);
+  }
   if (tls.done) {
     line->Text("tls", tls.version)
         .Text("cipher", tls.cipher)

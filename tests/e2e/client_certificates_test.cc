@@ -55,6 +55,8 @@ TEST_F(ClientCertificatesTest, AClientThatNoRuleAllowsNeverReachesTheBackend) {
   EXPECT_NE(CurlAs(orders_).exit_code, 0);
   const nlohmann::json end = End();
   EXPECT_EQ(end["detail"], "bad_client_cert:not_allowed");
+  EXPECT_EQ(end["hint"], "the certificate is trusted, but no rule allows it");
+  EXPECT_FALSE(end.contains("tls_error")) << "it did verify";
   EXPECT_EQ(end["refused_client"], "spiffe://prod/ns/a/sa/orders");
   EXPECT_FALSE(end.contains("client"));
   EXPECT_EQ(backend_.connections_accepted(), 0);

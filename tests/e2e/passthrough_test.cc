@@ -101,7 +101,10 @@ TEST_F(PassthroughTest, ANameOfNoRouteIsRefusedWithAnAlert) {
     EXPECT_FALSE(client->Handshake().ok());
     EXPECT_EQ(client->alert(), SSL_AD_UNRECOGNIZED_NAME) << name;
   }
-  for (const auto& end : tlsbridge().WaitForConnections(2)) EXPECT_EQ(end["reason"], "no_route");
+  for (const auto& end : tlsbridge().WaitForConnections(2)) {
+    EXPECT_EQ(end["reason"], "no_route");
+    EXPECT_EQ(end.contains("hint"), end["sni"] == "") << "what to do about clients without a name";
+  }
   EXPECT_EQ(plain_.connections_accepted(), 0);
 }
 

@@ -45,6 +45,7 @@ TEST_F(StrangersTest, PlainHttpIsNamedAndEndsWithFin) {
   const nlohmann::json ended = OnlyConnection();
   EXPECT_EQ(ended["reason"], "tls_handshake_failed");
   EXPECT_EQ(ended["detail"], "plain_http");
+  EXPECT_EQ(ended["hint"], "use https://");
   EXPECT_EQ(ended["outgoing"], "none");
   EXPECT_EQ(backend_.connections_accepted(), 0);
 }

@@ -84,6 +84,7 @@ int Main(absl::Span<char* const> arguments) {
     if (command.name == typed) return RunCommand(command, others);
   }
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const Command& command : commands) names.emplace_back(command.name);
   return RefuseToStart(absl::InvalidArgumentError(
       absl::StrCat("unknown command '", typed, "'", yaml::DidYouMean(typed, names),
