@@ -110,6 +110,8 @@ absl::Status Router::Start(Reloads::Source source, std::shared_ptr<const LiveCon
   auto signals = Signals::Create(loop_.get(), [this](int signal) { OnSignal(signal); });
   if (!signals.ok()) return signals.status();
   signals_ = *std::move(signals);
+  if (inheritance->exit_with) status = WatchJob(*inheritance->exit_with);
+  if (!status.ok()) return status;
   for (const std::string& name : inherited->stored()) stored_.Remember(name);
   // All is open that only a start may open.
   absl::StatusOr<std::string> sandbox = Confine(reloads_->live(), source_files_, confinement_);
@@ -148,6 +150,8 @@ void Router::TalkToManager() {
   reloads_->set_on_asked([this](Reloads::Asked asked) { manager_talk_->OnReload(asked); });
   lifecycle_->set_on_phase([this](Phase phase) {
     manager_talk_->OnPhase(phase);
+    // From here on it is another's affair, or nobody's.
+    if (phase != Phase::kServing) loop_->Post([this] { job_end_.reset(); });
     if (phase != Phase::kLeaving) return;
     succession_->CallOff();
     stored_.Store({});  // this is no crash
@@ -178,6 +182,7 @@ absl::Status Router::OpenAdmin(const std::optional<SocketAddress>& address,
 Router::~Router() {
   for (auto& worker : workers_) worker->Join();
   signals_.reset();
+  job_end_.reset();
   metrics_.server.reset();
   admin_.server.reset();
   succession_.reset();
@@ -280,6 +285,26 @@ void Router::StoreSockets() {
                 .ToString()] = admin->socket->fd();
   }
   stored_.Store(sockets);
+}
+
+absl::Status Router::WatchJob(const JobEnd::What& what) {
+  auto job = JobEnd::Watch(
+      loop_.get(), what,
+      [this] {
+        return JobEnd::Use{admission_.connections() + static_cast<int64_t>(kernel_->open()),
+                           admission_.admitted() + static_cast<int64_t>(kernel_->ever())};
+      },
+      [this](const std::string& sentence) { OnJobEnd(sentence); });
+  if (!job.ok()) return job.status();
+  job_end_ = *std::move(job);
+  return absl::OkStatus();
+}
+
+// As on SIGTERM.
+void Router::OnJobEnd(const std::string& sentence) {
+  exit_code_ = job_end_->exit_code();
+  LogEvent(LogLevel::kInfo, "job_ended").Text("message", sentence).Number("exit_code", exit_code_);
+  Terminate();
 }
 
 // Whoever has asked for a hand-over is told of it, and takes the answer.

@@ -31,6 +31,7 @@
 #include "router/log/stall_log.h"
 #include "router/service/answers.h"
 #include "router/service/confinement.h"
+#include "router/service/job_end.h"
 #include "router/service/kernel_forwarding.h"
 #include "router/service/lifecycle.h"
 #include "router/service/manager_talk.h"
@@ -59,6 +60,7 @@ class Router {
     std::unique_ptr<Spawner> spawner;          // of successors; null if there can be none
     // How long one that takes this one's place may take to become ready.
     absl::Duration upgrade_timeout = absl::Seconds(30);
+    std::optional<JobEnd::What> exit_with;  // else it serves until it is told to stop
   };
 
   // Opens every listener, or takes it from `inheritance`. `source` makes the configuration, now and
@@ -76,6 +78,8 @@ class Router {
   // Serves until it has been told to stop and every connection has ended. One that takes another's
   // place serves once that one says so.
   absl::Status Run();
+  // Of the job whose end has ended it, as far as it is known; else 0.
+  int exit_code() const { return exit_code_; }
 
   // Where it listens, with the ports that the kernel gave.
   std::vector<SocketAddress> listeners() const { return listeners_->addresses(); }
@@ -101,6 +105,8 @@ class Router {
   absl::Status StartKernel(std::shared_ptr<const LiveConfig> live, Predecessor* predecessor);
   void TakeOver();
   void Serve();
+  absl::Status WatchJob(const JobEnd::What& what);
+  void OnJobEnd(const std::string& sentence);
   void OnStopped();
   void StoreSockets();
   void Terminate();
@@ -111,7 +117,8 @@ class Router {
   const Confinement confinement_;
   std::vector<std::string> source_files_;
   absl::Status failure_;  // of the take-over
-  std::string sandbox_;   // what of it is in force
+  int exit_code_ = 0;
+  std::string sandbox_;  // what of it is in force
   Admission admission_;
   HandshakeLimit handshake_limit_;
   FailureFolder folder_;
@@ -134,6 +141,7 @@ class Router {
   std::unique_ptr<Succession> succession_;
   StoredSockets stored_{&manager_};
   std::unique_ptr<Signals> signals_;
+  std::unique_ptr<JobEnd> job_end_;  // while it matters
 };
 
 }  // namespace tlsbridge

@@ -61,6 +61,7 @@ class ForwardedConnections {
   void Forget();
 
   size_t size() const { return by_flow_.size(); }
+  uint64_t ever() const { return next_id_ - kFirstId; }
   // The `most` ids that come next behind `after`.
   std::vector<uint64_t> NextIds(uint64_t after, size_t most, const ConnectionFilter& filter) const;
   // JSON objects, separated by commas.

@@ -78,6 +78,7 @@ void Admission::Count(const SocketAddress& peer, absl::Time now, Token* token) {
   {
     const MutexLock lock(mutex_);
     ++connections_;
+    ++admitted_;
     if (counts_clients()) {
       std::string key = peer.ClientKey();
       auto [it, is_new] = clients_.try_emplace(key);
@@ -97,6 +98,7 @@ TerminationReason Admission::AdmitUnnamed(Token* token) {
     const MutexLock lock(mutex_);
     if (connections_ >= limit_) return limit_reason_;
     ++connections_;
+    ++admitted_;
   }
   *token = Token(this, std::string());
   return TerminationReason::kNone;
@@ -201,6 +203,11 @@ void Admission::ImportRates(const std::vector<Rate>& rates) {
 int64_t Admission::connections() const {
   const MutexLock lock(mutex_);
   return connections_;
+}
+
+int64_t Admission::admitted() const {
+  const MutexLock lock(mutex_);
+  return admitted_;
 }
 
 int64_t Admission::limit() const {

@@ -93,6 +93,7 @@ class Admission {
   void ImportRates(const std::vector<Rate>& rates);
 
   int64_t connections() const;
+  int64_t admitted() const;  // that there have ever been
   int64_t limit() const;
   size_t clients() const;
   // Of one address; 0 is no limit.
@@ -135,6 +136,7 @@ class Admission {
   int64_t per_ip_per_minute_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t handshakes_per_ip_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t admitted_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, Client> clients_ ABSL_GUARDED_BY(mutex_);
   std::list<std::string> idle_ ABSL_GUARDED_BY(mutex_);  // longest idle first
 };

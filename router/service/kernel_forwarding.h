@@ -88,6 +88,7 @@ class KernelForwarding final : private kernel::KernelEngine::Observer,
   // ---- For operators.
 
   size_t open() const { return connections_.size(); }
+  uint64_t ever() const { return connections_.ever(); }
   // Its share of what workers tell of themselves.
   Worker::Snapshot Take() const;
   std::vector<uint64_t> NextIds(uint64_t after, size_t most, const ConnectionFilter& filter);

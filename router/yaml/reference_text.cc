@@ -115,7 +115,7 @@ Each flag of `tlsbridge sidecar` is a key of its one route, or of the program, w
 | `sandbox.read` | a sidecar names its files at the start, and no others later; whether there is one is said by `--sandbox` |
 
 And only as flags, since they are about the process and not about what it serves: `--watch-files`, `--upgrade-timeout`,
-`--user`, `--core-dumps`.
+`--exit-with`, `--user`, `--core-dumps`.
 
 ## Forwarding by the kernel
 

@@ -1,8 +1,12 @@
 // SIGTERM and SIGINT with connections open: who is let finish, who is ended, and when.
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <map>
 #include <string>
@@ -230,6 +234,59 @@ INSTANTIATE_TEST_SUITE_P(Signals, DrainTest, testing::Values(SIGTERM, SIGINT),
                          [](const auto& info) {
                            return info.param == SIGTERM ? "Sigterm" : "Sigint";
                          });
+
+// ---- --exit-with. The sandbox is on.
+
+TEST_F(DrainTest, WhenItsJobEndsItLetsConnectionsFinishAndHasTheJobsExitCode) {
+  std::promise<void> done;
+  TcpBackend job(
+      [ended = done.get_future().share()](Socket& connection) {
+        ended.wait();
+        (void)connection.Write("3\n");
+      },
+      "unix:" + dir().PathOf("job"));
+  Start({"--exit-with=unix:" + dir().PathOf("job"), "--drain-timeout=10m"});
+  TlsClient busy = OpenBusy();
+  done.set_value();
+  const auto event = tlsbridge().WaitForEvent("job_ended");
+  ASSERT_TRUE(event.has_value());
+  EXPECT_EQ((*event)["exit_code"], 3);
+  ASSERT_TRUE(tlsbridge().WaitForEvent("draining").has_value());
+  EXPECT_EQ(busy.ReadToEnd().value_or("").size(), kDownloadBytes - 1);
+  ASSERT_TRUE(busy.SendCloseNotify().ok());
+  busy.socket().Close();
+  EXPECT_EQ(tlsbridge().process().WaitForExit(), 3);
+  ForgetTlsbridge();
+}
+
+TEST_F(DrainTest, TheExitCodeOfAJobThatItsShellHasStartedIsItsOwn) {
+  const std::string original = std::filesystem::canonical(std::getenv("TLSBRIDGE_BINARY"));
+  const std::string fifo = dir().PathOf("fifo");
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const std::string shell =
+      dir().WriteFile("job", "#!/bin/sh\n(read line < " + fifo + "; exit 7) &\nexec " + original +
+                                 " \"$@\" --exit-with $!\n");
+  ASSERT_EQ(chmod(shell.c_str(), 0755), 0);
+  setenv("TLSBRIDGE_BINARY", shell.c_str(), 1);
+  Start({});
+  setenv("TLSBRIDGE_BINARY", original.c_str(), 1);
+  OpenIdle();
+  std::ofstream(fifo) << "end\n";
+  EXPECT_EQ(tlsbridge().process().WaitForExit(), 7);
+  EXPECT_TRUE(tlsbridge().WaitForEvent("job_ended").has_value());
+  ForgetTlsbridge();
+}
+
+TEST_F(DrainTest, IdleForSoLongItEndsAndNotBefore) {
+  Start({"--exit-with=idle:300ms"});
+  OpenIdle();
+  EXPECT_EQ(tlsbridge().process().WaitForExit(), 0);
+  const auto events = tlsbridge().Events("job_ended");
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["message"], "no connection was open for 300ms");
+  EXPECT_EQ(tlsbridge().Events("connection_end").size(), 1U);
+  ForgetTlsbridge();
+}
 
 }  // namespace
 }  // namespace tlsbridge::e2e

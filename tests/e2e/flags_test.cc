@@ -84,6 +84,7 @@ TEST(Traps, T18_EveryFlagRefusesWhatItCannotHonour) {
       {"--workers", "-1"},
       {"--watch-files", "perhaps"},
       {"--core-dumps", "perhaps"},
+      {"--exit-with", "idle:never"},
       {"--admin-listen", "0.0.0.0:9901"},
       {"--metrics-listen", "nowhere"},
       {"--log-level", "chatty"},

@@ -110,6 +110,7 @@ TEST_F(ListedFlagsTest, AreAllAcceptedWithTheDefaultsThatHelpShows) {
       {"--observe-only", "true"},
       {"--listen-name", "web"},
       {"--core-dumps", "true"},
+      {"--exit-with", "idle:1h"},
       {"--user", ""},
       {"--log-starts", "true"},
       {"--backend-ca", ""},

@@ -45,6 +45,7 @@ const std::vector<Convention>& ExitCodes() {
       {"3",
        "Out of memory, or a fatal error in a library; one line on standard error says which. From "
        "status: not ready."},
+      {"0 to 255", "With --exit-with, after its end: that of the job, if it is known."},
   };
   return *codes;
 }

@@ -25,6 +25,11 @@ FlagGroup ProcessFlagGroup() {
         "Switch to this user, NAME or NAME:GROUP, once the listeners are open. Needs root; the "
         "capabilities for ports below 1024 and nftables are kept if the configuration needs them.",
         ""},
+       {"exit-with",
+        "Stop as on SIGTERM when a job ends: process ID N, the listener at unix:/PATH, or idle:30s "
+        "without a connection. The exit code is the job's if it is known: of a child process, or a "
+        "number that the listener writes last.",
+        ""},
        {"core-dumps",
         "Leave a core dump after a crash, as far as the system's limits allow. It holds private "
         "keys.",
@@ -41,6 +46,13 @@ absl::StatusOr<absl::Duration> UpgradeTimeout(const GivenFlags& given) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("--upgrade-timeout: '", text, "' is not a duration from 1s to 1h"));
+}
+
+absl::StatusOr<std::optional<JobEnd::What>> ExitWith(const GivenFlags& given) {
+  if (!given.Has("exit-with")) return std::nullopt;
+  const auto what = JobEnd::Parse(given.Value("exit-with"));
+  if (!what.ok()) return what.status();
+  return *what;
 }
 
 ProcessSettings ProcessSettingsOf(const GivenFlags& given) {

@@ -3,10 +3,12 @@
 // Thread: main's.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "router/service/job_end.h"
 #include "tools/tlsbridge/command_line.h"
 
 namespace tlsbridge {
@@ -23,6 +25,9 @@ ProcessSettings ProcessSettingsOf(const GivenFlags& given);
 
 // --upgrade-timeout.
 absl::StatusOr<absl::Duration> UpgradeTimeout(const GivenFlags& given);
+
+// --exit-with; nothing if it is not given.
+absl::StatusOr<std::optional<JobEnd::What>> ExitWith(const GivenFlags& given);
 
 // Unless --core-dumps is given, this process leaves none: private keys are in its memory.
 // REQUIRES: no key has been read.

@@ -27,10 +27,12 @@ std::unique_ptr<Spawner> ForkSpawner() {
 absl::Status Run(Reloader::Source source, Router::Files files, const Clock* clock,
                  ServiceManager manager, std::unique_ptr<Spawner> spawner,
                  const ProcessSettings& process, absl::Duration upgrade_timeout,
+                 std::optional<JobEnd::What> exit_with, int* exit_code,
                  absl::AnyInvocable<void(const Router&) &&> on_ready) {
   Router::Inheritance inheritance;
   inheritance.spawner = std::move(spawner);
   inheritance.upgrade_timeout = upgrade_timeout;
+  inheritance.exit_with = std::move(exit_with);
   auto predecessor = Predecessor::FromEnvironment(&inheritance.sockets);
   if (!predecessor.ok()) return predecessor.status();
   inheritance.predecessor = *std::move(predecessor);
@@ -47,7 +49,9 @@ absl::Status Run(Reloader::Source source, Router::Files files, const Clock* cloc
   if (!router.ok()) return router.status();
   LogLibevent();
   if (on_ready) std::move(on_ready)(**router);
-  return (*router)->Run();
+  const absl::Status status = (*router)->Run();
+  *exit_code = (*router)->exit_code();
+  return status;
 }
 
 }  // namespace
@@ -56,6 +60,8 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
           const GivenFlags& given, absl::AnyInvocable<void(const Router&) &&> on_ready) {
   const auto upgrade_timeout = UpgradeTimeout(given);
   if (!upgrade_timeout.ok()) return RefuseToStart(upgrade_timeout.status());
+  const auto exit_with = ExitWith(given);
+  if (!exit_with.ok()) return RefuseToStart(exit_with.status());
   const ProcessSettings process = ProcessSettingsOf(given);
   SilenceLibevent();
   // Before there are other threads, keys, and signals that wait.
@@ -68,11 +74,13 @@ int Serve(Reloader::Source source, std::vector<std::string> source_files, const 
   if (absl::Status status = StartLog(log.level, log.format); !status.ok()) {
     return RefuseToStart(status);
   }
+  int exit_code = kExitOk;
   const absl::Status status =
       Run(std::move(source), {std::move(source_files), process.watches_files}, clock,
-          std::move(manager), std::move(spawner), process, *upgrade_timeout, std::move(on_ready));
+          std::move(manager), std::move(spawner), process, *upgrade_timeout, *exit_with, &exit_code,
+          std::move(on_ready));
   StopLog();
-  return status.ok() ? kExitOk : RefuseToStart(status);
+  return status.ok() ? exit_code : RefuseToStart(status);
 }
 
 }  // namespace tlsbridge
