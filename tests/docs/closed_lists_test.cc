@@ -52,7 +52,8 @@ TEST(ClosedListsTest, TroubleshootingHasEveryDetail) {
   for (size_t i = 1; i < tls::kFailureDetails; ++i) {
     details.emplace(tls::FailureDetailName(static_cast<tls::FailureDetail>(i)));
   }
-  EXPECT_THAT(Listed("TROUBLESHOOTING.md", "## A handshake fails"), ContainerEq(details));
+  EXPECT_THAT(Listed("tools/tlsbridge/TROUBLESHOOTING.md", "## A handshake fails"),
+              ContainerEq(details));
 }
 
 // Those that explain puts into words, and the two that it has none for.
@@ -64,7 +65,7 @@ TEST(ClosedListsTest, TroubleshootingHasWhatEveryCertificateIsRefusedFor) {
     problems.insert((*it)[1]);
   }
   ASSERT_GT(problems.size(), 12u);
-  EXPECT_THAT(Listed("TROUBLESHOOTING.md", "### Why a certificate is refused"),
+  EXPECT_THAT(Listed("tools/tlsbridge/TROUBLESHOOTING.md", "### Why a certificate is refused"),
               ContainerEq(problems));
 }
 
