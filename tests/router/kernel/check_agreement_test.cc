@@ -71,7 +71,7 @@ std::optional<std::string> TakenAt(const Plan& plan, const IpBytes& client) {
   return std::nullopt;
 }
 
-TEST(CheckAgreementTest, WhoIsAskedFirstIsToldWhereTheKernelLosesClientsToIt) {
+TEST(CheckAgreementTest, WhoIsMatchedFirstIsToldWhereTheKernelLosesClientsToIt) {
   int told_in_all = 0;
   for (uint32_t seed = 1; seed <= 400; ++seed) {
     std::mt19937 random(seed);
@@ -81,7 +81,7 @@ TEST(CheckAgreementTest, WhoIsAskedFirstIsToldWhereTheKernelLosesClientsToIt) {
         ParseConfig(text, "random.yaml", [](absl::string_view) { return std::nullopt; });
     std::set<std::string> told;
     for (const Problem& problem : parsed.problems) {
-      if (absl::StrContains(problem.message, "is asked first")) {
+      if (absl::StrContains(problem.message, "is matched first")) {
         told.insert(problem.path.substr(0, problem.path.find('.')));
       }
     }
