@@ -14,6 +14,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "bridge/event/thread.h"
 #include "router/log/json_string.h"
 #include "router/log/stderr_sink.h"
@@ -59,6 +61,14 @@ bool IsPlain(absl::string_view value) {
   return !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
     return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
   });
+}
+
+// As C escapes it within double quotes, where single ones stand for themselves.
+std::string Escaped(absl::string_view value) {
+  return absl::StrJoin(absl::StrSplit(value, '\''), "'",
+                       [](std::string* out, absl::string_view part) {
+                         absl::StrAppend(out, absl::CHexEscape(part));
+                       });
 }
 
 // "log_lines_lost count=N", as LogEvent has it.
@@ -179,7 +189,7 @@ LogLine& LogLine::Text(absl::string_view key, absl::string_view value) {
   } else if (IsPlain(value)) {
     absl::StrAppend(&line_, value);
   } else {
-    absl::StrAppend(&line_, "\"", absl::CHexEscape(value), "\"");
+    absl::StrAppend(&line_, "\"", Escaped(value), "\"");
   }
   return *this;
 }

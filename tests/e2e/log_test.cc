@@ -127,6 +127,11 @@ TEST_F(LogTest, JsonHasEveryFieldOfAConnection) {
   EXPECT_GE(line["duration_ms"], line["handshake_ms"]);
 }
 
+TEST_F(LogTest, ASingleQuoteNeedsNoEscape) {
+  EXPECT_THAT(TextLog({.server_name = "it's \\'"}),
+              testing::Contains(HasSubstr(" sni=\"it's \\\\'\" ")));
+}
+
 TEST_F(LogTest, EveryLineOfTheProgramIsJson) {
   ASSERT_NO_FATAL_FAILURE(StartSidecar(backend_.address(), {"--log-level=debug"}));
   Converse(tlsbridge().address(), {});

@@ -128,6 +128,24 @@ TEST_F(SandboxTest, IsOnByDefaultAndCanBeSwitchedOff) {
   EXPECT_EQ(InForce(), "none");
 }
 
+TEST_F(SandboxTest, WhatTheKernelLacksIsNamedAndTheRestIsInForce) {
+  SKIP_SANITIZED();
+  for (const std::string part : {"landlock", "seccomp"}) {
+    ASSERT_NO_FATAL_FAILURE(StartTlsbridge({.subcommand = "sidecar",
+                                            .listen = {"127.0.0.1:0"},
+                                            .arguments = Arguments(),
+                                            .environment = {},
+                                            .wrapper = {std::getenv("OLDER_KERNEL"), part}}));
+    EXPECT_THAT(InForce(), AllOf(HasSubstr("no_new_privs"), ::testing::Not(HasSubstr(part))));
+    const auto warnings = tlsbridge().Events("sandbox_incomplete");
+    ASSERT_EQ(warnings.size(), 1u) << part;
+    EXPECT_THAT(warnings[0].value("message", ""), HasSubstr(part + ": "));
+    EXPECT_NE(warnings[0].value("hint", ""), "");
+    ASSERT_NO_FATAL_FAILURE(ExpectAnAnswer());
+    TearDown();
+  }
+}
+
 TEST_F(SandboxTest, AReloadThatNamesFilesElsewhereIsRefusedWithWhatToDo) {
   SKIP_SANITIZED();
   ASSERT_NO_FATAL_FAILURE(StartRun(Yaml(dir().path())));

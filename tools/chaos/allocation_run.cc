@@ -23,7 +23,7 @@ constexpr size_t kClients = 48;
 constexpr size_t kClientsAtATime = 8;
 constexpr size_t kPayloadBytes = 60'000;
 constexpr int kEndedOnPurpose = 3;
-constexpr char kLastWords[] = "tlsbridge: cannot go on: out of memory\n";
+constexpr char kLastWords[] = "tlsbridge: fatal: out of memory\n";
 
 // Small allocations are operator new's, for the most part, and end the program. Large ones are
 // BoringSSL's and the bridge's.
