@@ -2,6 +2,7 @@
 """The README's commands, run one after the other in an empty folder, as somebody would who types them."""
 import os
 import pathlib
+import random
 import re
 import shlex
 import signal
@@ -45,10 +46,16 @@ def commands(text):
 
 
 def free_ports(number):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [str(listener.getsockname()[1]) for listener in sockets]
-    for listener in sockets:
-        listener.close()
+    """Below those that the kernel gives to whoever asks for any, since another test may do so before they are used."""
+    ports = []
+    for port in random.sample(range(20000, 32000), 1000):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        ports.append(str(port))
+        if len(ports) == number:
+            break
     return ports
 
 

@@ -78,7 +78,7 @@ TEST_F(ObstaclesTest, AStatementThatTheKernelDoesNotTakeIsNamed) {
   rules.chains["a"].rules.push_back({UseTimeouts{"nowhere"}});
   const std::vector<Obstacle> obstacles = Blocking(rules);
   ASSERT_EQ(obstacles.size(), 1U);
-  EXPECT_THAT(obstacles[0].what, HasSubstr("this kernel lacks timeouts of connections"));
+  EXPECT_THAT(obstacles[0].what, HasSubstr("this kernel lacks connection timeouts"));
   EXPECT_THAT(obstacles[0].what, HasSubstr("rule of chain 'a'"));
   EXPECT_THAT(obstacles[0].remedy, HasSubstr("CONFIG_NF_CONNTRACK_TIMEOUT"));
 }
