@@ -49,7 +49,7 @@ absl::Status Run(Reloader::Source source, Router::Files files, const Clock* cloc
   if (!router.ok()) return router.status();
   LogLibevent();
   if (on_ready) std::move(on_ready)(**router);
-  const absl::Status status = (*router)->Run();
+  absl::Status status = (*router)->Run();
   *exit_code = (*router)->exit_code();
   return status;
 }
