@@ -123,7 +123,8 @@ TEST_F(RenewalTest, AnOcspResponseIsRefreshed) {
   ASSERT_NO_FATAL_FAILURE(StartSidecarWith(files, backend_.address(), {"--ocsp", served}));
   const auto warning = tlsbridge().WaitForEvent("tls_warning");
   ASSERT_TRUE(warning.has_value());
-  EXPECT_THAT((*warning)["message"], AllOf(HasSubstr(served), HasSubstr("is not for the certificate in")));
+  EXPECT_THAT((*warning)["message"],
+              AllOf(HasSubstr(served), HasSubstr("is not for the certificate in")));
   const auto ask = [this] {
     return SClient(tlsbridge().address(), certificates().authority_certificate(), {"-status"})
         .output;
