@@ -278,12 +278,12 @@ TEST_F(DrainTest, TheExitCodeOfAJobThatItsShellHasStartedIsItsOwn) {
 }
 
 TEST_F(DrainTest, IdleForSoLongItEndsAndNotBefore) {
-  Start({"--exit-with=idle:300ms"});
+  Start({"--exit-with=idle:3s"});
   OpenIdle();
   EXPECT_EQ(tlsbridge().process().WaitForExit(), 0);
   const auto events = tlsbridge().Events("job_ended");
   ASSERT_EQ(events.size(), 1U);
-  EXPECT_EQ(events[0]["message"], "no connection was open for 300ms");
+  EXPECT_EQ(events[0]["message"], "no connection was open for 3s");
   EXPECT_EQ(tlsbridge().Events("connection_end").size(), 1U);
   ForgetTlsbridge();
 }
