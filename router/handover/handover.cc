@@ -169,6 +169,7 @@ void Handover::OnPoll() {
     Enter(HandoverStep::kIdle);
     poll_.Cancel();
     child_.reset();
+    service_->Reclaim();
     return Finish(outcome);
   }
   poll_.ArmAfter(kPollEvery);

@@ -44,8 +44,10 @@ class Handover {
     virtual void Yield(absl::AnyInvocable<void()> done) = 0;
     // What is known only since then, for who goes on; empty: nothing.
     virtual SecretBytes LastWords() = 0;
-    // It failed, be it before or after Yield(): all is as before.
+    // It failed, be it before or after Yield(): all is as before, but for what Reclaim() waits for.
     virtual void Resume() = 0;
+    // After Resume(), and once the successor has been reaped: nobody else has what was offered.
+    virtual void Reclaim() = 0;
     // It is done. `taken` says which of the sockets the successor has.
     virtual void Leave(const std::vector<bool>& taken, pid_t successor) = 0;
 

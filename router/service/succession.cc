@@ -19,8 +19,6 @@ absl::StatusOr<std::unique_ptr<Child>> Succession::Launch(int fd) {
 
 void Succession::Begin(Handover::OnOutcome done) {
   auto tell = [this, done = std::move(done)](const Handover::Outcome& outcome) mutable {
-    // Nobody else has the sockets any more.
-    if (!outcome.status.ok()) parts_.kernel->Resume();
     Tell(outcome);
     done(outcome);
   };
@@ -88,12 +86,13 @@ void Succession::Yield(absl::AnyInvocable<void()> done) {
 
 SecretBytes Succession::LastWords() { return parts_.kernel->LastWords(); }
 
-// The kernel's part waits until the other process has ended.
 void Succession::Resume() {
   for (const Admin& admin : admins_) admin.server->Resume();
   parts_.listeners->Resume();
   parts_.reloads->Release();
 }
+
+void Succession::Reclaim() { parts_.kernel->Resume(); }
 
 void Succession::Leave(const std::vector<bool>& taken, pid_t successor) {
   parts_.manager_talk->HandOver(successor);

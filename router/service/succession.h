@@ -67,6 +67,7 @@ class Succession final : private Handover::Service {
   void Yield(absl::AnyInvocable<void()> done) override;
   SecretBytes LastWords() override;
   void Resume() override;
+  void Reclaim() override;
   void Leave(const std::vector<bool>& taken, pid_t successor) override;
 
   absl::StatusOr<std::unique_ptr<Child>> Launch(int fd);

@@ -92,6 +92,10 @@ class HandoverTest : public ::testing::Test, protected Handover::Service {
     accepts_ = true;
     ++resumed_;
   }
+  void Reclaim() override {
+    EXPECT_TRUE(child_.end.has_value());
+    ++reclaimed_;
+  }
   void Leave(const std::vector<bool>& taken, pid_t successor) override {
     taken_ = taken;
     left_to_ = successor;
@@ -156,6 +160,12 @@ class HandoverTest : public ::testing::Test, protected Handover::Service {
     if (yielded_) std::exchange(yielded_, nullptr)();
     Turn();
   }
+  void BeginUntilItYielded() {
+    Begin();
+    ASSERT_TRUE(Receives());
+    Say(Kind::kReady);
+    SayYielded();
+  }
   std::string Outcome() {
     for (int i = 0; i < 100 && outcomes_.empty(); ++i) Advance(absl::Milliseconds(20));
     if (outcomes_.empty()) return "none";
@@ -170,6 +180,7 @@ class HandoverTest : public ::testing::Test, protected Handover::Service {
   std::vector<int> offered_;
   int collected_ = 0;
   int resumed_ = 0;
+  int reclaimed_ = 0;
   bool accepts_ = true;
   std::vector<uint8_t> last_words_;
   absl::AnyInvocable<void()> yielded_;
@@ -204,10 +215,7 @@ TEST_F(HandoverTest, GoesItsWayAndLeavesOnlyOnceTheOtherServes) {
 
 TEST_F(HandoverTest, WhatItKnowsAtTheLastGoesBeforeTheWordToGoOnHoweverMuchItIs) {
   last_words_.assign(1 << 20, 42);
-  Begin();
-  ASSERT_TRUE(Receives());
-  Say(Kind::kReady);
-  SayYielded();
+  ASSERT_NO_FATAL_FAILURE(BeginUntilItYielded());
   StateReceiver receiver;
   for (bool whole = false; !whole;) {
     auto received = other_end_->Receive();
@@ -227,10 +235,7 @@ TEST_F(HandoverTest, WhatItKnowsAtTheLastGoesBeforeTheWordToGoOnHoweverMuchItIs)
 
 TEST_F(HandoverTest, OneThatDoesNotTakeInWhatIsKnownAtTheLastIsEnded) {
   last_words_.assign(1 << 20, 42);
-  Begin();
-  ASSERT_TRUE(Receives());
-  Say(Kind::kReady);
-  SayYielded();
+  ASSERT_NO_FATAL_FAILURE(BeginUntilItYielded());
   Advance(Handover::kConfirmTime);
   EXPECT_TRUE(child_.killed);
   EXPECT_TRUE(accepts_);
@@ -262,14 +267,27 @@ TEST_F(HandoverTest, ASecondOneIsRefusedAndTheFirstGoesOn) {
   EXPECT_EQ(left_to_, 4711);
 }
 
+TEST_F(HandoverTest, ASecondOneReclaimsNothingWhileTheFirstHasIt) {
+  ASSERT_NO_FATAL_FAILURE(BeginUntilItYielded());
+  Begin();
+  EXPECT_THAT(Outcome(), HasSubstr("another hand-over is in progress"));
+  EXPECT_FALSE(accepts_);
+  EXPECT_EQ(reclaimed_, 0);
+  Say(Kind::kServing);
+  EXPECT_EQ(left_to_, 4711);
+  EXPECT_EQ(reclaimed_, 0);
+}
+
 TEST_F(HandoverTest, ItsReasonIsTold) {
   Begin();
   ASSERT_TRUE(Receives());
   Say(Kind::kRefused);
   EXPECT_FALSE(child_.killed) << "it may end by itself";
+  EXPECT_EQ(reclaimed_, 0);
   child_.end = "it ended with exit code 2";
   EXPECT_EQ(Outcome(), "bad file (it ended with exit code 2)");
   EXPECT_EQ(resumed_, 1);
+  EXPECT_EQ(reclaimed_, 1);
 }
 
 TEST_F(HandoverTest, OneThatRefusesAndStaysIsKilled) {
@@ -301,10 +319,7 @@ TEST_F(HandoverTest, OneThatDoesNotReadIsEndedToo) {
 }
 
 TEST_F(HandoverTest, OneThatIsToldToGoOnAndDoesNotIsKilledAndThisOneAcceptsAtOnce) {
-  Begin();
-  ASSERT_TRUE(Receives());
-  Say(Kind::kReady);
-  SayYielded();
+  ASSERT_NO_FATAL_FAILURE(BeginUntilItYielded());
   Advance(Handover::kConfirmTime);
   EXPECT_TRUE(child_.killed);
   EXPECT_TRUE(accepts_);
@@ -312,10 +327,7 @@ TEST_F(HandoverTest, OneThatIsToldToGoOnAndDoesNotIsKilledAndThisOneAcceptsAtOnc
 }
 
 TEST_F(HandoverTest, ItsEndBetweenReadyAndServingLosesNobody) {
-  Begin();
-  ASSERT_TRUE(Receives());
-  Say(Kind::kReady);
-  SayYielded();
+  ASSERT_NO_FATAL_FAILURE(BeginUntilItYielded());
   other_end_.reset();
   child_.end = "it was ended by SIGSEGV";
   Turn();
