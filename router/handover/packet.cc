@@ -7,23 +7,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "router/handover/wire.h"
 
 namespace tlsbridge {
 namespace {
 
+using wire::Put;
+using wire::Reader;
+
 constexpr uint8_t kMagic[] = {'T', 'L', 'S', 'H'};
 constexpr size_t kHeadBytes = sizeof(kMagic) + 2 + 1;
-
-void Put(SecretBytes* out, uint64_t value, size_t bytes) {
-  uint8_t* const at = out->Append(bytes);
-  for (size_t i = 0; i < bytes; ++i) at[i] = static_cast<uint8_t>(value >> 8 * (bytes - 1 - i));
-}
-
-uint32_t Number(absl::Span<const uint8_t> bytes) {
-  uint32_t value = 0;
-  for (const uint8_t byte : bytes) value = value << 8 | byte;
-  return value;
-}
 
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("the hand-over is malformed: ", what));
@@ -70,7 +63,7 @@ absl::StatusOr<Packet> ParsePacket(absl::Span<const uint8_t> datagram) {
   if (datagram.size() < kHeadBytes || memcmp(datagram.data(), kMagic, sizeof(kMagic)) != 0) {
     return Malformed("it is not a hand-over of tlsbridge");
   }
-  const uint32_t version = Number(datagram.subspan(sizeof(kMagic), 2));
+  const uint64_t version = Reader(datagram.subspan(sizeof(kMagic))).Number(2);
   Packet packet;
   packet.kind = static_cast<Packet::Kind>(datagram[kHeadBytes - 1]);
   const absl::Span<const uint8_t> body = datagram.subspan(kHeadBytes);
@@ -87,8 +80,8 @@ absl::StatusOr<Packet> ParsePacket(absl::Span<const uint8_t> datagram) {
   switch (packet.kind) {
     case Packet::Kind::kBegin:
       if (body.size() != 8) return Malformed("its beginning");
-      packet.state_bytes = Number(body.first(4));
-      packet.descriptors = Number(body.subspan(4));
+      packet.state_bytes = static_cast<uint32_t>(Reader(body).Number(4));
+      packet.descriptors = static_cast<uint32_t>(Reader(body.subspan(4)).Number(4));
       if (packet.state_bytes > kMostStateBytes || packet.descriptors > kMostStateDescriptors) {
         return Malformed("it is too large");
       }

@@ -5,9 +5,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "router/handover/wire.h"
 
 namespace tlsbridge {
 namespace {
+
+using wire::Put;
+using wire::PutText;
+using wire::Reader;
 
 enum Section : uint16_t {
   kGenerations = 1,
@@ -18,16 +23,6 @@ enum Section : uint16_t {
 };
 
 // ---- Writing.
-
-void Put(SecretBytes* out, uint64_t value, size_t bytes) {
-  uint8_t* const at = out->Append(bytes);
-  for (size_t i = 0; i < bytes; ++i) at[i] = static_cast<uint8_t>(value >> 8 * (bytes - 1 - i));
-}
-
-void PutText(SecretBytes* out, absl::string_view text) {
-  Put(out, text.size(), 2);
-  out->Append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-}
 
 void PutSection(SecretBytes* out, Section tag, const SecretBytes& body) {
   Put(out, tag, 2);
@@ -97,55 +92,7 @@ SecretBytes KernelOf(const HandoverState& state) {
   return body;
 }
 
-// ---- Reading: once something is missing, all that is read behind it is zero, and ok() false.
-
-class Reader {
- public:
-  explicit Reader(absl::Span<const uint8_t> bytes) : bytes_(bytes) {}
-
-  bool ok() const { return ok_; }
-  bool at_end() const { return bytes_.empty(); }
-  void Fail() { ok_ = false; }
-
-  absl::Span<const uint8_t> Take(size_t size) {
-    if (!ok_ || size > bytes_.size()) {
-      ok_ = false;
-      return {};
-    }
-    const absl::Span<const uint8_t> taken = bytes_.first(size);
-    bytes_.remove_prefix(size);
-    return taken;
-  }
-  uint64_t Number(size_t bytes) {
-    uint64_t value = 0;
-    for (const uint8_t byte : Take(bytes)) value = value << 8 | byte;
-    return value;
-  }
-  bool Flag() {
-    const uint64_t value = Number(1);
-    if (value > 1) ok_ = false;
-    return value == 1;
-  }
-  int64_t NotNegative() {
-    const auto value = static_cast<int64_t>(Number(8));
-    if (value < 0) ok_ = false;
-    return value;
-  }
-  std::string Text() {
-    const absl::Span<const uint8_t> taken = Take(Number(2));
-    return {reinterpret_cast<const char*>(taken.data()), taken.size()};
-  }
-  // Each of them has `least` bytes at least: no number makes us reserve more than came.
-  size_t Count(size_t least) {
-    const uint64_t count = Number(4);
-    if (count > bytes_.size() / least) ok_ = false;
-    return ok_ ? count : 0;
-  }
-
- private:
-  absl::Span<const uint8_t> bytes_;
-  bool ok_ = true;
-};
+// ---- Reading.
 
 void ReadGenerations(Reader* in, HandoverState* state) {
   state->generation = in->Number(8);

@@ -1,18 +1,13 @@
-// What a process that hands its table over knows of flows, and the next one could not find out:
-// whose records are written already, and, of the others, their routes.
+// What a process that hands its table over knows of a flow, and the next one could not find out:
+// whether its record is written already, or else its route.
 //
-// Thread: any; values. Failure: DecodeFlows() returns a Status; nothing is believed of what is not
-// right to its last byte.
+// Thread: any; a value.
 #pragma once
 
 #include <stdint.h>
 
 #include <optional>
 #include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
-#include "absl/types/span.h"
 
 namespace tlsbridge::kernel {
 
@@ -23,8 +18,5 @@ struct KnownFlow {
 
   bool operator==(const KnownFlow&) const = default;
 };
-
-std::vector<uint8_t> EncodeFlows(const std::vector<KnownFlow>& flows);
-absl::StatusOr<std::vector<KnownFlow>> DecodeFlows(absl::Span<const uint8_t> bytes);
 
 }  // namespace tlsbridge::kernel

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "router/handover/flows_message.h"
 #include "router/kernel/build_ruleset.h"
 #include "router/kernel/obstacles.h"
 #include "router/log/log.h"
@@ -259,9 +260,7 @@ void KernelForwarding::Pause() {
 }
 
 SecretBytes KernelForwarding::LastWords() const {
-  SecretBytes words;
-  if (engine_ != nullptr) words.Append(kernel::EncodeFlows(engine_->Known()));
-  return words;
+  return engine_ != nullptr ? EncodeFlows(engine_->Known()) : SecretBytes();
 }
 
 void KernelForwarding::Resume() {
@@ -314,7 +313,7 @@ absl::Status KernelForwarding::TakeOver(absl::Span<const uint8_t> last_words) {
   absl::Status status;
   if (inherited_.table != nullptr) {
     // Without them flows are found all the same; some that are over are told of twice.
-    auto flows = kernel::DecodeFlows(last_words);
+    auto flows = DecodeFlows(last_words);
     if (flows.ok()) inherited_.flows.flows = *std::move(flows);
     const kernel::Plan plan = PlanNow();
     status = Start(plan, std::exchange(inherited_, {}));

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "router/handover/flows_message.h"
 #include "router/kernel/flow_owner.h"
 #include "tests/router/kernel/support/random_plan.h"
 
@@ -285,7 +286,7 @@ TEST_F(FlowTableTest, WhatAnotherProcessKnewIsNotToldOfAgain) {
   table_.Take(Message(Kind::kUpdate, 2, TCP_CONNTRACK_TIME_WAIT), kNow, FlowTable::From::kAnswer);
   Bring(3, {TCP_CONNTRACK_ESTABLISHED, TCP_CONNTRACK_TIME_WAIT});  // not recorded yet
   FlowTable next([](const FlowTuple&, const FlowTuple&) { return std::nullopt; });
-  const auto known = DecodeFlows(EncodeFlows(table_.Known()));
+  const auto known = DecodeFlows(EncodeFlows(table_.Known()).span());
   ASSERT_TRUE(known.ok()) << known.status();
   EXPECT_EQ(known->size(), 3U);
   next.Expect(*known);
@@ -333,12 +334,12 @@ TEST_F(FlowTableTest, OneThatEndsBeforeItsNextProcessLooksHasItsWholeTime) {
 
 TEST(KnownFlows, CutOrMadeUpTheyAreRefused) {
   const std::vector<KnownFlow> flows = {{7, "mail"}, {8, std::nullopt}, {9, "web"}, {10, "mail"}};
-  const std::vector<uint8_t> bytes = EncodeFlows(flows);
-  EXPECT_EQ(*DecodeFlows(bytes), flows);
-  EXPECT_TRUE(DecodeFlows(EncodeFlows({}))->empty());
+  const SecretBytes bytes = EncodeFlows(flows);
+  EXPECT_EQ(*DecodeFlows(bytes.span()), flows);
+  EXPECT_TRUE(DecodeFlows(EncodeFlows({}).span())->empty());
   int wholes = 0;  // without the last flows it is a whole, too
   for (size_t size = 0; size < bytes.size(); ++size) {
-    wholes += DecodeFlows(absl::MakeConstSpan(bytes).first(size)).ok() ? 1 : 0;
+    wholes += DecodeFlows(bytes.span().first(size)).ok() ? 1 : 0;
   }
   EXPECT_EQ(wholes, 4);
   // Four billion routes in no bytes; a flow of a route that there is not.
